@@ -1,0 +1,1 @@
+//! User names: which are allowed, and which look alike.

@@ -1,0 +1,1 @@
+//! WebSocket frames on the server side, without I/O.

@@ -1,0 +1,4 @@
+//! Faces: WebSocket, HTTP, TLS. They speak proto and session, nothing below.
+
+pub mod frame;
+pub mod tls;

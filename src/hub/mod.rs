@@ -1,0 +1,1 @@
+//! Wakes. Knows no disk.

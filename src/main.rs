@@ -1,0 +1,6 @@
+//! The binary: picks the allocator and hands over to `app`. What must not live here: anything else.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! Accounts: sign-in, devices, invitations, claim.
+
+pub mod password;
+pub mod token;

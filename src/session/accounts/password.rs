@@ -1,0 +1,1 @@
+//! Passwords: argon2id behind a small bounded pool.

@@ -1,0 +1,1 @@
+//! Opaque tokens, one-time codes and their hashes.

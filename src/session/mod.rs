@@ -1,0 +1,3 @@
+//! One connected device, whatever its gateway.
+
+pub mod accounts;

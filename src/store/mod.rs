@@ -1,0 +1,3 @@
+//! Remembers. Knows no session, socket or hub.
+
+pub mod sqlite;

@@ -1,0 +1,1 @@
+//! A storage layer for tests that forgets what was not synced.
