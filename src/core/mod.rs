@@ -1,3 +1,9 @@
-//! The rules: pure, synchronous, no clock, no I/O, no tokio.
+//! The rules: pure, synchronous, no clock, no I/O, no tokio. What must not live here: anything that waits.
 
+pub mod audience;
+pub mod change;
+pub mod cursor;
 pub mod names;
+pub mod permit;
+pub mod quota;
+pub mod roster;

@@ -1,0 +1,239 @@
+//! A conversation's people and settings, folded from its events. What must not live here: who may do what.
+
+use crate::limits;
+use crate::proto::{ConversationId, ConversationKind, JoinRule, Role, Seq, Timestamp, UserId, What};
+
+/// A member: 16 bytes, since rosters are what an idle session costs most.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    pub user: UserId,
+    /// The first seq of the present membership, with the role in the low two bits.
+    from_and_role: u64,
+}
+
+impl Member {
+    #[must_use]
+    pub fn new(user: UserId, role: Role, from: Seq) -> Member {
+        Member { user, from_and_role: from << 2 | role as u64 }
+    }
+
+    /// The first seq of the present membership that is shown.
+    #[must_use]
+    pub fn from(&self) -> Seq {
+        self.from_and_role >> 2
+    }
+
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.from_and_role & 3 {
+            0 => Role::Member,
+            1 => Role::Admin,
+            _ => Role::Owner,
+        }
+    }
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{:?}@{}", self.user, self.role(), self.from())
+    }
+}
+
+/// A membership that ended: what lies in it is shown again once the user is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    pub user: UserId,
+    pub from: Seq,
+    pub to: Seq,
+}
+
+/// A mute: until a shown time, or until someone ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MuteUntil {
+    pub user: UserId,
+    pub until: Option<Timestamp>,
+}
+
+/// What a conversation's events add up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roster {
+    pub conversation: ConversationId,
+    pub kind: ConversationKind,
+    pub title: Box<str>,
+    pub join: JoinRule,
+    pub history: bool,
+    pub mute_all: bool,
+    pub dissolved: bool,
+    /// Sorted by user.
+    members: Vec<Member>,
+    /// Memberships before the present one, or before the one in `departed`.
+    pub earlier: Vec<Interval>,
+    pub muted: Vec<MuteUntil>,
+    pub banned: Vec<UserId>,
+    pub requests: Vec<UserId>,
+    /// The newest departures, oldest first: each still sees the event that removed them.
+    pub departed: Vec<Interval>,
+}
+
+impl Roster {
+    #[must_use]
+    pub fn new(conversation: ConversationId, kind: ConversationKind) -> Roster {
+        Roster {
+            conversation,
+            kind,
+            title: "".into(),
+            join: JoinRule::Invitation,
+            history: false,
+            mute_all: false,
+            dissolved: false,
+            members: Vec::new(),
+            earlier: Vec::new(),
+            muted: Vec::new(),
+            banned: Vec::new(),
+            requests: Vec::new(),
+            departed: Vec::new(),
+        }
+    }
+
+    /// The roster of a direct conversation, which no event founds.
+    #[must_use]
+    pub fn direct(conversation: ConversationId, one: UserId, other: UserId) -> Roster {
+        let mut roster = Roster::new(conversation, ConversationKind::Direct);
+        roster.put(Member::new(one, Role::Member, 1));
+        roster.put(Member::new(other, Role::Member, 1));
+        roster
+    }
+
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    #[must_use]
+    pub fn member(&self, user: UserId) -> Option<&Member> {
+        self.members.binary_search_by_key(&user, |member| member.user).ok().map(|at| &self.members[at])
+    }
+
+    #[must_use]
+    pub fn owner(&self) -> Option<UserId> {
+        self.members.iter().find(|member| member.role() == Role::Owner).map(|member| member.user)
+    }
+
+    /// The other one of a direct conversation; oneself when writing to oneself.
+    #[must_use]
+    pub fn peer(&self, user: UserId) -> Option<UserId> {
+        if self.kind != ConversationKind::Direct {
+            return None;
+        }
+        self.members.iter().map(|member| member.user).find(|other| *other != user).or(Some(user))
+    }
+
+    #[must_use]
+    pub fn mute(&self, user: UserId) -> Option<MuteUntil> {
+        self.muted.iter().copied().find(|mute| mute.user == user)
+    }
+
+    /// How much room the roster takes of the budget, in memberships.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.members.len() + self.earlier.len() + self.muted.len() + self.banned.len() + self.departed.len() + 4
+    }
+
+    /// Inserts or replaces a member. For the fold and for loading.
+    pub fn put(&mut self, member: Member) {
+        match self.members.binary_search_by_key(&member.user, |known| known.user) {
+            Ok(at) => self.members[at] = member,
+            Err(at) => self.members.insert(at, member),
+        }
+    }
+
+    /// Whether an event of this kind changes a roster at all.
+    #[must_use]
+    pub fn is_changed_by(what: &What) -> bool {
+        !matches!(
+            what,
+            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. }
+        )
+    }
+
+    /// Takes in one event. Snapshot and events give what a fresh load gives.
+    pub fn fold(&mut self, seq: Seq, by: UserId, what: &What) {
+        match what {
+            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. } => {}
+            What::Created { conversation_kind, title, members, join, history } => {
+                self.kind = *conversation_kind;
+                self.title = title.as_str().into();
+                (self.join, self.history) = (*join, *history);
+                for user in members {
+                    self.put(Member::new(*user, Role::Member, seq));
+                }
+                self.put(Member::new(by, Role::Owner, seq));
+            }
+            What::Updated { title, join, history, mute_all } => {
+                if let Some(title) = title {
+                    self.title = title.as_str().into();
+                }
+                self.join = join.unwrap_or(self.join);
+                self.history = history.unwrap_or(self.history);
+                self.mute_all = mute_all.unwrap_or(self.mute_all);
+            }
+            What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
+            What::JoinRequested {} => self.requests.push(by),
+            What::JoinDeclined { user } => self.requests.retain(|asked| asked != user),
+            What::Left {} => self.depart(by, seq),
+            What::Removed { user } => self.depart(*user, seq),
+            What::Banned { user } => {
+                self.depart(*user, seq);
+                self.requests.retain(|asked| asked != user);
+                self.banned.push(*user);
+            }
+            What::Unbanned { user } => self.banned.retain(|known| known != user),
+            What::Role { user, role } => self.set_role(*user, *role),
+            What::Muted { user, until } => {
+                self.muted.retain(|mute| mute.user != *user);
+                self.muted.push(MuteUntil { user: *user, until: *until });
+            }
+            What::Unmuted { user } => self.muted.retain(|mute| mute.user != *user),
+            What::Transferred { user } => {
+                self.set_role(by, Role::Admin);
+                self.set_role(*user, Role::Owner);
+            }
+            What::Dissolved {} => {
+                self.dissolved = true;
+                let users: Vec<UserId> = self.members.iter().map(|member| member.user).collect();
+                users.into_iter().for_each(|user| self.depart(user, seq));
+                self.requests.clear();
+            }
+        }
+    }
+
+    fn enter(&mut self, user: UserId, seq: Seq) {
+        self.requests.retain(|asked| *asked != user);
+        if self.member(user).is_some() {
+            return;
+        }
+        if let Some(at) = self.departed.iter().position(|gone| gone.user == user) {
+            self.earlier.push(self.departed.remove(at));
+        }
+        let from = if self.history { 1 } else { seq };
+        self.put(Member::new(user, Role::Member, from));
+    }
+
+    fn depart(&mut self, user: UserId, seq: Seq) {
+        let Ok(at) = self.members.binary_search_by_key(&user, |member| member.user) else { return };
+        let member = self.members.remove(at);
+        self.muted.retain(|mute| mute.user != user);
+        self.departed.push(Interval { user, from: member.from(), to: seq });
+        // Who comes back after so many others have left starts anew; a dissolved conversation has no newcomers.
+        if self.departed.len() > limits::DEPARTURES && !self.dissolved {
+            let forgotten = self.departed.remove(0).user;
+            self.earlier.retain(|past| past.user != forgotten);
+        }
+    }
+
+    fn set_role(&mut self, user: UserId, role: Role) {
+        if let Some(member) = self.member(user).copied() {
+            self.put(Member::new(user, role, member.from()));
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The bodies of HTTP requests and answers about accounts. What must not live here: routes, or who may.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answer::UserInfo;
+use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
+
+/// A server-wide role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerRole {
+    #[default]
+    Member,
+    /// Invites, disables and resets people.
+    Admin,
+    /// The one who claimed the server, and those made owner since.
+    Owner,
+}
+
+/// The device that signs in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct NewDevice {
+    /// A UUID the client made once, presents at every sign-in and never reuses.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: DeviceId,
+    /// A name for the device list, at most 64 bytes.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// `POST /api/v1/claim`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Claim {
+    /// The ten digits the server printed.
+    pub code: String,
+    pub name: String,
+    #[serde(default)]
+    pub display_name: String,
+    pub password: String,
+    pub device: NewDevice,
+}
+
+/// `POST /api/v1/join`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct JoinServer {
+    /// The invitation's code.
+    pub code: String,
+    pub name: String,
+    #[serde(default)]
+    pub display_name: String,
+    pub password: String,
+    pub device: NewDevice,
+}
+
+/// `POST /api/v1/sign-in`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SignIn {
+    pub name: String,
+    pub password: String,
+    pub device: NewDevice,
+}
+
+/// The answer of claim, join and sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SignedIn {
+    /// Shown once. Send it in `hello` or as `Authorization: Bearer ...`; never in an address.
+    pub token: String,
+    #[schema(value_type = String)]
+    pub user: UserId,
+    #[schema(value_type = String, format = "uuid")]
+    pub device: DeviceId,
+    pub name: String,
+    pub display_name: String,
+    pub role: ServerRole,
+}
+
+/// `POST /api/v1/invitations`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct NewInvitation {
+    /// Makes a retry give the same invitation.
+    #[schema(value_type = String, format = "uuid")]
+    pub client_id: ClientId,
+    #[serde(default)]
+    pub role: ServerRole,
+    /// How many may use it, 1 to 1,000; 1 when left out.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// For how long, 1 to 365 days; the server's setting when left out.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct InvitationInfo {
+    #[schema(value_type = String)]
+    pub id: InvitationId,
+    pub code: String,
+    /// The address to open.
+    pub link: String,
+    pub role: ServerRole,
+    pub uses: u32,
+    pub used: u32,
+    #[schema(value_type = u64)]
+    pub expires: Timestamp,
+    #[schema(value_type = String)]
+    pub by: UserId,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct InvitationList {
+    pub invitations: Vec<InvitationInfo>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct DeviceInfo {
+    #[schema(value_type = String, format = "uuid")]
+    pub id: DeviceId,
+    pub name: String,
+    /// Whether this is the device that asks.
+    pub current: bool,
+    pub signed_in: bool,
+    pub created: Timestamp,
+    pub last_seen: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct DeviceList {
+    pub devices: Vec<DeviceInfo>,
+}
+
+/// `PATCH /api/v1/devices/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct RenameDevice {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Profile {
+    #[schema(value_type = String)]
+    pub user: UserId,
+    pub name: String,
+    pub display_name: String,
+    pub role: ServerRole,
+}
+
+/// `PATCH /api/v1/profile`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ChangeProfile {
+    pub display_name: String,
+}
+
+/// `POST /api/v1/password`: cuts every other session of the user.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ChangePassword {
+    pub current: String,
+    pub new: String,
+}
+
+/// `GET /api/v1/users`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct UserList {
+    #[schema(value_type = Vec<Object>)]
+    pub users: Vec<UserInfo>,
+    pub more: bool,
+}
+
+/// `POST /api/v1/users/{id}/disable` and `enable` answer with this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct UserStatus {
+    #[schema(value_type = String)]
+    pub user: UserId,
+    pub disabled: bool,
+}
+
+/// The answer of a reset: a password to tell the user, good until they change it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct PasswordReset {
+    #[schema(value_type = String)]
+    pub user: UserId,
+    pub password: String,
+}
+
+/// `GET /health`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Health {
+    /// `ready`, `read_only`, `full` or `stopping`.
+    pub status: String,
+    pub version: String,
+    /// Whether somebody has claimed the server.
+    pub claimed: bool,
+    /// Whether the wall clock is known to be right.
+    pub synchronised: bool,
+}
+
+/// What a place in a list looks like on the next page's address.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ListAfter {
+    #[serde(default)]
+    pub after: Option<String>,
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// `GET /api/v1/conversations/{id}/events`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct EventsQuery {
+    #[serde(default)]
+    pub after: Option<u64>,
+    #[serde(default)]
+    pub before: Option<u64>,
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// `GET /api/v1/sync`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct PollQuery {
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Seconds to wait for something new, at most 25.
+    #[serde(default)]
+    pub wait: Option<u64>,
+}
+
+/// A conversation's id in an address.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ConversationPath {
+    pub id: ConversationId,
+}

@@ -1,0 +1,255 @@
+//! What the server says that is not an event. What must not live here: when it says so.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::event::{ConversationKind, Event, JoinRule, Role};
+use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
+use super::refusal::Refusal;
+
+/// The answer to a request: `{"re": ..., "type": ..., ...}`, or `{"re": ..., "error": {...}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reply {
+    pub re: RequestId,
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// `{"re": ..., "error": {...}}`; `re` is absent when the frame could not be read that far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorReply {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<RequestId>,
+    pub error: Refusal,
+}
+
+/// Answers, told apart by `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Answer {
+    Welcome(Welcome),
+    Ack(Ack),
+    /// Done; there is nothing to tell.
+    Ok {},
+    History(HistoryPage),
+    Conversations(ConversationPage),
+    Discover(DiscoverPage),
+    Members(MemberPage),
+    Readers(ReaderPage),
+    Presence(PresenceList),
+    Sync(SyncPage),
+}
+
+/// What the client needs to know about this connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Welcome {
+    pub user: UserId,
+    pub device: DeviceId,
+    /// Changes when the server was restored from a backup: drop the local copy then.
+    pub epoch: String,
+    /// Where this connection starts to be told of events; store it once nothing from before is missing.
+    pub resume: String,
+    pub catch_up: CatchUp,
+    pub limits: WelcomeLimits,
+    pub capabilities: Vec<String>,
+    /// The server's shown time, and whether its clock is known to be right.
+    pub ts: Timestamp,
+    pub synchronised: bool,
+}
+
+/// What the client has to do about what it missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUp {
+    /// Nothing: what was missed follows on this socket.
+    Streaming,
+    /// Ask `sync` with the old token (or none on a first load), then pull the pages wanted.
+    Sync,
+    /// The token is of another state of the server: drop the local copy, keep the outbox, `sync` without a token.
+    Resync,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WelcomeLimits {
+    /// Bytes of a frame.
+    pub frame_bytes: usize,
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Unanswered requests at once.
+    pub in_flight: usize,
+    /// Events of a page.
+    pub page_events: usize,
+    /// The server pings after this silence; twice as much without any frame ends the connection.
+    pub ping_ms: u64,
+}
+
+/// A state-changing command is done and on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ack {
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub ts: Timestamp,
+    /// Present and true when the same command was done before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// Present and true when the event was erased since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryPage {
+    pub conversation: ConversationId,
+    /// Ascending by seq; only what the asker may see.
+    pub events: Vec<Event>,
+    /// Edits, recalls and reactions of these messages that lie after the page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<Event>,
+    /// Whether the conversation goes on beyond this page in the direction asked.
+    pub more: bool,
+    /// The newest seq the asker may see.
+    pub last_seq: Seq,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationInfo {
+    pub conversation: ConversationId,
+    pub kind: ConversationKind,
+    /// Empty for a direct conversation.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// The other one of a direct conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<UserId>,
+    pub role: Role,
+    pub members: u64,
+    pub join: JoinRule,
+    pub history: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mute_all: bool,
+    pub last_seq: Seq,
+    /// The asker's read marker, and the messages after it.
+    pub read_seq: Seq,
+    pub unread: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationPage {
+    pub conversations: Vec<ConversationInfo>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Discovered {
+    pub conversation: ConversationId,
+    pub kind: ConversationKind,
+    pub title: String,
+    pub join: JoinRule,
+    pub members: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiscoverPage {
+    pub conversations: Vec<Discovered>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberInfo {
+    pub user: UserId,
+    pub name: String,
+    pub display_name: String,
+    pub role: Role,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberPage {
+    pub members: Vec<MemberInfo>,
+    /// Open requests to join; only for owner and admins, and only on the first page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<UserId>,
+    /// The banned; only for owner and admins, and only on the first page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub banned: Vec<UserId>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reader {
+    pub user: UserId,
+    pub seq: Seq,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReaderPage {
+    /// Members whose marker is at the seq asked for or beyond.
+    pub readers: Vec<Reader>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserState {
+    pub user: UserId,
+    pub online: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PresenceList {
+    /// Who of the people in one's conversations (up to 256 members each) is online now.
+    pub online: Vec<UserId>,
+}
+
+/// A user as others see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserInfo {
+    pub user: UserId,
+    pub name: String,
+    pub display_name: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncPage {
+    /// One's conversations in which something happened since the token.
+    pub conversations: Vec<ConversationInfo>,
+    /// Conversations one is no longer in; drop or keep them, but nothing more will come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<ConversationId>,
+    /// Users whose profile changed since the token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserInfo>,
+    /// Whether to ask again with `resume` at once.
+    pub more: bool,
+    pub resume: String,
+}
+
+/// Frames without a `re` that are no events: never stored, and shed first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notice {
+    /// Somebody writes, or has stopped; forget it after ten seconds.
+    Typing { conversation: ConversationId, user: UserId, on: bool },
+    /// Somebody came or went.
+    Presence { user: UserId, online: bool },
+    /// Somebody, or another device of one's own, has read up to here.
+    Read { conversation: ConversationId, user: UserId, seq: Seq },
+    /// A profile changed.
+    User(UserInfo),
+    /// Everything before this token was delivered; store it.
+    Position { resume: String },
+    /// This connection fell too far behind and skipped to now: `sync` with this token, then pull pages.
+    Behind { resume: String },
+}
+
+/// The fallback's answer: `GET /api/v1/sync`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PollPage {
+    /// Events after the token, in the order they would have come over the socket.
+    pub events: Vec<Event>,
+    /// Too far behind, or a first load: pull `conversations` and pages.
+    pub catch_up: CatchUp,
+    pub resume: String,
+}

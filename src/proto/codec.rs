@@ -1,0 +1,162 @@
+//! JSON text to commands, answers and events to JSON text. What must not live here: sockets, frames, sizes.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, ErrorReply, Notice, Reply};
+use super::command::{self, Command, Hello, Request};
+use super::event::Event;
+use super::ids::RequestId;
+use super::refusal::{Code, Refusal};
+
+/// A request that could not be read, with its id where that much could.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub re: Option<RequestId>,
+    pub refusal: Refusal,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(default)]
+    id: Option<RequestId>,
+    #[serde(rename = "type", borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+/// Reads a request. Two passes over the text, neither of which copies it: which command, then the command.
+pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
+    let envelope: Envelope = serde_json::from_str(text).map_err(|error| unreadable(None, &error))?;
+    let Some(id) = envelope.id.filter(RequestId::is_valid) else {
+        let refusal = Refusal::because(
+            Code::BadRequest,
+            "Every request needs an `id`: a text of at most 64 bytes, or a whole number below 2^53.",
+        );
+        return Err(Box::new(Unreadable { re: None, refusal }));
+    };
+    let command = match decode_command(&envelope.kind, text) {
+        Some(Ok(command)) => command,
+        Some(Err(error)) => return Err(unreadable(Some(id), &error)),
+        None => return Err(Box::new(Unreadable { re: Some(id), refusal: Code::UnknownType.into() })),
+    };
+    Ok(Request { id, command })
+}
+
+fn decode_command(kind: &str, text: &str) -> Option<serde_json::Result<Command>> {
+    fn read<'a, T: Deserialize<'a>>(text: &'a str, wrap: fn(T) -> Command) -> serde_json::Result<Command> {
+        serde_json::from_str(text).map(wrap)
+    }
+    Some(match kind {
+        "hello" => read::<Hello>(text, Command::Hello),
+        "send" => read(text, Command::Send),
+        "edit" => read(text, Command::Edit),
+        "recall" => read(text, Command::Recall),
+        "react" => read(text, Command::React),
+        "mark_read" => read(text, Command::MarkRead),
+        "typing" => read(text, Command::Typing),
+        "presence" => read(text, Command::Presence),
+        "create" => read(text, Command::Create),
+        "update" => read(text, Command::Update),
+        "leave" => read(text, Command::Leave),
+        "dissolve" => read(text, Command::Dissolve),
+        "invite" => read(text, Command::Invite),
+        "join" => read(text, Command::Join),
+        "approve" => read(text, Command::Approve),
+        "kick" => read(text, Command::Kick),
+        "ban" => read(text, Command::Ban),
+        "role" => read(text, Command::Role),
+        "mute" => read(text, Command::Mute),
+        "transfer" => read(text, Command::Transfer),
+        "history" => read(text, Command::History),
+        "conversations" => read(text, Command::Conversations),
+        "discover" => read(text, Command::Discover),
+        "members" => read(text, Command::Members),
+        "readers" => read(text, Command::Readers),
+        "sync" => read(text, Command::Sync),
+        _ => return None,
+    })
+}
+
+fn unreadable(re: Option<RequestId>, error: &serde_json::Error) -> Box<Unreadable> {
+    // The parser's sentence names fields and places; it quotes no value but short scalars of the asker's own.
+    let mut sentence = format!("The request could not be read: {error}.");
+    if sentence.len() > 240 {
+        let end = (0..=237).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+        sentence.truncate(end);
+        sentence.push_str("...");
+    }
+    Box::new(Unreadable { re, refusal: Refusal::because(Code::BadRequest, sentence) })
+}
+
+/// Whether a `type` is one this server knows.
+#[must_use]
+pub fn is_known_type(kind: &str) -> bool {
+    command::TYPES.contains(&kind)
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("wire types have text keys and no fallible parts")
+}
+
+/// An event as every reader gets it, encoded once.
+#[must_use]
+pub fn encode_event(event: &Event) -> Bytes {
+    Bytes::from(json(event))
+}
+
+#[must_use]
+pub fn encode_notice(notice: &Notice) -> Bytes {
+    Bytes::from(json(notice))
+}
+
+#[must_use]
+pub fn encode_reply(re: RequestId, answer: Answer) -> Vec<u8> {
+    json(&Reply { re, answer })
+}
+
+#[must_use]
+pub fn encode_refusal(re: Option<RequestId>, refusal: Refusal) -> Vec<u8> {
+    json(&ErrorReply { re, error: refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> Code {
+        decode(text).expect_err("must be refused").refusal.code
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_unknown_types_keep_their_id() {
+        let request = decode(r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":3,"new":[{}]}"#);
+        assert_eq!(request.expect("reads").id, RequestId::Number(1));
+        let unknown = decode(r#"{"id":"x","type":"dance"}"#).expect_err("unknown");
+        assert_eq!((unknown.re, unknown.refusal.code), (Some(RequestId::Text("x".into())), Code::UnknownType));
+    }
+
+    #[test]
+    fn bad_json_is_refused_without_a_panic() {
+        let deep = format!(r#"{{"id":1,"type":"send","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let at_bound = format!(r#"{{"id":1,"type":"dance","x":{}{}}}"#, "[".repeat(126), "]".repeat(126));
+        assert_eq!(code(&at_bound), Code::UnknownType);
+        for bad in [
+            "", "{", "[]", "null", "\"x\"", r#"{"type":"send"}"#, r#"{"id":1}"#, r#"{"id":-1,"type":"sync"}"#,
+            r#"{"id":9007199254740992,"type":"sync"}"#, r#"{"id":1,"type":"sync"} x"#, r#"{"id":1,"type":"sync","limit":1e999}"#,
+            r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":3,"seq":4}"#,
+            r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":99999999999999999999}"#,
+            r#"{"id":1,"id":2,"type":"sync"}"#, deep.as_str(),
+        ] {
+            assert_eq!(code(bad), Code::BadRequest, "{bad:.60}");
+        }
+    }
+
+    #[test]
+    fn every_type_decodes_to_its_own_command() {
+        for kind in command::TYPES {
+            let refused = decode(&format!(r#"{{"id":1,"type":"{kind}"}}"#)).err();
+            assert_ne!(refused.map(|bad| bad.refusal.code), Some(Code::UnknownType), "{kind}");
+            assert!(is_known_type(kind));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What the log holds, as it is told. What must not live here: how it is stored.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ClientId, ConversationId, Seq, Timestamp, UserId};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationKind {
+    /// Two people.
+    Direct,
+    /// Everyone may post.
+    Group,
+    /// Owner and admins post, everyone reads.
+    Channel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Member,
+    Admin,
+    Owner,
+}
+
+/// How one becomes a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinRule {
+    /// Anyone on the server may join.
+    Open,
+    /// Anyone may ask; owner or admins decide.
+    Approval,
+    /// Owner or admins add people.
+    #[default]
+    Invitation,
+}
+
+/// A message's content, told apart by `kind`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// Plain text, 1 to 32,768 bytes of UTF-8.
+    Text { text: String },
+    /// Bytes the server does not read (an encrypted message, a bot's own format): base64, at most 32,768 characters.
+    Opaque { data: String },
+}
+
+impl Body {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Body::Text { text } => text.len(),
+            Body::Opaque { data } => data.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One event of a conversation's log: `{"type":"event", ...}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename = "event")]
+pub struct Event {
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    /// How many messages the conversation had with this event: the difference to the reader's marker is what is unread.
+    pub count: u64,
+    /// Shown time; see `unsynchronised`.
+    pub ts: Timestamp,
+    /// Present and true when the server's clock was not known to be right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsynchronised: bool,
+    /// Who did it.
+    pub by: UserId,
+    /// The command's client id, so that the sender's devices know their own.
+    pub client_id: ClientId,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened, told apart by `kind`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    Message {
+        /// Absent once erased.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<Body>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Seq>,
+        /// Present and true on a tombstone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
+    },
+    Edited {
+        target: Seq,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<Body>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
+    },
+    Recalled {
+        target: Seq,
+    },
+    Reaction {
+        target: Seq,
+        emoji: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        removed: bool,
+    },
+    Created {
+        conversation_kind: ConversationKind,
+        title: String,
+        members: Vec<UserId>,
+        join: JoinRule,
+        history: bool,
+    },
+    Updated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        join: Option<JoinRule>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mute_all: Option<bool>,
+    },
+    Joined {
+        users: Vec<UserId>,
+    },
+    JoinRequested {},
+    JoinDeclined {
+        user: UserId,
+    },
+    Left {},
+    Removed {
+        user: UserId,
+    },
+    Banned {
+        user: UserId,
+    },
+    Unbanned {
+        user: UserId,
+    },
+    Role {
+        user: UserId,
+        role: Role,
+    },
+    Muted {
+        user: UserId,
+        /// Shown time of its end; absent: until someone ends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    Unmuted {
+        user: UserId,
+    },
+    Transferred {
+        user: UserId,
+    },
+    Dissolved {},
+}
+
+impl What {
+    /// Whether the event raises the count of messages, and so the unread number.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self, What::Message { .. })
+    }
+
+    /// The `kind` on the wire.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Message { .. } => "message",
+            What::Edited { .. } => "edited",
+            What::Recalled { .. } => "recalled",
+            What::Reaction { .. } => "reaction",
+            What::Created { .. } => "created",
+            What::Updated { .. } => "updated",
+            What::Joined { .. } => "joined",
+            What::JoinRequested {} => "join_requested",
+            What::JoinDeclined { .. } => "join_declined",
+            What::Left {} => "left",
+            What::Removed { .. } => "removed",
+            What::Banned { .. } => "banned",
+            What::Unbanned { .. } => "unbanned",
+            What::Role { .. } => "role",
+            What::Muted { .. } => "muted",
+            What::Unmuted { .. } => "unmuted",
+            What::Transferred { .. } => "transferred",
+            What::Dissolved {} => "dissolved",
+        }
+    }
+}
+
+/// Every `kind` an event may have.
+pub const KINDS: &[&str] = &[
+    "message", "edited", "recalled", "reaction", "created", "updated", "joined", "join_requested", "join_declined",
+    "left", "removed", "banned", "unbanned", "role", "muted", "unmuted", "transferred", "dissolved",
+];
