@@ -1,1 +1,0 @@
-//! WebSocket frames on the server side, without I/O.
