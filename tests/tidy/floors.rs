@@ -140,7 +140,7 @@ fn depth(file: &str) -> usize {
 /// Another name for the root would hide every arrow that starts from it.
 fn aliases(source: &Source<'_>) -> Vec<String> {
     let tokens = || source.production.iter().chain(&source.tests);
-    let hidden = |one: &str, two: &str| (one == "crate" && two == "as") || (one == "crate" && two == "self");
+    let hidden = |one: &str, two: &str| one == "crate" && matches!(two, "as" | "self");
     tokens()
         .zip(tokens().skip(1))
         .filter(|(one, two)| hidden(one.text, two.text))
