@@ -1,3 +1,46 @@
-//! Placeholder.
+//! The project's chores: `cargo xtask <chore>`. What must not live here: the chores themselves, and anything the server
+//! needs at run time.
 
-fn main() {}
+mod ci;
+mod policy;
+mod spdx;
+mod tree;
+mod version;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Chores of the Kinglet repository
+
+Usage: cargo xtask <CHORE>
+
+Chores:
+  ci         Everything a change must pass beside `cargo test`: format, lints, docs, dependencies
+  tidy-deps  Only the dependency checks: licences, banned and doubled crates, known advisories
+  help       This text
+
+Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["tidy-deps"] => tree::check(),
+        [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps", "--help" | "-h"] => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("xtask: no such chore: {}\n\n{HELP}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask {}: {error:#}", words.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}
