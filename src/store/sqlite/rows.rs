@@ -1,0 +1,272 @@
+//! One event as a row of the log, there and back; and the hash that chains it. What must not live here: queries.
+
+use rusqlite::Row as SqlRow;
+
+use crate::core::permit::DeviceNo;
+use crate::proto::{Body, ClientId, ConversationId, Event, Seq, UserId, What};
+use crate::store::Pos;
+
+pub const COLUMNS: &str =
+    "pos, conversation, seq, count, kind, sender, device, client, ts, target, digest, salt, body";
+
+/// A link of a conversation's hash chain.
+pub type Hash = [u8; 32];
+pub const SALT: usize = 16;
+
+/// A row of the log. An erased one has no body and no digest, and its salt is replaced by the commitment (32 bytes).
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub pos: Pos,
+    pub conversation: u64,
+    pub seq: Seq,
+    pub count: u64,
+    pub kind: u8,
+    pub unsynchronised: bool,
+    pub sender: u64,
+    pub device: DeviceNo,
+    pub client: [u8; 16],
+    pub ts: u64,
+    pub target: Option<Seq>,
+    pub digest: Option<[u8; 8]>,
+    pub salt: Vec<u8>,
+    pub body: Option<Vec<u8>>,
+}
+
+mod kind {
+    pub const TEXT: u8 = 1;
+    pub const OPAQUE: u8 = 2;
+    pub const EDITED_TEXT: u8 = 3;
+    pub const EDITED_OPAQUE: u8 = 4;
+    pub const RECALLED: u8 = 5;
+    pub const REACTION: u8 = 6;
+    pub const REACTION_REMOVED: u8 = 7;
+    /// Everything that changes the roster: its words as JSON.
+    pub const ROSTER: u8 = 16;
+    pub const UNSYNCHRONISED: u8 = 64;
+}
+
+/// An event's kind, target and body as columns.
+pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
+    let body_of = |body: &Option<Body>, text: u8, opaque: u8| match body {
+        Some(Body::Text { text: words }) => (text, Some(words.clone().into_bytes())),
+        Some(Body::Opaque { data }) => (opaque, Some(data.clone().into_bytes())),
+        None => (text, None),
+    };
+    match what {
+        What::Message { body, reply_to, .. } => {
+            let (kind, body) = body_of(body, kind::TEXT, kind::OPAQUE);
+            (kind, *reply_to, body)
+        }
+        What::Edited { target, body, .. } => {
+            let (kind, body) = body_of(body, kind::EDITED_TEXT, kind::EDITED_OPAQUE);
+            (kind, Some(*target), body)
+        }
+        What::Recalled { target } => (kind::RECALLED, Some(*target), Some(Vec::new())),
+        What::Reaction { target, emoji, removed } => {
+            let kind = if *removed { kind::REACTION_REMOVED } else { kind::REACTION };
+            (kind, Some(*target), Some(emoji.clone().into_bytes()))
+        }
+        other => {
+            let words = serde_json::to_vec(other).expect("an event's words encode");
+            (kind::ROSTER, None, Some(words))
+        }
+    }
+}
+
+impl Row {
+    pub fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        let kind = u8::try_from(number(4)?).unwrap_or(0);
+        Ok(Row {
+            pos: number(0)?,
+            conversation: number(1)?,
+            seq: number(2)?,
+            count: number(3)?,
+            kind: kind & !kind::UNSYNCHRONISED,
+            unsynchronised: kind & kind::UNSYNCHRONISED != 0,
+            sender: number(5)?,
+            device: number(6)?,
+            client: row.get::<_, [u8; 16]>(7)?,
+            ts: number(8)?,
+            target: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
+            digest: row.get(10)?,
+            salt: row.get(11)?,
+            body: row.get(12)?,
+        })
+    }
+
+    /// The kind column's value.
+    pub fn kind_column(&self) -> i64 {
+        i64::from(if self.unsynchronised { self.kind | kind::UNSYNCHRONISED } else { self.kind })
+    }
+
+    pub fn is_message(&self) -> bool {
+        matches!(self.kind, kind::TEXT | kind::OPAQUE)
+    }
+
+    pub fn is_edit(&self) -> bool {
+        matches!(self.kind, kind::EDITED_TEXT | kind::EDITED_OPAQUE)
+    }
+
+    pub fn is_erased(&self) -> bool {
+        self.body.is_none()
+    }
+
+    /// The event as it is told. A row whose body cannot be read is told as erased, so that one bad row never blocks a page.
+    pub fn event(&self) -> Event {
+        Event {
+            conversation: ConversationId(self.conversation),
+            seq: self.seq,
+            count: self.count,
+            ts: self.ts,
+            unsynchronised: self.unsynchronised,
+            by: UserId(self.sender),
+            client_id: ClientId(uuid::Uuid::from_bytes(self.client)),
+            what: self.what(),
+        }
+    }
+
+    fn what(&self) -> What {
+        let words = || self.body.as_ref().and_then(|body| String::from_utf8(body.clone()).ok());
+        let text = || words().map(|text| Body::Text { text });
+        let opaque = || words().map(|data| Body::Opaque { data });
+        let target = self.target.unwrap_or(0);
+        let message = |body: Option<Body>| {
+            let erased = body.is_none();
+            What::Message { body, reply_to: self.target, erased }
+        };
+        let edited = |body: Option<Body>| {
+            let erased = body.is_none();
+            What::Edited { target, body, erased }
+        };
+        match self.kind {
+            kind::TEXT => message(text()),
+            kind::OPAQUE => message(opaque()),
+            kind::EDITED_TEXT => edited(text()),
+            kind::EDITED_OPAQUE => edited(opaque()),
+            kind::RECALLED => What::Recalled { target },
+            kind::REACTION => What::Reaction { target, emoji: words().unwrap_or_default(), removed: false },
+            kind::REACTION_REMOVED => What::Reaction { target, emoji: words().unwrap_or_default(), removed: true },
+            _ => self.body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_else(|| message(None)),
+        }
+    }
+
+    /// What the chain holds of the body: BLAKE3 over salt, target and body, so that erasing the two leaves the chain whole.
+    pub fn commitment(&self) -> Hash {
+        match (&self.body, <[u8; 32]>::try_from(self.salt.as_slice())) {
+            (None, Ok(commitment)) => commitment,
+            (body, _) => {
+                let mut hash = blake3::Hasher::new();
+                hash.update(&self.salt);
+                hash.update(&self.target.unwrap_or(0).to_le_bytes());
+                hash.update(body.as_deref().unwrap_or(&[]));
+                *hash.finalize().as_bytes()
+            }
+        }
+    }
+
+    /// The conversation's next link after `previous`.
+    pub fn link(&self, previous: &Hash) -> Hash {
+        let mut hash = blake3::Hasher::new();
+        hash.update(previous);
+        hash.update(&self.conversation.to_le_bytes());
+        hash.update(&self.seq.to_le_bytes());
+        hash.update(&self.sender.to_le_bytes());
+        hash.update(&self.client);
+        hash.update(&[self.kind]);
+        hash.update(&self.commitment());
+        *hash.finalize().as_bytes()
+    }
+}
+
+/// Numbers as LEB128: positions of a segment as differences, the lists of a roster.
+pub fn put_number(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value as u8) | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes a number off the front.
+pub fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// A segment's positions: the first, then the differences.
+pub fn pack_positions(positions: &[Pos]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(positions.len() + 8);
+    let mut last = 0;
+    for pos in positions {
+        put_number(&mut out, pos - last);
+        last = *pos;
+    }
+    out
+}
+
+pub fn unpack_positions(mut bytes: &[u8]) -> Vec<Pos> {
+    let mut out = Vec::new();
+    let mut last = 0;
+    while let Some(step) = take_number(&mut bytes) {
+        last += step;
+        out.push(last);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(what: &What) -> Row {
+        let (kind, target, body) = pack(what);
+        Row {
+            pos: 9, conversation: 5, seq: 3, count: 2, kind, unsynchronised: false, sender: 7, device: 1,
+            client: [4; 16], ts: 11, target, digest: Some([1; 8]), salt: vec![6; SALT], body,
+        }
+    }
+
+    #[test]
+    fn events_read_back_from_their_columns() {
+        let body = || Some(Body::Text { text: "hi".into() });
+        for what in [
+            What::Message { body: body(), reply_to: Some(2), erased: false },
+            What::Message { body: Some(Body::Opaque { data: "aGk=".into() }), reply_to: None, erased: false },
+            What::Edited { target: 1, body: body(), erased: false },
+            What::Recalled { target: 1 },
+            What::Reaction { target: 1, emoji: "👍".into(), removed: true },
+            What::Joined { users: vec![UserId(3)] },
+            What::Dissolved {},
+        ] {
+            assert_eq!(row(&what).event().what, what);
+        }
+    }
+
+    #[test]
+    fn erasing_keeps_the_link_and_changing_anything_breaks_it() {
+        let whole = row(&What::Message { body: Some(Body::Text { text: "hi".into() }), reply_to: None, erased: false });
+        let mut erased = whole.clone();
+        (erased.salt, erased.body) = (whole.commitment().to_vec(), None);
+        assert_eq!(whole.link(&[0; 32]), erased.link(&[0; 32]));
+        assert!(matches!(erased.event().what, What::Message { erased: true, body: None, .. }));
+        let other = Row { body: Some(b"ho".to_vec()), ..whole.clone() };
+        assert_ne!(whole.link(&[0; 32]), other.link(&[0; 32]));
+        assert_ne!(whole.link(&[0; 32]), whole.link(&[1; 32]));
+    }
+
+    #[test]
+    fn positions_pack_small_and_read_back() {
+        let positions = [3, 4, 900, 1 << 40, u64::MAX / 2];
+        assert_eq!(unpack_positions(&pack_positions(&positions)), positions);
+        assert!(pack_positions(&(1000..1064).collect::<Vec<_>>()).len() < 70);
+    }
+}
