@@ -366,7 +366,11 @@ mod tests {
         assert_eq!(code(&"a".repeat(USER_NAME_CHARACTERS + 1)), "name_too_long");
         assert_eq!(code(&"张".repeat(21)), "accepted");
         assert_eq!(code(&"张".repeat(22)), "name_too_long");
-        assert_eq!(code(&"a".repeat(1_000_000)), "name_too_long");
+        assert_eq!(
+            code(&"ada\n".repeat(1_000_000)),
+            "name_too_long",
+            "refused unread"
+        );
         assert_eq!(code(&"e\u{301}".repeat(USER_NAME_CHARACTERS)), "accepted");
     }
 
@@ -499,7 +503,11 @@ mod tests {
         );
         assert_eq!(shown_code(&"张".repeat(42)), "accepted");
         assert_eq!(shown_code(&"张".repeat(43)), "name_too_long");
-        assert_eq!(shown_code(&" ".repeat(10_000)), "name_too_long");
+        assert_eq!(
+            shown_code(&" ".repeat(10_000)),
+            "name_too_long",
+            "refused unread"
+        );
         assert!(title(&"a".repeat(TITLE_BYTES)).is_ok());
         assert_eq!(
             title(&"a".repeat(TITLE_BYTES + 1)).map_err(NameError::code),

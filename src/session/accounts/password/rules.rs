@@ -103,6 +103,8 @@ mod tests {
             assert_eq!(code(password), expected, "{password:?}");
         }
         assert_eq!(code(&"x".repeat(PASSWORD_MAX_BYTES)), "accepted");
+        let shorter_in_nfc = format!("{}e\u{301}", "x".repeat(PASSWORD_MAX_BYTES - 2));
+        assert_eq!(code(&shorter_in_nfc), "password_too_long");
         assert_eq!(
             code(&"x".repeat(PASSWORD_MAX_BYTES + 1)),
             "password_too_long"
