@@ -35,8 +35,9 @@ pub fn fingerprint(der: &[u8]) -> String {
     text
 }
 
-/// The first 48 bits of the fingerprint, a word per byte: for reading aloud. Enough to tell boxes apart and to stop a
-/// passer-by, not enough against someone who can try 2^48 certificates; for that there is the whole fingerprint.
+/// The first 48 bits of the fingerprint, a word per byte: for reading aloud. Enough to tell boxes apart; not enough
+/// against someone who can try 2^48 certificates, or who changes the page that shows them: for that there is the whole
+/// fingerprint, compared on the device.
 pub fn six_words(der: &[u8]) -> [&'static str; 6] {
     let digest = sha256(der);
     std::array::from_fn(|place| WORDS[usize::from(digest[place])])
@@ -104,9 +105,9 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
         )
         .expect("writing to a String cannot fail");
         for (system, steps) in *systems {
-            write!(
+            writeln!(
                 page,
-                "<details><summary>{system}</summary><p>{steps}</p></details>\n"
+                "<details><summary>{system}</summary><p>{steps}</p></details>"
             )
             .expect("writing to a String cannot fail");
         }
@@ -183,13 +184,14 @@ const ENGLISH: Text = Text {
     download: "Download",
     as_text: "As text, for Linux and tools:",
     check: "Check it",
-    caution: "This page itself is not protected: someone on your network could have changed it. So ask the person who \
-              runs the box to read you these six words from its screen or log, not from this page. The words are the \
-              first 48 bits of the fingerprint: enough against a mix-up or a passer-by, not against somebody with great \
-              means. If that matters to you, compare the whole fingerprint.",
-    hex: "The SHA-256 fingerprint, which your device shows for the certificate and <code>sha256sum kinglet-ca.crt</code> \
-          (<code>shasum -a 256</code> on macOS, <code>certutil -hashfile kinglet-ca.crt SHA256</code> on Windows) \
-          prints for the downloaded file, must be:",
+    caution: "This page itself is not protected: someone on your network could have changed it. Ask the person who runs \
+              the box to read you these six words from its screen or log. If they differ, stop. If they match, you most \
+              likely have the right box; but the words are only the first 48 bits of the fingerprint, and whoever can \
+              change this page can also copy the words onto it.",
+    hex: "To be certain, take the SHA-256 fingerprint that your device shows for the certificate, or that \
+          <code>sha256sum kinglet-ca.crt</code> (macOS: <code>shasum -a 256 kinglet-ca.crt</code>, Windows: \
+          <code>certutil -hashfile kinglet-ca.crt SHA256</code>) prints for the downloaded file, and compare it with the \
+          one on the box’s own screen or in its log. It should be:",
     install: "Install it",
     then: "Open the protected address",
     limits: "What this certificate can do: vouch for <code>.local</code> names, for the names this box had when it made \
@@ -249,12 +251,13 @@ const CHINESE: Text = Text {
     download: "下载",
     as_text: "文本格式（Linux 和命令行工具用）：",
     check: "核对证书",
-    caution: "本页面本身没有加密保护，同一网络中的人可能改动过它。请让管理这台设备的人照着设备屏幕或日志（不是本页面）\
-              把这六个英文单词念给您听。六个单词是指纹的前 48 位：足以防止弄错或被路人冒充，但挡不住实力雄厚的攻击者。\
-              如果您担心这一点，请核对完整指纹。",
-    hex: "您的系统所显示的证书 SHA-256 指纹，以及对下载的文件运行 <code>sha256sum kinglet-ca.crt</code>\
-          （macOS 用 <code>shasum -a 256</code>，Windows 用 <code>certutil -hashfile kinglet-ca.crt SHA256</code>）\
-          的结果，必须是：",
+    caution: "本页面本身没有加密保护，同一网络中的人可能改动过它。请让管理这台设备的人照着设备的屏幕或日志，\
+              把这六个英文单词念给您听。如果不一致，请停止操作。如果一致，您连接的很可能就是这台设备；\
+              但这些单词只是指纹的前 48 位，而且能改动本页面的人也能把单词照抄上来。",
+    hex: "若要完全确定，请查看您的系统所显示的证书 SHA-256 指纹，或对下载的文件运行 \
+          <code>sha256sum kinglet-ca.crt</code>（macOS：<code>shasum -a 256 kinglet-ca.crt</code>，\
+          Windows：<code>certutil -hashfile kinglet-ca.crt SHA256</code>），\
+          并与设备自己的屏幕或日志中的指纹核对。指纹应为：",
     install: "安装证书",
     then: "打开受保护的地址",
     limits: "此证书的能力：只能证明 <code>.local</code> 名称、制作证书时这台设备已有的名称，以及内网地址；\
@@ -343,7 +346,10 @@ mod tests {
             }
         }
         // Words read out yesterday must mean the same bytes after an update.
-        assert_eq!(fingerprint(WORDS.join(" ").as_bytes()), "PIN");
+        assert_eq!(
+            fingerprint(WORDS.join(" ").as_bytes()),
+            "0E:9F:08:7C:30:E7:7A:30:C2:AB:13:34:93:4E:39:C7:96:C5:EC:C5:A6:7C:D4:2F:EA:0D:40:79:68:4A:EE:32"
+        );
     }
 
     #[test]
