@@ -125,6 +125,16 @@ fn a_named_file_must_exist() {
 }
 
 #[test]
+fn a_file_too_large_to_be_a_configuration_is_not_read() {
+    let line = "# a picture, a disk image, a log\n";
+    let message = wrong(&line.repeat(1024 * 1024 / line.len() + 1), &[]);
+    assert!(
+        message.contains("more than a configuration can have"),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_environment_overrides_the_file() {
     let text =
         "[listen]\naddress = \"127.0.0.1:1\"\nhosts = [\"a\"]\n[limits]\nconnections = 5\nmemory_mib = 100\n";
