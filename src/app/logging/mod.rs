@@ -22,7 +22,7 @@ use crate::meters::{self, METERS};
 use line::Line;
 use sink::Sink;
 
-/// Lines that wait for the writer. With [`line::BYTES_MAX`] this bounds the logs' memory to about 2 MiB.
+/// Lines that wait for the writer. With [`LINE_BYTES`] this bounds the logs' memory to about 2 MiB.
 pub const LINES_QUEUED: usize = 1024;
 /// The longest line.
 pub const LINE_BYTES: usize = line::BYTES_MAX;
