@@ -1,1 +1,215 @@
-//! cli.
+//! The command line: names, options, help texts and exit codes. What must not live here: behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Done.
+pub const EXIT_OK: u8 = 0;
+/// It was tried and failed; the message says why.
+pub const EXIT_FAILED: u8 = 1;
+/// The command line is wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// The configuration is wrong; `kinglet check` says where.
+pub const EXIT_CONFIG: u8 = 3;
+/// The log is damaged, or acknowledged messages are missing.
+pub const EXIT_DAMAGED: u8 = 4;
+/// The server is not running, or another one uses the data directory.
+pub const EXIT_UNAVAILABLE: u8 = 5;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says why
+  2  the command line is wrong
+  3  the configuration is wrong; `kinglet check` says where
+  4  the log is damaged; see `kinglet doctor`
+  5  the server is not running, or its data directory is in use
+
+Example:
+  kinglet --config /etc/kinglet/kinglet.toml serve";
+
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "kinglet", version, about = "A private instant-messaging server", after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Configuration file [default: ./kinglet.toml, then /etc/kinglet/kinglet.toml]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl Cli {
+    /// What to do; `serve` when nothing was said.
+    pub fn action(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Serve)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the server; this is the default
+    ///
+    /// Prints where to go and, until the server has an owner, a code to claim it with. Stops on SIGTERM or Ctrl-C
+    /// after the last acknowledged message is on disk.
+    #[command(after_help = "Example:\n  KINGLET_LISTEN_ADDRESS=0.0.0.0:8443 kinglet serve")]
+    Serve,
+    /// Check the configuration and the environment, and say what to fix
+    ///
+    /// Changes nothing and may run beside the server. Exits with 3 if the server would not start.
+    #[command(after_help = "Example:\n  kinglet check --config ./kinglet.toml")]
+    Check,
+    /// Print every limit, and the memory they add up to
+    #[command(after_help = "Example:\n  kinglet limits --json")]
+    Limits,
+    /// Make an invitation and print its link
+    ///
+    /// Whoever opens the link may make an account with the given role.
+    #[command(after_help = "Example:\n  kinglet invite --uses 5 --days 2")]
+    Invite(Invite),
+    /// List, disable, enable users, or reset a password
+    #[command(after_help = "Example:\n  kinglet user reset-password anna")]
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Read the whole log, its hash chains and uploads, and say whether they are sound
+    ///
+    /// Changes nothing. It reads everything, so it takes its time on a large log. Exits with 4 if something is damaged
+    /// or missing.
+    #[command(after_help = "Example:\n  kinglet doctor --json")]
+    Doctor,
+    /// Print the version and how it was built
+    #[command(after_help = "Example:\n  kinglet version --json")]
+    Version,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Invite {
+    /// Role of whoever accepts
+    #[arg(long, value_enum, default_value_t = InviteRole::Member)]
+    pub role: InviteRole,
+    /// How many people may accept
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub uses: u32,
+    /// Days until it ends [default: accounts.invitation_days of the configuration]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub days: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InviteRole {
+    Member,
+    Admin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum UserCommand {
+    /// List users with role, state and when they were last seen
+    #[command(after_help = "Example:\n  kinglet user list --json")]
+    List,
+    /// Lock a user out and close their connections; their messages stay
+    #[command(after_help = "Example:\n  kinglet user disable anna")]
+    Disable {
+        /// The user's name
+        name: String,
+    },
+    /// Let a disabled user in again
+    #[command(after_help = "Example:\n  kinglet user enable anna")]
+    Enable {
+        /// The user's name
+        name: String,
+    },
+    /// Print a one-time link with which the user sets a new password, and sign them out everywhere
+    #[command(after_help = "Example:\n  kinglet user reset-password anna")]
+    ResetPassword {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default() {
+        let cli = parse("kinglet --config k.toml").expect("no subcommand is needed");
+        assert_eq!(cli.action(), Command::Serve);
+        assert_eq!(cli.config, Some(PathBuf::from("k.toml")));
+    }
+
+    #[test]
+    fn global_options_may_follow_the_subcommand() {
+        let cli = parse("kinglet user reset-password anna --json --config k.toml").expect("both are global");
+        assert!(cli.json && cli.config.is_some());
+        let command = UserCommand::ResetPassword {
+            name: "anna".to_owned(),
+        };
+        assert_eq!(cli.action(), Command::User { command });
+    }
+
+    #[test]
+    fn an_invitation_is_for_one_member_unless_said_otherwise() {
+        let plain = Invite {
+            role: InviteRole::Member,
+            uses: 1,
+            days: None,
+        };
+        assert_eq!(
+            parse("kinglet invite").expect("it has defaults").action(),
+            Command::Invite(plain)
+        );
+        let full = Invite {
+            role: InviteRole::Admin,
+            uses: 3,
+            days: Some(2),
+        };
+        let cli = parse("kinglet invite --role admin --uses 3 --days 2").expect("all options are known");
+        assert_eq!(cli.action(), Command::Invite(full));
+        for wrong in ["--uses 0", "--days 0", "--days 366", "--role owner"] {
+            assert!(parse(&format!("kinglet invite {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_exits_with_the_documented_code() {
+        let error = parse("kinglet doctor --repair").expect_err("doctor changes nothing");
+        assert_eq!(error.exit_code(), i32::from(EXIT_USAGE));
+        let help = parse("kinglet --help").expect_err("help ends the parsing");
+        assert_eq!(
+            (help.kind(), help.exit_code()),
+            (ErrorKind::DisplayHelp, i32::from(EXIT_OK))
+        );
+    }
+
+    #[test]
+    fn every_help_text_has_an_example() {
+        fn visit(command: &clap::Command, path: &str) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.contains("Example:\n  "), "{path} has no example");
+            for inner in command.get_subcommands() {
+                visit(inner, &format!("{path} {}", inner.get_name()));
+            }
+        }
+        visit(&Cli::command(), "kinglet");
+    }
+}
