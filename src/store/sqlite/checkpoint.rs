@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Makes the writer's commits note how long the write-ahead log is.
-pub fn watch(connection: &Connection) {
+pub fn watch(connection: &mut Connection) {
     connection.wal_hook(Some(|_: &mut Wal, pages| {
         WAL_PAGES.set(u32::try_from(pages).unwrap_or(0));
         Ok(())
@@ -60,8 +60,10 @@ pub fn run(connection: &Connection, nudges: &Receiver<()>) {
 /// Brings everything recovered from the write-ahead log into the database, synced, before anybody is served from it: rows
 /// that a crash left written but unsynced would otherwise be shown, or acknowledged again, and lost at the next power cut.
 pub fn complete(connection: &Connection) -> rusqlite::Result<()> {
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
+    let (busy, pages): (i64, i64) =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Minus one: the database is not in WAL mode after all, so nothing of what was promised holds.
+    if busy != 0 || pages < 0 {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
             Some("another process reads or writes this database".into()),

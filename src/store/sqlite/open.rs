@@ -66,13 +66,21 @@ pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<
     let connection = connection.map_err(sql("opened"))?;
     let synchronous = if cfg!(feature = "bug-synchronous-normal") { "NORMAL" } else { "FULL" };
     let pragmas = format!(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
+        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{cache_kib};"
     );
     connection.execute_batch(&pragmas).map_err(sql("set up"))?;
+    journal(&connection).map_err(sql("switched to a write-ahead log"))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// The pragma answers "wal" before the change is committed: only stepping it to its end shows whether that failed.
+fn journal(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let modes = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if modes == ["wal"] { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
 }
 
 fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
@@ -208,8 +216,9 @@ impl Store {
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);
+        let mut writer = writer;
         spawn("writer", move || {
-            checkpoint::watch(&writer.connection);
+            checkpoint::watch(&mut writer.connection);
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())).is_err() {
                 fatal("the writer panicked; memory would lag the log");
             }
