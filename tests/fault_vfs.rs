@@ -134,7 +134,10 @@ fn lost_in_cuts(mode: Mode, cuts: u64, crashes_too: bool) -> usize {
         let db = rig.start(mode);
         // What a restart shows must stay, as the server answers from it.
         let whole = truncating_checkpoint(&db).expect("the start-up checkpoint runs");
-        assert!(whole || mode.journal != "WAL", "the start-up checkpoint was not whole");
+        assert!(
+            whole || mode.journal != "WAL",
+            "the start-up checkpoint was not whole"
+        );
         assert_sound(&db, &format!("after a restart, seed {seed}"));
         let found = rows(&db).expect("rows can be read");
         lost += acked.difference(&found).count();
@@ -145,7 +148,8 @@ fn lost_in_cuts(mode: Mode, cuts: u64, crashes_too: bool) -> usize {
             _ => Action::CutHere(Cut::DropAll),
         };
         down_at(&rig.disk, 1 + dice.below(120), how);
-        loop {
+        for turn in 0.. {
+            assert!(turn < 1000, "the machine never went down, seed {seed}");
             next += 1;
             let done = match dice.below(8) {
                 0 => db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())),
@@ -259,7 +263,9 @@ fn a_dead_process_changes_nothing() {
         std::fs::read(rig.file("-wal")).expect("wal"),
     );
     // Within its transaction SQLite answers from its own cache, without asking the file.
-    reader.execute_batch("COMMIT").expect("ending a read asks nothing of the disk");
+    reader
+        .execute_batch("COMMIT")
+        .expect("ending a read asks nothing of the disk");
     assert!(rows(&reader).is_err(), "a dead handle reads nothing new");
     assert!(
         writer.execute_batch("COMMIT").is_err(),
@@ -396,7 +402,10 @@ fn standard_run(rig: &Rig, acked: &mut BTreeSet<u64>) -> Result<()> {
         insert(&db, n)?;
         acked.insert(n);
         if n % 3 == 0 {
-            assert!(truncating_checkpoint(&db)?, "a checkpoint was not whole, without an error");
+            assert!(
+                truncating_checkpoint(&db)?,
+                "a checkpoint was not whole, without an error"
+            );
         }
     }
     if rows(&db)? != *acked {

@@ -42,7 +42,6 @@ pub struct Disk {
     dir: PathBuf,
     /// Grows at each crash and cut; a handle of an older generation belongs to a dead process.
     generation: AtomicU64,
-    boots: AtomicU64,
     state: Mutex<State>,
     hook: Mutex<Option<Arc<Hook>>>,
 }
@@ -102,7 +101,6 @@ impl Disk {
         Arc::new(Disk {
             dir,
             generation: AtomicU64::new(0),
-            boots: AtomicU64::new(0),
             state: Mutex::new(state),
             hook: Mutex::new(None),
         })
@@ -116,8 +114,9 @@ impl Disk {
 
     /// Registers the VFS for the process that starts now, under a fresh name: after the next crash or cut nothing opens by it.
     pub fn boot(self: &Arc<Self>) -> String {
-        let boot = self.boots.fetch_add(1, Ordering::Relaxed);
-        let name = format!("kinglet-fault-{:p}-{boot}", Arc::as_ptr(self));
+        // SQLite's list of names is one for the whole process.
+        static BOOTS: AtomicU64 = AtomicU64::new(0);
+        let name = format!("kinglet-fault-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
         ffi::register(self, &name, Some(self.generation()));
         name
     }
