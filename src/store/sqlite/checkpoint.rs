@@ -14,11 +14,11 @@ thread_local! {
 }
 
 /// Makes the writer's commits note how long the write-ahead log is.
-pub fn watch(connection: &mut Connection) {
+pub fn watch(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.wal_hook(Some(|_: &mut Wal, pages| {
         WAL_PAGES.set(u32::try_from(pages).unwrap_or(0));
         Ok(())
-    }));
+    }))
 }
 
 /// Pages in the write-ahead log after this thread's last commit.

@@ -217,8 +217,8 @@ impl Store {
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);
         let mut writer = writer;
+        checkpoint::watch(&mut writer.connection).map_err(sql("watched"))?;
         spawn("writer", move || {
-            checkpoint::watch(&mut writer.connection);
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())).is_err() {
                 fatal("the writer panicked; memory would lag the log");
             }
