@@ -25,6 +25,8 @@ pub trait Factory: Sync {
     fn open(&self, setup: &Setup, clock: Arc<Clock>, sink: Box<dyn Committed>) -> Result<Store, OpenError>;
     /// Enters users `1..=count` with one device each; the store is closed meanwhile.
     fn seed_users(&self, setup: &Setup, count: u64);
+    /// Waits until a closed store has let go of its files.
+    fn settled(&self, setup: &Setup);
 }
 
 #[derive(Clone)]
@@ -84,6 +86,15 @@ impl Factory for Sqlite {
             .expect("a new user fits");
         }
         db.execute_batch("COMMIT").expect("the users are written");
+    }
+
+    fn settled(&self, setup: &Setup) {
+        // The last connection to close takes the write-ahead log away.
+        let log = setup.directory.join("kinglet.db-wal");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while log.exists() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -361,6 +372,7 @@ impl<'a> World<'a> {
         } = self;
         desk.store.close().await;
         drop(desk);
+        factory.settled(&setup);
         meanwhile(directory.path());
         let desk = Desk::open(factory, &setup, &clock).expect("it opens again");
         World {

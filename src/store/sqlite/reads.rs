@@ -286,7 +286,7 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let last = find::standing(connection, recent, conversation.0)?.last_seq;
     let ascending = |after: Seq| {
-        let ranges = visible.iter().map(move |(from, to)| ((*from).max(after + 1), (*to).min(last)));
+        let ranges = visible.iter().map(move |(from, to)| ((*from).max(after.saturating_add(1)), (*to).min(last)));
         ranges.flat_map(|(from, to)| from..=to)
     };
     let (mut seqs, more): (Vec<Seq>, bool) = match span {

@@ -70,8 +70,12 @@ impl Writer {
                 (self.shared.fatal)(&error);
                 return;
             }
+            // All jobs are done; the places they stood in are not part of the next batch.
+            jobs.clear();
             if let Some(done) = stop {
                 self.shut_down();
+                // Who waits for the end may open the store again: the connection and the lock go first.
+                drop(self);
                 let _ = done.send(());
                 return;
             }
@@ -117,8 +121,10 @@ impl Writer {
             self.change = change_before;
             return self.failed(error, jobs, outcome);
         }
-        *self.shared.writable.write() = Writable::Yes;
+        self.shared.markers.written();
         if !only_looked {
+            // Only a write shows that there is room again.
+            *self.shared.writable.write() = Writable::Yes;
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
@@ -257,12 +263,12 @@ impl Writer {
 
     fn finish(&mut self, outcome: Outcome) {
         outcome.finishes.into_iter().for_each(|finish| finish(Ok(())));
-        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(|probe| { let _ = probe.send(true); });
         if !outcome.tidied.is_empty() {
             // Lazily synced: a failure here costs a check, not a message.
             let _ = self.heads.sync();
         }
-        outcome.tidied.into_iter().for_each(|tidied| drop(tidied.send(())));
+        outcome.tidied.into_iter().for_each(|tidied| { let _ = tidied.send(()); });
     }
 
     fn after_commit(&mut self, folded: bool) -> Result<(), String> {
@@ -310,7 +316,7 @@ impl Writer {
         self.sink.committed(refused);
         outcome.finishes.into_iter().for_each(|finish| finish(Err(refusal.clone())));
         // A full disk is not a hang.
-        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(|probe| { let _ = probe.send(true); });
         self.refuse_all(jobs, &refusal)
     }
 
@@ -323,8 +329,12 @@ impl Writer {
                     refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
-                Job::Probe(answer) => drop(answer.send(true)),
-                Job::Tidy(answer) => drop(answer.send(())),
+                Job::Probe(answer) => {
+                    let _ = answer.send(true);
+                }
+                Job::Tidy(answer) => {
+                    let _ = answer.send(());
+                }
                 Job::Stop(_) => {}
             }
         }
@@ -339,6 +349,7 @@ impl Writer {
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.shared.markers.flush(&self.connection))
             .and_then(|()| self.connection.execute_batch("COMMIT"));
+        self.shared.markers.written();
         if let Err(error) = flushed {
             log::warn!("read markers of the last seconds were not written: {error}");
         }
