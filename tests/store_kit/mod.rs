@@ -256,6 +256,19 @@ impl Desk {
         held
     }
 
+    /// Holds the writer up without writing anything: behind a message to nobody, which it refuses.
+    pub async fn hold_probe(&self) -> Held {
+        let told = self.ears.in_sink.load(Ordering::SeqCst);
+        self.ears.gate.set(true);
+        let held = Held(Arc::clone(&self.ears.gate));
+        let nobody = words::send_to(u64::from(u32::MAX), "nobody");
+        drop(self.submit(actor(USERS), nobody).await.expect("there is room"));
+        while self.ears.in_sink.load(Ordering::SeqCst) == told {
+            tokio::task::yield_now().await;
+        }
+        held
+    }
+
     async fn roster_for(&self, who: Actor, change: &Change) -> Result<Option<Arc<Roster>>, Refusal> {
         let conversation = match change.place() {
             Place::Conversation(conversation) => Some(conversation),

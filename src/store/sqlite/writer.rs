@@ -305,6 +305,7 @@ impl Writer {
             return Err(format!("the log could not be written: {error}; nothing of the last batch was acknowledged"));
         }
         let _ = self.connection.execute_batch("ROLLBACK");
+        self.shared.markers.not_written();
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();
