@@ -106,6 +106,9 @@ pub const DEVICE_IDS_PER_USER: usize = 1_024;
 pub const SEEN_DEVICES: usize = 16_384;
 /// Open invitations of the server.
 pub const INVITATIONS: usize = 1_000;
+/// The most uses of one invitation, and the most days it lasts.
+pub const INVITATION_USES: u32 = 1_000;
+pub const INVITATION_DAYS: u32 = 365;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 

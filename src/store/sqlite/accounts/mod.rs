@@ -22,13 +22,12 @@ mod invitations;
 mod seen;
 #[cfg(test)]
 mod tests;
-mod users;
+pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
-pub use invitations::{Inviter, InvitationFacts, InvitationRow};
+pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use seen::{SeenDevices, flush_last_seen};
 pub use users::{Credentials, NewUser};
-pub(in crate::store::sqlite) use users::{all_usable, changed_since, infos};
 
 /// What is stored and looked up for a token or a code. How it is made is the session's business.
 pub type SecretHash = [u8; 32];
@@ -84,7 +83,9 @@ pub(super) fn owner_exists(connection: &Connection) -> Outcome<bool> {
 
 fn stored_secret(connection: &Connection) -> Outcome<Option<[u8; 32]>> {
     connection
-        .query_row("SELECT value FROM meta WHERE key = ?1", [SECRET_KEY], |row| row.get(0))
+        .query_row("SELECT value FROM meta WHERE key = ?1", [SECRET_KEY], |row| {
+            row.get(0)
+        })
         .optional()
         .map_err(sql_refusal)
 }
@@ -97,7 +98,10 @@ fn server_secret(registers: &mut Registers<'_>) -> Outcome<[u8; 32]> {
     registers.clock.random(&mut secret);
     registers
         .connection
-        .execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", params![SECRET_KEY, secret])
+        .execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)",
+            params![SECRET_KEY, secret],
+        )
         .map_err(sql_refusal)?;
     Ok(secret)
 }
@@ -108,8 +112,10 @@ fn authority(connection: &Connection, by: By, target: UserId) -> Outcome<ServerR
         connection
             .prepare_cached("SELECT role, disabled FROM user WHERE id = ?1")
             .and_then(|mut find| {
-                find.query_row([to_sql(user.0)], |row| Ok((read_role(row, 0)?, row.get::<_, bool>(1)?)))
-                    .optional()
+                find.query_row([to_sql(user.0)], |row| {
+                    Ok((read_role(row, 0)?, row.get::<_, bool>(1)?))
+                })
+                .optional()
             })
             .map_err(sql_refusal)
     };
@@ -118,11 +124,16 @@ fn authority(connection: &Connection, by: By, target: UserId) -> Outcome<ServerR
         let (own, _) = role_of(user)?.filter(is_admin).ok_or(Code::Forbidden)?;
         let (role, _) = role_of(target)?.ok_or(Code::NotFound)?;
         if role > ServerRole::Member && own < ServerRole::Owner {
-            return Err(Refusal::because(Code::Forbidden, "Only an owner may change an admin or an owner."));
+            return Err(Refusal::because(
+                Code::Forbidden,
+                "Only an owner may change an admin or an owner.",
+            ));
         }
         return Ok(role);
     }
-    role_of(target)?.map(|(role, _)| role).ok_or_else(|| Code::NotFound.into())
+    role_of(target)?
+        .map(|(role, _)| role)
+        .ok_or_else(|| Code::NotFound.into())
 }
 
 // SQLite's integers are signed; ids have 48 bits and times are far from 2^63, so nothing is lost.
@@ -157,7 +168,8 @@ fn read_role(row: &Row<'_>, at: usize) -> rusqlite::Result<ServerRole> {
 }
 
 fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
-    row.get(at).map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
+    row.get(at)
+        .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
 /// The columns `id, name, display_name, disabled` in the first four places.

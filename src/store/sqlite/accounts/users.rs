@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
 use super::{
-    By, Entered, Outcome, Registers, SecretHash, Store, authority, from_sql, is_constraint, owner_exists, read_info,
-    read_role, role_number, sql_refusal, to_sql,
+    By, Entered, Outcome, Registers, SecretHash, Store, authority, from_sql, is_constraint, owner_exists,
+    read_info, read_role, role_number, sql_refusal, to_sql,
 };
 use crate::core::permit::DeviceNo;
 use crate::limits;
@@ -39,16 +39,19 @@ pub struct Credentials {
 impl Store {
     /// Makes the first user and signs it in. Refused when there is any user, decided where it is written.
     pub async fn claim(&self, user: NewUser, device: NewDevice, token: SecretHash) -> Outcome<Entered> {
-        self.write(move |registers| claim(registers, &user, &device, &token)).await
+        self.write(move |registers| claim(registers, &user, &device, &token))
+            .await
     }
 
     pub async fn credentials(&self, name: String, device: DeviceId) -> Outcome<Option<Credentials>> {
-        self.read(move |connection| credentials(connection, &name, device)).await
+        self.read(move |connection| credentials(connection, &name, device))
+            .await
     }
 
     /// Whether a name or its look-alike is taken. Only advice before a costly hash: the write decides.
     pub async fn name_is_taken(&self, name: String, skeleton: String) -> Outcome<bool> {
-        self.read(move |connection| name_is_taken(connection, &name, &skeleton)).await
+        self.read(move |connection| name_is_taken(connection, &name, &skeleton))
+            .await
     }
 
     pub async fn profile(&self, user: UserId) -> Outcome<Profile> {
@@ -61,7 +64,8 @@ impl Store {
     }
 
     pub async fn change_display_name(&self, user: UserId, display_name: String) -> Outcome<Profile> {
-        self.write(move |registers| change_display_name(registers, user, &display_name)).await
+        self.write(move |registers| change_display_name(registers, user, &display_name))
+            .await
     }
 
     /// Replaces the password that was verified (`verified`, as stored then) and ends every session but `keep`.
@@ -72,27 +76,37 @@ impl Store {
         password: String,
         keep: Option<DeviceNo>,
     ) -> Outcome<()> {
-        self.write(move |registers| set_password(registers, user, &verified, &password, keep)).await
+        self.write(move |registers| set_password(registers, user, &verified, &password, keep))
+            .await
     }
 
     /// Replaces a password without knowing the old one and ends every session of the user.
     pub async fn reset_password(&self, by: By, user: UserId, password: String) -> Outcome<()> {
-        self.write(move |registers| reset_password(registers, by, user, &password)).await
+        self.write(move |registers| reset_password(registers, by, user, &password))
+            .await
     }
 
     /// Whether `by` may administer `user`: advice before a costly hash, decided again where it is written.
     pub async fn may_administer(&self, by: By, user: UserId) -> Outcome<()> {
-        self.read(move |connection| authority(connection, by, user).map(drop)).await
+        self.read(move |connection| authority(connection, by, user).map(drop))
+            .await
     }
 
     /// Disabling ends every session of the user; doing it again changes nothing.
     pub async fn set_disabled(&self, by: By, user: UserId, disabled: bool) -> Outcome<()> {
-        self.write(move |registers| set_disabled(registers, by, user, disabled)).await
+        self.write(move |registers| set_disabled(registers, by, user, disabled))
+            .await
     }
 
     /// Users by name, from after `after`.
     pub async fn users(&self, after: Option<String>, limit: usize) -> Outcome<UserList> {
-        self.read(move |connection| users(connection, after.as_deref(), limit)).await
+        self.read(move |connection| users(connection, after.as_deref(), limit))
+            .await
+    }
+
+    /// The owner who has been there longest, in whose name the operator invites.
+    pub async fn first_owner(&self) -> Outcome<Option<UserId>> {
+        self.read(first_owner).await
     }
 
     pub async fn user_by_name(&self, name: String) -> Outcome<Option<UserInfo>> {
@@ -101,7 +115,8 @@ impl Store {
 
     /// Users whose profile changed after an account change number, with the number of each.
     pub async fn users_changed_since(&self, change: u64, limit: usize) -> Outcome<Vec<(u64, UserInfo)>> {
-        self.read(move |connection| changed_since(connection, change, limit)).await
+        self.read(move |connection| changed_since(connection, change, limit))
+            .await
     }
 
     /// The users of these ids that exist, in the order asked.
@@ -126,15 +141,26 @@ pub(super) fn claim(
     }
     let user = insert_user(registers, user, ServerRole::Owner)?;
     let device_no = put_device(registers, user, device, token)?;
-    Ok(Entered { profile: profile(registers.connection, user)?, device_no })
+    Ok(Entered {
+        profile: profile(registers.connection, user)?,
+        device_no,
+    })
 }
 
-pub(super) fn insert_user(registers: &mut Registers<'_>, user: &NewUser, role: ServerRole) -> Outcome<UserId> {
+pub(super) fn insert_user(
+    registers: &mut Registers<'_>,
+    user: &NewUser,
+    role: ServerRole,
+) -> Outcome<UserId> {
     let connection = registers.connection;
-    let count: i64 =
-        connection.query_row("SELECT count(*) FROM user", [], |row| row.get(0)).map_err(sql_refusal)?;
+    let count: i64 = connection
+        .query_row("SELECT count(*) FROM user", [], |row| row.get(0))
+        .map_err(sql_refusal)?;
     if usize::try_from(count).unwrap_or(usize::MAX) >= limits::USERS {
-        return Err(Refusal::because(Code::LimitReached, "This server has as many users as it may have."));
+        return Err(Refusal::because(
+            Code::LimitReached,
+            "This server has as many users as it may have.",
+        ));
     }
     let id = fresh_id(registers)?;
     let change = registers.next_change();
@@ -154,7 +180,13 @@ pub(super) fn insert_user(registers: &mut Registers<'_>, user: &NewUser, role: S
             ],
         )
         // The id is fresh, so what is not unique is the name or what it looks like.
-        .map_err(|error| if is_constraint(&error) { Code::NameTaken.into() } else { sql_refusal(error) })?;
+        .map_err(|error| {
+            if is_constraint(&error) {
+                Code::NameTaken.into()
+            } else {
+                sql_refusal(error)
+            }
+        })?;
     tell_profile(registers, id)?;
     Ok(id)
 }
@@ -177,7 +209,9 @@ fn fresh_id(registers: &Registers<'_>) -> Outcome<UserId> {
 }
 
 fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
-    let info = infos(registers.connection, &[user])?.pop().ok_or(Code::NotFound)?;
+    let info = infos(registers.connection, &[user])?
+        .pop()
+        .ok_or(Code::NotFound)?;
     registers.effects.push(AccountEffect::Profile(info));
     Ok(())
 }
@@ -237,7 +271,11 @@ pub(super) fn profile(connection: &Connection, user: UserId) -> Outcome<Profile>
 
 fn password_of(connection: &Connection, user: UserId) -> Outcome<String> {
     connection
-        .query_row("SELECT password FROM user WHERE id = ?1", [to_sql(user.0)], |row| row.get(0))
+        .query_row(
+            "SELECT password FROM user WHERE id = ?1",
+            [to_sql(user.0)],
+            |row| row.get(0),
+        )
         .optional()
         .map_err(sql_refusal)?
         .ok_or_else(|| Code::NotFound.into())
@@ -261,7 +299,10 @@ pub(super) fn change_display_name(
         )
         .map_err(sql_refusal)?;
     tell_profile(registers, user)?;
-    Ok(Profile { display_name: display_name.into(), ..before })
+    Ok(Profile {
+        display_name: display_name.into(),
+        ..before
+    })
 }
 
 pub(super) fn set_password(
@@ -294,12 +335,20 @@ pub(super) fn reset_password(
     authority(registers.connection, by, user)?;
     registers
         .connection
-        .execute("UPDATE user SET password = ?2 WHERE id = ?1", params![to_sql(user.0), password])
+        .execute(
+            "UPDATE user SET password = ?2 WHERE id = ?1",
+            params![to_sql(user.0), password],
+        )
         .map_err(sql_refusal)?;
     revoke_all(registers, user, None).map(drop)
 }
 
-pub(super) fn set_disabled(registers: &mut Registers<'_>, by: By, user: UserId, disabled: bool) -> Outcome<()> {
+pub(super) fn set_disabled(
+    registers: &mut Registers<'_>,
+    by: By,
+    user: UserId,
+    disabled: bool,
+) -> Outcome<()> {
     let role = authority(registers.connection, by, user)?;
     if disabled && role == ServerRole::Owner {
         let another: bool = registers
@@ -345,6 +394,17 @@ pub(super) fn users(connection: &Connection, after: Option<&str>, limit: usize) 
     Ok(UserList { users, more })
 }
 
+pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
+    connection
+        .query_row(
+            "SELECT id FROM user WHERE role = ?1 AND disabled = 0 ORDER BY created, id LIMIT 1",
+            [role_number(ServerRole::Owner)],
+            |row| from_sql(row, 0).map(UserId),
+        )
+        .optional()
+        .map_err(sql_refusal)
+}
+
 pub(super) fn user_by_name(connection: &Connection, name: &str) -> Outcome<Option<UserInfo>> {
     connection
         .query_row(
@@ -377,7 +437,11 @@ pub(in crate::store::sqlite) fn infos(connection: &Connection, users: &[UserId])
         .map_err(sql_refusal)?;
     let mut found = Vec::with_capacity(users.len());
     for user in users {
-        found.extend(find.query_row([to_sql(user.0)], read_info).optional().map_err(sql_refusal)?);
+        found.extend(
+            find.query_row([to_sql(user.0)], read_info)
+                .optional()
+                .map_err(sql_refusal)?,
+        );
     }
     Ok(found)
 }
