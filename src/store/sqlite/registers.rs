@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::Store;
 use crate::clock::{Clock, Now};
 use crate::proto::{Code, Refusal};
-use crate::store::AccountEffect;
+use crate::store::{AccountEffect, Writable};
 
 /// What a register's change has at hand inside the writer's transaction.
 pub struct Registers<'a> {
@@ -50,6 +50,10 @@ impl Store {
             (good, finish)
         });
         self.submit_register(job)?;
-        receive.await.unwrap_or_else(|_| Err(Code::ShuttingDown.into()))
+        receive.await.unwrap_or_else(|_| match self.writable() {
+            Writable::Yes => Err(Code::ShuttingDown.into()),
+            Writable::Full => Err(Code::StorageFull.into()),
+            Writable::ReadOnly(_) => Err(Code::ReadOnly.into()),
+        })
     }
 }

@@ -1,1 +1,0 @@
-//! A storage layer for tests that forgets what was not synced.

@@ -1,0 +1,97 @@
+//! Read markers and last-seen times: registers where the largest wins, coalesced in memory and written with a later
+//! commit. What must not live here: who may move them.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::int;
+use crate::core::permit::DeviceNo;
+use crate::proto::{Seq, Timestamp, UserId};
+
+/// How far a user has read a conversation: the seq, and how many messages there were up to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Marker {
+    pub seq: Seq,
+    pub count: u64,
+}
+
+#[derive(Default)]
+pub struct Markers {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    markers: HashMap<(u64, UserId), Marker>,
+    seen: HashMap<DeviceNo, Timestamp>,
+}
+
+impl Markers {
+    pub fn raise(&self, user: UserId, conversation: u64, seq: Seq, count: u64) {
+        let mut waiting = self.waiting.lock();
+        let marker = waiting.markers.entry((conversation, user)).or_default();
+        *marker = (*marker).max(Marker { seq, count });
+    }
+
+    pub fn seen(&self, device: DeviceNo, ts: Timestamp) {
+        let mut waiting = self.waiting.lock();
+        let known = waiting.seen.entry(device).or_default();
+        *known = (*known).max(ts);
+    }
+
+    /// How many changes wait to be written.
+    pub fn len(&self) -> usize {
+        let waiting = self.waiting.lock();
+        waiting.markers.len() + waiting.seen.len()
+    }
+
+    /// A device's last-seen time that is not written yet.
+    pub fn last_seen(&self, device: DeviceNo) -> Option<Timestamp> {
+        self.waiting.lock().seen.get(&device).copied()
+    }
+
+    /// One user's marker, written or waiting.
+    pub fn get(&self, connection: &Connection, user: UserId, conversation: u64) -> rusqlite::Result<Marker> {
+        let written = connection
+            .prepare_cached("SELECT seq, count FROM marker WHERE conversation = ?1 AND user = ?2")?
+            .query_row([int(conversation), int(user.0)], |row| {
+                Ok(Marker { seq: row.get::<_, i64>(0)?.cast_unsigned(), count: row.get::<_, i64>(1)?.cast_unsigned() })
+            })
+            .optional()?
+            .unwrap_or_default();
+        let waiting = self.waiting.lock().markers.get(&(conversation, user)).copied().unwrap_or_default();
+        Ok(written.max(waiting))
+    }
+
+    /// Writes out what waits; part of a larger transaction. What waits is kept until it is surely written: a rolled-back
+    /// commit leaves it, and writing the same maximum twice does no harm.
+    pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let (markers, seen) = {
+            let mut waiting = self.waiting.lock();
+            (std::mem::take(&mut waiting.markers), std::mem::take(&mut waiting.seen))
+        };
+        let mut put = connection.prepare_cached(
+            "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
+        )?;
+        let mut touch = connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
+        let mut all: Vec<_> = markers.iter().collect();
+        all.sort_unstable();
+        let written = all
+            .into_iter()
+            .try_for_each(|((conversation, user), marker)| {
+                put.execute([int(user.0), int(*conversation), int(marker.seq), int(marker.count)]).map(drop)
+            })
+            .and_then(|()| {
+                seen.iter().try_for_each(|(device, ts)| touch.execute(params![int(*device), int(*ts)]).map(drop))
+            });
+        if written.is_err() {
+            for ((conversation, user), marker) in markers {
+                self.raise(user, conversation, marker.seq, marker.count);
+            }
+        }
+        written
+    }
+}

@@ -1,0 +1,290 @@
+//! Rosters in tables and in memory: loaded on use, shared by all who need them, dropped when nobody does.
+//! What must not live here: what a roster means (see `core::roster`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::int;
+use super::rows::{put_number, take_number};
+use crate::core::roster::{Interval, Member, MuteUntil, Roster};
+use crate::proto::{ConversationId, ConversationKind, JoinRule, Role, UserId};
+use crate::store::Pos;
+
+/// Rosters in use. The writer publishes a changed one right after its commit; a reader that loads one meanwhile never
+/// overwrites it, because what is being loaded cannot be dropped.
+pub struct RosterCache {
+    inner: Mutex<Inner>,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    rosters: HashMap<u64, Arc<Roster>>,
+    loading: HashMap<u64, u32>,
+    weight: usize,
+}
+
+impl RosterCache {
+    pub fn new(limit: usize) -> RosterCache {
+        RosterCache { inner: Mutex::default(), limit }
+    }
+
+    pub fn get(&self, conversation: u64) -> Option<Arc<Roster>> {
+        self.inner.lock().rosters.get(&conversation).cloned()
+    }
+
+    /// Announces that a roster is about to be read from the tables; must be followed by `loaded`.
+    pub fn begin_load(&self, conversation: u64) {
+        *self.inner.lock().loading.entry(conversation).or_insert(0) += 1;
+    }
+
+    /// Ends a load. Gives the roster to use, or nothing when there is no room for it (or nothing was found).
+    pub fn loaded(&self, conversation: u64, roster: Option<Roster>) -> Result<Option<Arc<Roster>>, NoRoom> {
+        let mut inner = self.inner.lock();
+        if let Some(count) = inner.loading.get_mut(&conversation) {
+            *count -= 1;
+            if *count == 0 {
+                inner.loading.remove(&conversation);
+            }
+        }
+        if let Some(known) = inner.rosters.get(&conversation) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(roster) = roster else { return Ok(None) };
+        let roster = Arc::new(roster);
+        inner.put(conversation, &roster);
+        if inner.weight > self.limit {
+            inner.shed(self.limit);
+            if inner.weight > self.limit {
+                inner.take(conversation);
+                return Err(NoRoom);
+            }
+        }
+        Ok(Some(roster))
+    }
+
+    /// Puts the newest roster in place. Only the writer calls this, after the commit.
+    pub fn publish(&self, roster: &Arc<Roster>) {
+        let mut inner = self.inner.lock();
+        inner.put(roster.conversation.0, roster);
+        if inner.weight > self.limit {
+            inner.shed(self.limit);
+        }
+    }
+
+    /// Memberships held, for metrics.
+    pub fn weight(&self) -> usize {
+        self.inner.lock().weight
+    }
+}
+
+/// All rosters in use together would exceed their limit.
+#[derive(Debug)]
+pub struct NoRoom;
+
+impl Inner {
+    fn put(&mut self, conversation: u64, roster: &Arc<Roster>) {
+        self.take(conversation);
+        self.weight += roster.weight();
+        self.rosters.insert(conversation, Arc::clone(roster));
+    }
+
+    fn take(&mut self, conversation: u64) {
+        if let Some(old) = self.rosters.remove(&conversation) {
+            self.weight -= old.weight();
+        }
+    }
+
+    /// Drops rosters that nobody else holds, until a tenth is free.
+    fn shed(&mut self, limit: usize) {
+        let goal = limit - limit / 10;
+        let mut weight = self.weight;
+        let loading = &self.loading;
+        self.rosters.retain(|conversation, roster| {
+            let keep = weight <= goal || Arc::strong_count(roster) > 1 || loading.contains_key(conversation);
+            if !keep {
+                weight -= roster.weight();
+            }
+            keep
+        });
+        self.weight = weight;
+    }
+}
+
+pub fn kind_number(kind: ConversationKind) -> i64 {
+    match kind {
+        ConversationKind::Direct => 0,
+        ConversationKind::Group => 1,
+        ConversationKind::Channel => 2,
+    }
+}
+
+pub fn kind_of(number: i64) -> ConversationKind {
+    match number {
+        0 => ConversationKind::Direct,
+        1 => ConversationKind::Group,
+        _ => ConversationKind::Channel,
+    }
+}
+
+pub fn join_number(rule: JoinRule) -> i64 {
+    match rule {
+        JoinRule::Open => 0,
+        JoinRule::Approval => 1,
+        JoinRule::Invitation => 2,
+    }
+}
+
+pub fn join_of(number: i64) -> JoinRule {
+    match number {
+        0 => JoinRule::Open,
+        1 => JoinRule::Approval,
+        _ => JoinRule::Invitation,
+    }
+}
+
+fn role_of(number: i64) -> Role {
+    match number {
+        0 => Role::Member,
+        1 => Role::Admin,
+        _ => Role::Owner,
+    }
+}
+
+/// The lists of a roster that are short and belong together, as numbers: each list its length, then its items.
+fn pack_annex(roster: &Roster) -> Vec<u8> {
+    let mut out = Vec::new();
+    let intervals = |out: &mut Vec<u8>, list: &[Interval]| {
+        put_number(out, list.len() as u64);
+        for item in list {
+            [item.user.0, item.from, item.to].into_iter().for_each(|number| put_number(out, number));
+        }
+    };
+    intervals(&mut out, &roster.earlier);
+    intervals(&mut out, &roster.departed);
+    put_number(&mut out, roster.muted.len() as u64);
+    for mute in &roster.muted {
+        put_number(&mut out, mute.user.0);
+        put_number(&mut out, mute.until.map_or(0, |until| until + 1));
+    }
+    for list in [&roster.banned, &roster.requests] {
+        put_number(&mut out, list.len() as u64);
+        list.iter().for_each(|user| put_number(&mut out, user.0));
+    }
+    out
+}
+
+fn unpack_annex(roster: &mut Roster, mut bytes: &[u8]) -> Option<()> {
+    let bytes = &mut bytes;
+    for list in [&mut roster.earlier, &mut roster.departed] {
+        for _ in 0..take_number(bytes)? {
+            let (user, from, to) = (take_number(bytes)?, take_number(bytes)?, take_number(bytes)?);
+            list.push(Interval { user: UserId(user), from, to });
+        }
+    }
+    for _ in 0..take_number(bytes)? {
+        let (user, until) = (UserId(take_number(bytes)?), take_number(bytes)?);
+        roster.muted.push(MuteUntil { user, until: until.checked_sub(1) });
+    }
+    for list in [&mut roster.banned, &mut roster.requests] {
+        for _ in 0..take_number(bytes)? {
+            list.push(UserId(take_number(bytes)?));
+        }
+    }
+    Some(())
+}
+
+/// Reads a roster from the tables.
+pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Option<Roster>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, title, join_rule, history, mute_all, dissolved, annex FROM conversation WHERE id = ?1",
+    )?;
+    let found = statement
+        .query_row([int(conversation)], |row| {
+            let mut roster = Roster::new(ConversationId(conversation), kind_of(row.get(0)?));
+            roster.title = row.get::<_, String>(1)?.into();
+            roster.join = join_of(row.get(2)?);
+            (roster.history, roster.mute_all, roster.dissolved) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            let annex: Vec<u8> = row.get(6)?;
+            if unpack_annex(&mut roster, &annex).is_none() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            Ok(roster)
+        })
+        .optional()?;
+    let Some(mut roster) = found else { return Ok(None) };
+    let mut members =
+        connection.prepare_cached("SELECT user, role, from_seq FROM member WHERE conversation = ?1 ORDER BY user")?;
+    let rows = members.query_map([int(conversation)], |row| {
+        let user = UserId(row.get::<_, i64>(0)?.cast_unsigned());
+        Ok(Member::new(user, role_of(row.get(1)?), row.get::<_, i64>(2)?.cast_unsigned()))
+    })?;
+    for member in rows {
+        roster.put(member?);
+    }
+    Ok(Some(roster))
+}
+
+/// Founds a conversation's row; its members follow with `save`.
+pub fn insert(connection: &Connection, roster: &Roster, pair: Option<(UserId, UserId)>) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO conversation (id, kind, title, join_rule, history, mute_all, dissolved, annex, one, other, hash)
+             VALUES (?1, ?2, '', 2, 0, 0, 0, ?3, ?4, ?5, zeroblob(32))",
+        )?
+        .execute(params![
+            int(roster.conversation.0),
+            kind_number(roster.kind),
+            pack_annex(&Roster::new(roster.conversation, roster.kind)),
+            pair.map(|pair| int(pair.0.0)),
+            pair.map(|pair| int(pair.1.0)),
+        ])?;
+    Ok(())
+}
+
+/// Writes what differs between two states of a roster, and who is gone as of the event at `pos`.
+pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> rusqlite::Result<()> {
+    let conversation = int(new.conversation.0);
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET kind = ?2, title = ?3, join_rule = ?4, history = ?5, mute_all = ?6,
+             dissolved = ?7, annex = ?8 WHERE id = ?1",
+        )?
+        .execute(params![
+            conversation,
+            kind_number(new.kind),
+            &*new.title,
+            join_number(new.join),
+            new.history,
+            new.mute_all,
+            new.dissolved,
+            pack_annex(new),
+        ])?;
+    let mut put = connection.prepare_cached(
+        "INSERT INTO member (conversation, user, role, from_seq) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET role = excluded.role, from_seq = excluded.from_seq",
+    )?;
+    let mut back = connection.prepare_cached("DELETE FROM gone WHERE user = ?1 AND conversation = ?2")?;
+    for member in new.members() {
+        let before = old.member(member.user);
+        if before != Some(member) {
+            let role = member.role() as i64;
+            put.execute(params![conversation, int(member.user.0), role, int(member.from())])?;
+        }
+        if before.is_none() {
+            back.execute([int(member.user.0), conversation])?;
+        }
+    }
+    let mut drop = connection.prepare_cached("DELETE FROM member WHERE conversation = ?1 AND user = ?2")?;
+    let mut gone = connection.prepare_cached(
+        "INSERT INTO gone (user, conversation, pos) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET pos = excluded.pos",
+    )?;
+    for member in old.members().iter().filter(|member| new.member(member.user).is_none()) {
+        drop.execute([conversation, int(member.user.0)])?;
+        gone.execute([int(member.user.0), conversation, int(pos)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! The one writer: take one, drain the rest, ONE transaction, then tell. What must not live here: the rules of a single
+//! change (see `append`), or anyone's socket.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::{Failure, Staged, State, Work};
+use super::heads::HeadsFile;
+use super::registers::{Finish, RegisterJob, Registers};
+use super::{Shared, fold, sql_refusal};
+use crate::clock::monotonic;
+use crate::limits;
+use crate::meters::{METERS, add};
+use crate::proto::{Code, Refusal};
+use crate::store::{AccountEffect, Append, Commit, Committed, Receipt, Writable};
+
+/// What the queue carries.
+pub enum Job {
+    Append(Append),
+    Register(RegisterJob),
+    /// A round trip that writes nothing: is the writer alive?
+    Probe(oneshot::Sender<bool>),
+    /// Write the coalesced registers out, sync the heads.
+    Tidy(oneshot::Sender<()>),
+    Stop(oneshot::Sender<()>),
+}
+
+pub struct Writer {
+    pub connection: Connection,
+    pub shared: Arc<Shared>,
+    pub sink: Box<dyn Committed>,
+    pub queue: mpsc::Receiver<Job>,
+    pub states: HashMap<u64, State>,
+    pub heads: HeadsFile,
+    pub change: u64,
+    pub last_flush: Instant,
+}
+
+/// One batch's answers, held back until the commit is synced.
+#[derive(Default)]
+struct Outcome {
+    answers: Vec<(Append, Result<Receipt, Refusal>)>,
+    finishes: Vec<Finish>,
+    effects: Vec<AccountEffect>,
+    probes: Vec<oneshot::Sender<bool>>,
+    tidied: Vec<oneshot::Sender<()>>,
+}
+
+/// Coalesced registers ride on a commit when this much time has gone by.
+const FLUSH_EVERY: Duration = Duration::from_secs(30);
+
+impl Writer {
+    pub fn run(mut self) {
+        let mut jobs = Vec::with_capacity(limits::BATCH_COMMANDS);
+        while let Some(first) = self.queue.blocking_recv() {
+            jobs.push(first);
+            while jobs.len() < limits::BATCH_COMMANDS {
+                let Ok(next) = self.queue.try_recv() else { break };
+                jobs.push(next);
+            }
+            let stop = self.take_stop(&mut jobs);
+            if !jobs.is_empty()
+                && let Err(error) = self.batch(&mut jobs)
+            {
+                (self.shared.fatal)(&error);
+                return;
+            }
+            if let Some(done) = stop {
+                self.shut_down();
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+
+    fn take_stop(&mut self, jobs: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
+        let at = jobs.iter().position(|job| matches!(job, Job::Stop(_)))?;
+        // What was queued behind the stop is dropped unanswered, as if the process had ended: the client retries.
+        let Some(Job::Stop(done)) = jobs.drain(at..).next() else { return None };
+        Some(done)
+    }
+
+    /// One transaction. `Err` means that the log's state on disk is unknown: nobody is answered, the process must end.
+    fn batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), String> {
+        let begun = monotonic();
+        let damaged = matches!(*self.shared.writable.read(), Writable::ReadOnly(_));
+        if damaged {
+            return self.refuse_all(jobs, &Code::ReadOnly.into());
+        }
+        let mut staged = Staged::default();
+        let mut outcome = Outcome::default();
+        let change_before = self.change;
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return self.failed(error, jobs, outcome);
+        }
+        let folding = self.shared.recent.read().rows() + jobs.len() >= limits::FOLD_ROWS;
+        let done = self.work(jobs, folding, &mut staged, &mut outcome);
+        if let Err(error) = done {
+            self.change = change_before;
+            return self.failed(error, jobs, outcome);
+        }
+        let rows = staged.rows.len();
+        let only_looked = rows == 0 && outcome.finishes.is_empty() && outcome.tidied.is_empty() && !folding;
+        let told = if cfg!(feature = "bug-ack-before-commit") {
+            self.publish(staged, &mut outcome, folding);
+            None
+        } else {
+            Some(staged)
+        };
+        let end = if only_looked { "ROLLBACK" } else { "COMMIT" };
+        if let Err(error) = self.connection.execute_batch(end) {
+            self.change = change_before;
+            return self.failed(error, jobs, outcome);
+        }
+        *self.shared.writable.write() = Writable::Yes;
+        if !only_looked {
+            add(&METERS.commits, 1);
+            METERS.commit_rows.observe(rows as u64);
+            METERS.commit_seconds.observe_time(begun.elapsed());
+        }
+        if let Some(staged) = told {
+            self.publish(staged, &mut outcome, folding);
+        }
+        self.finish(outcome);
+        self.after_commit(folding)
+    }
+
+    fn work(
+        &mut self,
+        jobs: &mut Vec<Job>,
+        folding: bool,
+        staged: &mut Staged,
+        outcome: &mut Outcome,
+    ) -> Result<(), rusqlite::Error> {
+        if folding {
+            fold::fold(&self.connection, &self.shared.recent.read())?;
+        }
+        if self.states.len() > limits::WRITER_STATES {
+            self.states.clear();
+        }
+        let now = self.shared.clock.now();
+        let mut head = self.shared.recent.read().head;
+        let mut flush = folding || self.last_flush.elapsed() > FLUSH_EVERY;
+        let mut wrote = false;
+        // The jobs stay in place until they are done: a failing batch answers those it has not reached, too.
+        for at in 0..jobs.len() {
+            let job = std::mem::replace(&mut jobs[at], Job::Probe(oneshot::channel().0));
+            match job {
+                Job::Append(append) => {
+                    let mut work = Work {
+                        connection: &self.connection,
+                        shared: &self.shared,
+                        states: &mut self.states,
+                        staged,
+                        head: &mut head,
+                        now,
+                    };
+                    match work.append(&append.permit) {
+                        Ok(receipt) => {
+                            wrote |= !receipt.duplicate;
+                            outcome.answers.push((append, Ok(receipt)));
+                        }
+                        Err(Failure::Refused(refusal)) => outcome.answers.push((append, Err(refusal))),
+                        Err(Failure::Sql(error)) => {
+                            outcome.answers.push((append, Err(Code::Internal.into())));
+                            return Err(error);
+                        }
+                    }
+                }
+                Job::Register(change) => {
+                    wrote = true;
+                    self.register(change, now, outcome)?;
+                }
+                Job::Probe(answer) => outcome.probes.push(answer),
+                Job::Tidy(answer) => {
+                    flush = true;
+                    wrote = true;
+                    outcome.tidied.push(answer);
+                }
+                Job::Stop(_) => {}
+            }
+        }
+        if flush && wrote {
+            self.last_flush = monotonic();
+            self.shared.markers.flush(&self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// A change of registers in a savepoint of its own, so that a refused one undoes only itself.
+    fn register(
+        &mut self,
+        change: RegisterJob,
+        now: crate::clock::Now,
+        outcome: &mut Outcome,
+    ) -> Result<(), rusqlite::Error> {
+        self.connection.execute_batch("SAVEPOINT register")?;
+        let effects_before = outcome.effects.len();
+        let mut registers = Registers {
+            connection: &self.connection,
+            now,
+            clock: &self.shared.clock,
+            effects: &mut outcome.effects,
+            change: &mut self.change,
+        };
+        let (good, finish) = change(&mut registers);
+        outcome.finishes.push(finish);
+        if !good {
+            outcome.effects.truncate(effects_before);
+            self.connection.execute_batch("ROLLBACK TO register")?;
+        }
+        self.connection.execute_batch("RELEASE register")
+    }
+
+    /// Makes a commit visible: the memory index, the rosters, the heads, then everyone who listens, in this order.
+    fn publish(&mut self, staged: Staged, outcome: &mut Outcome, folding: bool) {
+        let mut bytes = 0;
+        {
+            let mut recent = self.shared.recent.write();
+            if folding {
+                let head = recent.head;
+                recent.folded_up_to(head);
+            }
+            for (row, hash) in &staged.rows {
+                bytes += row.body.as_ref().map_or(0, Vec::len) as u64;
+                recent.add(row, *hash);
+            }
+        }
+        for roster in staged.rosters.values() {
+            self.shared.rosters.publish(roster);
+        }
+        for (user, conversation, seq, count) in staged.markers {
+            self.shared.markers.raise(user, conversation, seq, count);
+        }
+        if !folding {
+            for (row, hash) in &staged.rows {
+                self.heads.note(row.conversation, row.seq, hash);
+            }
+        }
+        add(&METERS.log_bytes_written, bytes);
+        self.shared.accounts_change.store(self.change, Ordering::Release);
+        let mut commit =
+            Commit { appended: staged.appended, effects: std::mem::take(&mut outcome.effects), ..Commit::default() };
+        commit.accounts = self.change;
+        for (append, result) in outcome.answers.drain(..) {
+            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            METERS.ack_latency.observe_time(append.asked.elapsed());
+            commit.answers.push((append.waiter, append.slot, result));
+        }
+        self.sink.committed(commit);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        outcome.finishes.into_iter().for_each(|finish| finish(Ok(())));
+        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        if !outcome.tidied.is_empty() {
+            // Lazily synced: a failure here costs a check, not a message.
+            let _ = self.heads.sync();
+        }
+        outcome.tidied.into_iter().for_each(|tidied| drop(tidied.send(())));
+    }
+
+    fn after_commit(&mut self, folded: bool) -> Result<(), String> {
+        let heads = if folded {
+            let (folded, heads) = {
+                let recent = self.shared.recent.read();
+                let heads: Vec<_> =
+                    recent.conversations.iter().map(|(id, stretch)| (*id, stretch.last(), stretch.hash)).collect();
+                (recent.folded, heads)
+            };
+            self.heads.restart(self.shared.epoch, folded).and_then(|()| {
+                heads.iter().for_each(|(id, seq, hash)| self.heads.note(*id, *seq, hash));
+                self.heads.write()
+            })
+        } else {
+            self.heads.write()
+        };
+        if let Err(error) = heads {
+            log::warn!("the heads file could not be written ({error}); missing messages would not be noticed at the next start");
+        }
+        let pages = super::checkpoint::wal_pages();
+        METERS.wal_bytes.store(u64::from(pages) * 4096, Ordering::Relaxed);
+        if pages >= limits::WAL_PAGES {
+            self.shared.checkpointer.nudge();
+        }
+        Ok(())
+    }
+
+    /// A full disk refuses the batch and the server goes on. Anything else ends it: after a failed sync nobody knows what
+    /// is on disk, and trying again would hide it.
+    fn failed(&mut self, error: rusqlite::Error, jobs: &mut Vec<Job>, outcome: Outcome) -> Result<(), String> {
+        let refusal = sql_refusal(&error);
+        if refusal.code != Code::StorageFull {
+            return Err(format!("the log could not be written: {error}; nothing of the last batch was acknowledged"));
+        }
+        let _ = self.connection.execute_batch("ROLLBACK");
+        *self.shared.writable.write() = Writable::Full;
+        self.states.clear();
+        let mut refused = Commit::default();
+        for (append, _) in outcome.answers {
+            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+        }
+        refused.accounts = self.change;
+        self.sink.committed(refused);
+        outcome.finishes.into_iter().for_each(|finish| finish(Err(refusal.clone())));
+        // A full disk is not a hang.
+        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        self.refuse_all(jobs, &refusal)
+    }
+
+    fn refuse_all(&mut self, jobs: &mut Vec<Job>, refusal: &Refusal) -> Result<(), String> {
+        let mut refused = Commit { accounts: self.change, ..Commit::default() };
+        for job in jobs.drain(..) {
+            match job {
+                Job::Append(append) => {
+                    self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+                    refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+                }
+                Job::Register(change) => drop(change),
+                Job::Probe(answer) => drop(answer.send(true)),
+                Job::Tidy(answer) => drop(answer.send(())),
+                Job::Stop(_) => {}
+            }
+        }
+        self.sink.committed(refused);
+        Ok(())
+    }
+
+    /// Writes out what was coalesced; the next start finds everything folded and checkpointed by itself.
+    fn shut_down(&mut self) {
+        let flushed = self
+            .connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .and_then(|()| self.shared.markers.flush(&self.connection))
+            .and_then(|()| self.connection.execute_batch("COMMIT"));
+        if let Err(error) = flushed {
+            log::warn!("read markers of the last seconds were not written: {error}");
+        }
+        if let Err(error) = self.heads.write().and_then(|()| self.heads.sync()) {
+            log::warn!("the heads file was not synced: {error}");
+        }
+    }
+}
