@@ -11,7 +11,8 @@ use crate::proto::ConversationId;
 
 /// One commit's worth of ringing.
 pub struct Round {
-    pub conversations: Vec<ConversationId>,
+    /// Each with whether its people changed: then those who have just left are rung, too.
+    pub conversations: Vec<(ConversationId, bool)>,
     pub head: Pos,
     /// Run after the bells: wakes those whose answers wait.
     pub then: Box<dyn FnOnce() + Send>,
@@ -51,9 +52,9 @@ impl Hub {
     fn ring(&self, round: &Round, bells: &mut Vec<Arc<Bell>>) {
         {
             let maps = self.maps.read();
-            for id in &round.conversations {
+            for (id, changed) in &round.conversations {
                 let Some(roster) = maps.conversations.get(id).and_then(|live| live.roster()) else { continue };
-                let gone = roster.departed.iter().map(|gone| gone.user);
+                let gone = roster.departed.iter().filter(|_| *changed).map(|gone| gone.user);
                 for user in roster.members().iter().map(|member| member.user).chain(gone) {
                     let Some(online) = maps.users.get(&user) else { continue };
                     for bell in &online.bells {
