@@ -1,6 +1,7 @@
 //! The embedded store on SQLite: opening it, its threads, and the handle that others hold.
 //! What must not live here: the rules of what may be appended, or what a page contains.
 
+pub mod accounts;
 mod append;
 mod checkpoint;
 pub mod doctor;
