@@ -102,8 +102,6 @@ pub const BODY_BYTES: usize = 32 * 1024;
 pub const DEVICES_PER_USER: usize = 32;
 /// Device ids one user may ever present: rows stay for ever, since client ids do.
 pub const DEVICE_IDS_PER_USER: usize = 1_024;
-/// Devices whose "last seen" waits in memory for the next commit.
-pub const SEEN_DEVICES: usize = 16_384;
 /// Open invitations of the server.
 pub const INVITATIONS: usize = 1_000;
 /// The most uses of one invitation, and the most days it lasts.

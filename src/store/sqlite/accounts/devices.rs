@@ -1,6 +1,8 @@
 //! Devices and their sessions. What must not live here: live sockets (they hear of it by `AccountEffect::Revoked`) and
 //! users' own rows.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{DeviceInfo, NewDevice};
-use crate::proto::{Code, DeviceId, Refusal, UserId};
+use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 use crate::store::AccountEffect;
 
 /// A sign-in whose password was found right.
@@ -46,7 +48,12 @@ impl Store {
 
     /// The user's devices: the signed-in ones first, then by when they were last seen.
     pub async fn devices(&self, user: UserId, current: DeviceNo) -> Outcome<Vec<DeviceInfo>> {
-        self.read(move |connection| devices(connection, user, current)).await
+        let shared = Arc::clone(&self.shared);
+        self.read(move |connection| {
+            let latest = |device| shared.markers.last_seen(device);
+            devices(connection, user, current, latest)
+        })
+        .await
     }
 
     pub async fn rename_device(&self, user: UserId, device: DeviceId, name: String) -> Outcome<()> {
@@ -206,7 +213,13 @@ pub(super) fn revoke_all(
     Ok(ended)
 }
 
-pub(super) fn devices(connection: &Connection, user: UserId, current: DeviceNo) -> Outcome<Vec<DeviceInfo>> {
+/// `latest` knows what was seen since the last write.
+pub(super) fn devices(
+    connection: &Connection,
+    user: UserId,
+    current: DeviceNo,
+    latest: impl Fn(DeviceNo) -> Option<Timestamp>,
+) -> Outcome<Vec<DeviceInfo>> {
     let limit = i64::try_from(limits::LIST_ROWS).expect("a page is small");
     connection
         .prepare_cached(
@@ -215,13 +228,14 @@ pub(super) fn devices(connection: &Connection, user: UserId, current: DeviceNo) 
         )
         .and_then(|mut find| {
             find.query_map(params![to_sql(user.0), limit], |row| {
+                let no = from_sql(row, 0)?;
                 Ok(DeviceInfo {
                     id: read_device_id(row, 1)?,
                     name: row.get(2)?,
-                    current: from_sql(row, 0)? == current,
+                    current: no == current,
                     signed_in: row.get(3)?,
                     created: from_sql(row, 4)?,
-                    last_seen: from_sql(row, 5)?,
+                    last_seen: from_sql(row, 5)?.max(latest(no).unwrap_or(0)),
                 })
             })?
             .collect()

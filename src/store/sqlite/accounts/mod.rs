@@ -11,7 +11,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::registers::Registers;
-use super::{Store, sql_refusal};
+use super::{Store, int as to_sql};
 use crate::core::permit::DeviceNo;
 use crate::proto::account::{Profile, ServerRole};
 use crate::proto::answer::UserInfo;
@@ -19,14 +19,12 @@ use crate::proto::{Code, DeviceId, Refusal, UserId};
 
 mod devices;
 mod invitations;
-mod seen;
 #[cfg(test)]
 mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
-pub use seen::{SeenDevices, flush_last_seen};
 pub use users::{Credentials, NewUser};
 
 /// What is stored and looked up for a token or a code. How it is made is the session's business.
@@ -136,9 +134,9 @@ fn authority(connection: &Connection, by: By, target: UserId) -> Outcome<ServerR
         .ok_or_else(|| Code::NotFound.into())
 }
 
-// SQLite's integers are signed; ids have 48 bits and times are far from 2^63, so nothing is lost.
-fn to_sql(number: u64) -> i64 {
-    number.cast_signed()
+/// As the argument of `map_err`.
+fn sql_refusal(error: rusqlite::Error) -> Refusal {
+    super::sql_refusal(&error)
 }
 
 fn from_sql(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {

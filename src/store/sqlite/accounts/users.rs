@@ -363,17 +363,22 @@ pub(super) fn set_disabled(
             return Err(Code::LastOwner.into());
         }
     }
+    let is_so: bool = registers
+        .connection
+        .query_row("SELECT disabled FROM user WHERE id = ?1", [to_sql(user.0)], |row| row.get(0))
+        .map_err(sql_refusal)?;
+    if is_so == disabled {
+        return Ok(());
+    }
+    // A number is taken only for a row that keeps it: the newest row is where the next start goes on counting.
     let change = registers.next_change();
-    let changed = registers
+    registers
         .connection
         .execute(
-            "UPDATE user SET disabled = ?2, change = ?3 WHERE id = ?1 AND disabled <> ?2",
+            "UPDATE user SET disabled = ?2, change = ?3 WHERE id = ?1",
             params![to_sql(user.0), disabled, to_sql(change)],
         )
         .map_err(sql_refusal)?;
-    if changed == 0 {
-        return Ok(());
-    }
     tell_profile(registers, user)?;
     if disabled {
         revoke_all(registers, user, None)?;
