@@ -14,7 +14,7 @@ pub mod password;
 mod profile;
 mod sign_in;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 mod tries;
 
