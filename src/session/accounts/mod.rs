@@ -126,6 +126,8 @@ impl Accounts {
             .session(*token.hash().as_bytes())
             .await?
             .ok_or(Code::SignedOut)?;
+        // Remembered, and written along with some later commit.
+        self.store.seen(facts.device_no);
         Ok(Caller {
             user: facts.user,
             device_no: facts.device_no,

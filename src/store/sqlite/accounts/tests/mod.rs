@@ -383,6 +383,14 @@ fn a_disabled_user_has_no_session_until_enabled() {
 }
 
 #[test]
+fn a_token_that_outlived_its_user_opens_nothing() {
+    let mut desk = Desk::new();
+    desk.owner();
+    desk.connection.execute("UPDATE user SET disabled = 1", []).expect("the row changes");
+    assert_eq!(desk.session(1), None);
+}
+
+#[test]
 fn only_those_above_administer() {
     let mut desk = Desk::new();
     let owner = desk.owner();
