@@ -92,7 +92,8 @@ fn int(value: u64) -> i64 {
 }
 
 /// What a client is told of an SQL error; the operator finds the rest in the log.
-fn sql_refusal(error: &rusqlite::Error) -> Refusal {
+fn sql_refusal(error: impl std::borrow::Borrow<rusqlite::Error>) -> Refusal {
+    let error = error.borrow();
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Code::StorageFull.into(),
         _ => {
