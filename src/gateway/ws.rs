@@ -64,7 +64,12 @@ pub fn partial_bytes() -> usize {
 
 /// Opens a live socket: waits for `hello`, then serves in a task of its own, so that what signing in needed is freed.
 pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, services: Arc<Services>) {
-    let mut socket = Socket { conn, reader: Reader::new(), held: 0, max_message: limits::FRAME_BEFORE_SIGN_IN };
+    let mut socket = Socket {
+        conn,
+        reader: Reader::new(),
+        held: 0,
+        max_message: limits::FRAME_BEFORE_SIGN_IN,
+    };
     let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
     match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
         Ok(Ok(signed)) => {
@@ -76,7 +81,11 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
             tokio::spawn(serve(socket, session, out));
         }
         Ok(Err((refusal, end))) => socket.close(refusal, end).await,
-        Err(_) => socket.close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in")).await,
+        Err(_) => {
+            socket
+                .close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in"))
+                .await
+        }
     }
 }
 
@@ -91,12 +100,12 @@ async fn sign_in(
     let mut out = Vec::new();
     let mut hello = None;
     if !early.is_empty() {
-        socket.feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello)).map_err(|end| (None, end))?;
+        socket
+            .feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello))
+            .map_err(|end| (None, end))?;
     }
     while hello.is_none() {
-        let fed = poll_fn(|cx| {
-            socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello))
-        });
+        let fed = poll_fn(|cx| socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello)));
         fed.await.map_err(|end| (None, end))?;
         socket.write(&mut out, None).await.map_err(|end| (None, end))?;
     }
@@ -108,14 +117,16 @@ async fn sign_in(
         Command::Hello(hello) => hello,
         _ => return Err((Some(Code::NotSignedIn.into()), End::Code(4401, "not_signed_in"))),
     };
-    Session::sign_in(services, re, ask, header_token).await.map_err(|refusal| {
-        let end = match refusal.code {
-            Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
-            Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
-            _ => SIGNED_OUT,
-        };
-        (Some(refusal), end)
-    })
+    Session::sign_in(services, re, ask, header_token)
+        .await
+        .map_err(|refusal| {
+            let end = match refusal.code {
+                Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
+                Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
+                _ => SIGNED_OUT,
+            };
+            (Some(refusal), end)
+        })
 }
 
 type HelloSlot = Option<Result<(RequestId, Command), Refusal>>;
@@ -156,7 +167,9 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
                 frame::push_text(out, payload);
                 true
             };
-            Box::pin(session.page(ask, &mut put)).await.map_err(|_| End::Code(1011, "internal"))?;
+            Box::pin(session.page(ask, &mut put))
+                .await
+                .map_err(|_| End::Code(1011, "internal"))?;
         } else if matches!(writing, Writing::Idle) && out.is_empty() {
             break;
         }
@@ -251,7 +264,9 @@ impl Socket {
         out: &mut Vec<u8>,
     ) -> Result<Option<Slow>, End> {
         let mut slow = None;
-        self.feed(bytes, out, &mut |text, out| to_session(text, session, out, &mut slow))?;
+        self.feed(bytes, out, &mut |text, out| {
+            to_session(text, session, out, &mut slow)
+        })?;
         Ok(slow)
     }
 
@@ -262,13 +277,20 @@ impl Socket {
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
     ) -> Result<(), End> {
-        let limits = frame::Limits { max_message: self.max_message, max_fragments: limits::FRAGMENTS };
+        let limits = frame::Limits {
+            max_message: self.max_message,
+            max_fragments: limits::FRAGMENTS,
+        };
         let mut end = None;
         let fed = self.reader.feed(bytes, &limits, &mut |incoming| match incoming {
             Incoming::Text(words) => text(words, out),
             Incoming::Ping(payload) => {
                 frame::push_pong(out, payload);
-                if out.len() < limits::WRITE_BYTES { Flow::Continue } else { Flow::Stop }
+                if out.len() < limits::WRITE_BYTES {
+                    Flow::Continue
+                } else {
+                    Flow::Stop
+                }
             }
             Incoming::Pong(_) => Flow::Continue,
             Incoming::Binary(_) => {
@@ -302,7 +324,9 @@ impl Socket {
                     Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
                     Poll::Pending => {}
                 }
-                let Some(session) = session else { return Poll::Pending };
+                let Some(session) = session else {
+                    return Poll::Pending;
+                };
                 if session.bell().poll_urgent(cx).is_pending() {
                     return Poll::Pending;
                 }
@@ -322,7 +346,9 @@ impl Socket {
             }
         }
         if written > 0 {
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx)).await.map_err(|_| End::Gone)?;
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx))
+                .await
+                .map_err(|_| End::Gone)?;
         }
         // An idle connection keeps no buffer.
         *out = Vec::new();
@@ -340,7 +366,9 @@ impl Socket {
         frame::push_close(&mut out, code, reason);
         let goodbye = async {
             self.write(&mut out, None).await?;
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx)).await.map_err(|_| End::Gone)
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx))
+                .await
+                .map_err(|_| End::Gone)
         };
         // Whoever is revoked is out within a second, whether or not the farewell arrived.
         let _ = tokio::time::timeout(limits::REVOKE_WITHIN / 2, goodbye).await;
