@@ -15,7 +15,7 @@ use crate::hub::{Bell, Kind, Pos};
 use crate::limits::{self, Bucket};
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
-use crate::proto::command::{Hello, Sync};
+use crate::proto::command::Hello;
 use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
 use crate::store::Waiter;
 
@@ -406,10 +406,4 @@ pub(super) async fn open_conversations(
         services.hub.fill(listed.roster, listed.standing.last_pos);
     }
     Ok(())
-}
-
-/// A sync as a face without a live socket asks it.
-#[must_use]
-pub fn sync_after(after: Option<String>) -> Command {
-    Command::Sync(Sync { after, limit: None })
 }
