@@ -90,7 +90,7 @@ impl Session {
             who.device,
             services.limits.connections_per_user,
         ));
-        services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
+        let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
             desk: Arc::new(Desk::new(bell)),
@@ -110,14 +110,13 @@ impl Session {
         open_conversations(services, who.user).await?;
         let catch_up = session.place(hello.resume.as_deref()).await?;
         services.pulse.join(&session.desk.bell);
-        services.hub.tell_all(
-            who.user,
-            Kind::Presence,
-            &Notice::Presence {
+        if is_first {
+            let notice = Notice::Presence {
                 user: who.user,
                 online: true,
-            },
-        );
+            };
+            services.hub.tell_all(who.user, Kind::Presence, &notice);
+        }
         let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
         Ok(Signed { session, welcome })
     }
