@@ -70,8 +70,12 @@ impl Writer {
                 (self.shared.fatal)(&error);
                 return;
             }
+            // All jobs are done; the places they stood in are not part of the next batch.
+            jobs.clear();
             if let Some(done) = stop {
                 self.shut_down();
+                // Who waits for the end may open the store again: the connection and the lock go first.
+                drop(self);
                 let _ = done.send(());
                 return;
             }
@@ -119,8 +123,10 @@ impl Writer {
             self.change = change_before;
             return self.failed(error, jobs, outcome);
         }
-        *self.shared.writable.write() = Writable::Yes;
+        self.shared.markers.written();
         if !only_looked {
+            // Only a write shows that there is room again.
+            *self.shared.writable.write() = Writable::Yes;
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
@@ -379,6 +385,7 @@ impl Writer {
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.shared.markers.flush(&self.connection))
             .and_then(|()| self.connection.execute_batch("COMMIT"));
+        self.shared.markers.written();
         if let Err(error) = flushed {
             log::warn!("read markers of the last seconds were not written: {error}");
         }
