@@ -100,8 +100,13 @@ pub const EMOJI_BYTES: usize = 32;
 pub const BODY_BYTES: usize = 32 * 1024;
 /// Devices of one user.
 pub const DEVICES_PER_USER: usize = 32;
+/// Device ids one user may ever present: rows stay for ever, since client ids do.
+pub const DEVICE_IDS_PER_USER: usize = 1_024;
 /// Open invitations of the server.
 pub const INVITATIONS: usize = 1_000;
+/// The most uses of one invitation, and the most days it lasts.
+pub const INVITATION_USES: u32 = 1_000;
+pub const INVITATION_DAYS: u32 = 365;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -120,6 +125,11 @@ pub const BUCKET_NOTICE: Bucket = Bucket { burst: 50, per_second: 20 };
 pub const BUCKET_READ: Bucket = Bucket { burst: 200, per_second: 50 };
 /// Sign-in attempts from one address.
 pub const BUCKET_SIGN_IN: Bucket = Bucket { burst: 20, per_second: 1 };
+/// Sign-in attempts at one account from devices it does not know: so many at once, then one in so many milliseconds.
+pub const ACCOUNT_TRIES: u32 = 10;
+pub const ACCOUNT_TRY_EVERY_MS: u64 = 10_000;
+/// Addresses, and accounts, whose failed attempts are remembered; beyond it the oldest are forgotten.
+pub const TRIES_REMEMBERED: usize = 4_096;
 
 /// Memory of one argon2id hash, hashes at once, and callers waiting for one.
 pub const ARGON2_KIB: usize = 19 * 1024;

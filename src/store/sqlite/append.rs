@@ -131,6 +131,12 @@ impl Work<'_> {
         if what.counts() {
             self.staged.markers.push((permit.actor().user, conversation, row.seq, row.count));
         }
+        // What was said before one came counts as read.
+        let newcomers = changed.iter().flat_map(|new| new.members()).filter(|member| roster.member(member.user).is_none());
+        if pair.is_none() {
+            let arrivals = newcomers.map(|member| (member.user, conversation, row.seq, row.count));
+            self.staged.markers.extend(arrivals);
+        }
         *self.head = row.pos;
         let standing = Standing { last_seq: row.seq, last_count: row.count, last_pos: row.pos };
         self.states.insert(conversation, State { standing, hash });

@@ -1,6 +1,7 @@
 //! The embedded store on SQLite: opening it, its threads, and the handle that others hold.
 //! What must not live here: the rules of what may be appended, or what a page contains.
 
+pub mod accounts;
 mod append;
 mod checkpoint;
 pub mod doctor;
@@ -91,7 +92,8 @@ fn int(value: u64) -> i64 {
 }
 
 /// What a client is told of an SQL error; the operator finds the rest in the log.
-fn sql_refusal(error: &rusqlite::Error) -> Refusal {
+fn sql_refusal(error: impl std::borrow::Borrow<rusqlite::Error>) -> Refusal {
+    let error = error.borrow();
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Code::StorageFull.into(),
         _ => {
