@@ -141,8 +141,9 @@ fn every_field_is_in_an_example() {
     for shape in &shapes() {
         let (mut fields, mut keys) = (BTreeSet::new(), BTreeSet::new());
         fields_of(&(shape.schema)(), &mut fields);
-        // Pages carry events; that each kind of event is shown is another test's business.
-        let own = examples.iter().filter(|example| [shape.name, "event"].contains(&example.shape.as_str()));
+        // Pages carry events, lists carry what has an example of its own.
+        let family = if shape.name.starts_with("http:") { "http:" } else { shape.name };
+        let own = examples.iter().filter(|example| example.shape.starts_with(family) || example.shape == "event");
         own.for_each(|example| keys_of(&example.value, &mut keys));
         all.extend(fields.difference(&keys).map(|field| format!("{} {field}", shape.name)));
     }
@@ -176,7 +177,8 @@ fn the_numbers_in_the_text_are_the_limits() {
     let number = tables::number;
     let sentences = [
         format!("within {} seconds and {}", limits::SIGN_IN_TIME.as_secs(), kib(limits::FRAME_BEFORE_SIGN_IN)),
-        format!("ping after {} seconds of silence", limits::PING_EVERY.as_secs()),
+        format!("connection every {} seconds and sends", limits::PING_EVERY.as_secs()),
+        format!("After {}\nseconds without any frame", limits::PING_EVERY.as_secs() * 2),
         format!("no progress for {} seconds", limits::WRITE_TIME.as_secs()),
         format!("in more than {} fragments", number(limits::FRAGMENTS as usize)),
         format!("nesting beyond {}", limits::JSON_DEPTH),
@@ -192,8 +194,10 @@ fn the_numbers_in_the_text_are_the_limits() {
         format!("after {} others have left", number(limits::DEPARTURES)),
         format!("(at most {}; 0 when left out)", limits::POLL_WAIT.as_secs()),
         format!("JSON bodies (`Content-Type: application/json`) of at most {}", kib(limits::HTTP_BODY)),
-        format!("A request takes at most {} seconds", limits::HTTP_TIME.as_secs()),
-        format!("({} devices signed in)", limits::DEVICES_PER_USER),
+        format!("A request must arrive within {} seconds", limits::HTTP_TIME.as_secs()),
+        format!("`uses` is 1 to {} (1 when", number(limits::INVITATION_USES as usize)),
+        format!("`days` 1 to {} (the", limits::INVITATION_DAYS),
+        format!("({} devices signed in,", limits::DEVICES_PER_USER),
         format!("`Sec-WebSocket-Protocol: {SUBPROTOCOL}`"),
     ];
     let missing: Vec<&String> = sentences.iter().filter(|sentence| !page.contains(*sentence)).collect();

@@ -65,6 +65,7 @@ impl Body {
 /// One event of a conversation's log: `{"type":"event", ...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename = "event")]
+#[schemars(transform = says_its_type)]
 pub struct Event {
     pub conversation: ConversationId,
     pub seq: Seq,
@@ -81,6 +82,18 @@ pub struct Event {
     pub client_id: ClientId,
     #[serde(flatten)]
     pub what: What,
+}
+
+/// `type`, which serde writes by itself and the schema would leave out.
+fn says_its_type(schema: &mut schemars::Schema) {
+    let object = schema.ensure_object();
+    if let Some(properties) = object.get_mut("properties").and_then(|properties| properties.as_object_mut()) {
+        let event = schemars::json_schema!({ "type": "string", "const": "event" });
+        properties.insert("type".into(), event.to_value());
+    }
+    if let Some(required) = object.get_mut("required").and_then(|required| required.as_array_mut()) {
+        required.insert(0, "type".into());
+    }
 }
 
 /// What happened, told apart by `kind`.

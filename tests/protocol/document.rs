@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kinglet::proto::account::{
-    ChangePassword, ChangeProfile, Claim, DeviceList, Health, InvitationInfo, InvitationList, JoinServer,
-    NewInvitation, PasswordReset, Profile, RenameDevice, SignIn, SignedIn, UserList, UserStatus,
+    ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, Health, InvitationCheck, InvitationInfo,
+    InvitationList, JoinServer, NewInvitation, PasswordReset, Profile, RenameDevice, SessionsEnded, SignIn,
+    SignOutEverywhere, SignedIn, UserList, UserStatus,
 };
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use kinglet::proto::command::Request;
@@ -80,9 +81,12 @@ pub fn shapes() -> Vec<Shape> {
         Shape { name: "notice", again: again::<Notice>, schema: sent::<Notice> },
         Shape { name: "error", again: again::<ErrorReply>, schema: sent::<ErrorReply> },
     ];
-    shapes.extend(http!(received: Claim, JoinServer, SignIn, NewInvitation, RenameDevice, ChangeProfile, ChangePassword));
     shapes.extend(http!(
-        sent: SignedIn, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
+        received: Claim, CheckInvitation, JoinServer, SignIn, SignOutEverywhere, NewInvitation, RenameDevice,
+        ChangeProfile, ChangePassword
+    ));
+    shapes.extend(http!(
+        sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
         PasswordReset, Health, PollPage, HistoryPage
     ));
     shapes

@@ -80,7 +80,12 @@ pub fn limits() -> String {
         ("commands that change a conversation", bucket(&limits::BUCKET_CHANGE), refused(Code::RateLimited)),
         ("commands `typing`, `presence`, `mark_read`", bucket(&limits::BUCKET_NOTICE), refused(Code::RateLimited)),
         ("commands that read", bucket(&limits::BUCKET_READ), refused(Code::RateLimited)),
-        ("attempts to sign in, from an address", bucket(&limits::BUCKET_SIGN_IN), refused(Code::RateLimited)),
+        ("wrong guesses (sign-in, claim, invitation) from an address", bucket(&limits::BUCKET_SIGN_IN), refused(Code::RateLimited)),
+        (
+            "wrong passwords for an account from devices it does not know",
+            format!("{} at once, one in {} seconds", limits::ACCOUNT_TRIES, limits::ACCOUNT_TRY_EVERY_MS / 1_000),
+            refused(Code::RateLimited),
+        ),
         ("a body", bytes(limits::BODY_BYTES), refused(Code::TooLarge)),
         ("a title; an emoji", format!("{}; {}", bytes(limits::TITLE_BYTES), bytes(limits::EMOJI_BYTES)), refused(Code::BadRequest)),
         ("users named in a command", number(limits::USERS_PER_COMMAND), refused(Code::BadRequest)),
@@ -94,8 +99,18 @@ pub fn limits() -> String {
         ("rows of a list", number(limits::LIST_ROWS), "`more`".into()),
         ("missed places in the log that are streamed", number(limits::STREAM_POSITIONS as usize), "`catch_up` is `sync`, or `behind`".into()),
         ("an HTTP body", bytes(limits::HTTP_BODY), refused(Code::TooLarge)),
-        ("time of an HTTP request; wait of a long poll", format!("{}; {}", seconds(limits::HTTP_TIME), seconds(limits::POLL_WAIT)), "the answer, as it is".into()),
-        ("devices of a user", number(limits::DEVICES_PER_USER), refused(Code::LimitReached)),
+        ("time for an HTTP request to arrive", seconds(limits::HTTP_TIME), "408".into()),
+        ("wait of a long poll", seconds(limits::POLL_WAIT), "the answer, empty".into()),
+        (
+            "devices of a user: signed in, ever",
+            two(limits::DEVICES_PER_USER, limits::DEVICE_IDS_PER_USER),
+            refused(Code::LimitReached),
+        ),
+        (
+            "uses of an invitation; days",
+            format!("{}; {}", number(limits::INVITATION_USES as usize), limits::INVITATION_DAYS),
+            refused(Code::BadRequest),
+        ),
         ("open invitations; users of the server", format!("{}; {}", number(limits::INVITATIONS), number(limits::USERS)), refused(Code::LimitReached)),
     ];
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
