@@ -65,7 +65,7 @@ impl Body {
 /// One event of a conversation's log: `{"type":"event", ...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename = "event")]
-#[schemars(transform = says_its_type)]
+#[schemars(rename = "Event", transform = says_its_type)]
 pub struct Event {
     pub conversation: ConversationId,
     pub seq: Seq,
