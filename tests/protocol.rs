@@ -8,9 +8,8 @@ mod document;
 mod tables;
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use document::{Example, Shape, examples, is_updating, page, page_path, shapes};
+use document::{Example, Shape, examples, is_updating, page, page_path, rewrite, shapes};
 use kinglet::limits;
 use kinglet::proto::answer::WelcomeLimits;
 use kinglet::proto::{Code, Refusal, SUBPROTOCOL, codec, command, event};
@@ -233,7 +232,7 @@ fn the_tables_are_the_codes_own() {
     ];
     if is_updating() {
         let after = regions.iter().fold(before, |page, (name, content)| with_region(&page, name, content));
-        fs::write(page_path(), after).expect("the page can be written");
+        rewrite(&page_path(), &after);
         return;
     }
     for (name, content) in &regions {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use document::{Shape, examples, is_updating, page, page_path, shapes};
+use document::{Shape, examples, is_updating, page, page_path, rewrite, shapes};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn the_files_are_the_types() {
         for shape in &shapes {
             let path = file_of(shape);
             fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("the folder can be made");
-            fs::write(path, pretty(&(shape.schema)())).expect("the file can be written");
+            rewrite(&path, &pretty(&(shape.schema)()));
         }
     }
     for shape in &shapes {

@@ -115,6 +115,13 @@ pub fn examples(page: &str) -> Vec<Example> {
     found
 }
 
+/// Replaces a golden file in one step, since other tests may be reading it.
+pub fn rewrite(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).expect("the file can be written");
+    fs::rename(&beside, path).expect("the file can be replaced");
+}
+
 /// Whether golden files are to be rewritten instead of compared.
 pub fn is_updating() -> bool {
     std::env::var_os("KINGLET_UPDATE_GOLDEN").is_some_and(|value| value == "1")
