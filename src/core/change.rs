@@ -94,7 +94,9 @@ impl Change {
             }
             Command::Invite(invite) => at(invite.client_id, &invite.conversation),
             Command::Approve(approve) => at(approve.client_id, &approve.conversation),
-            Command::Kick(subject) | Command::Transfer(subject) => at(subject.client_id, &subject.conversation),
+            Command::Kick(subject) | Command::Transfer(subject) => {
+                at(subject.client_id, &subject.conversation)
+            }
             Command::Ban(ban) => at(ban.client_id, &ban.conversation),
             Command::Role(role) => at(role.client_id, &role.conversation),
             Command::Mute(mute) => at(mute.client_id, &mute.conversation),
@@ -124,11 +126,18 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
         crate::proto::Body::Text { text } => [b"t", text.as_bytes()].concat(),
         crate::proto::Body::Opaque { data } => [b"o", data.as_bytes()].concat(),
     };
-    let users = |users: &[UserId]| users.iter().flat_map(|user| user.0.to_le_bytes()).collect::<Vec<u8>>();
+    let users = |users: &[UserId]| {
+        users
+            .iter()
+            .flat_map(|user| user.0.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
     match command {
         Command::Send(send) => {
             put(b"send");
-            put(&send.conversation.map_or([0; 8], |conversation| id(conversation.0)));
+            put(&send
+                .conversation
+                .map_or([0; 8], |conversation| id(conversation.0)));
             put(&send.to.map_or([0; 8], |user| id(user.0)));
             put(&id(send.reply_to.unwrap_or(0)));
             put(&body(&send.body));
@@ -138,7 +147,9 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             put(&[id(edit.conversation.0), id(edit.target)].concat());
             put(&body(&edit.body));
         }
-        Command::Recall(recall) => put(&[*b"recall..", id(recall.conversation.0), id(recall.target)].concat()),
+        Command::Recall(recall) => {
+            put(&[*b"recall..", id(recall.conversation.0), id(recall.target)].concat())
+        }
         Command::React(react) => {
             put(if react.remove { b"unreact" } else { b"react" });
             put(&[id(react.conversation.0), id(react.target)].concat());
@@ -154,7 +165,11 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             put(b"update");
             put(&id(update.conversation.0));
             let flag = |flag: Option<bool>| flag.map_or(2, u8::from);
-            put(&[update.join.map_or(9, |join| join as u8), flag(update.history), flag(update.mute_all)]);
+            put(&[
+                update.join.map_or(9, |join| join as u8),
+                flag(update.history),
+                flag(update.mute_all),
+            ]);
             put(update.title.as_deref().map_or(&[0xff], str::as_bytes));
         }
         Command::Leave(plain) => put(&[*b"leave...", id(plain.conversation.0)].concat()),
@@ -166,10 +181,16 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             put(&users(&invite.users));
         }
         Command::Approve(approve) => {
-            let accept = if approve.accept { *b"approve." } else { *b"decline." };
+            let accept = if approve.accept {
+                *b"approve."
+            } else {
+                *b"decline."
+            };
             put(&[accept, id(approve.conversation.0), id(approve.user.0)].concat());
         }
-        Command::Kick(subject) => put(&[*b"kick....", id(subject.conversation.0), id(subject.user.0)].concat()),
+        Command::Kick(subject) => {
+            put(&[*b"kick....", id(subject.conversation.0), id(subject.user.0)].concat())
+        }
         Command::Transfer(subject) => {
             put(&[*b"transfer", id(subject.conversation.0), id(subject.user.0)].concat());
         }
@@ -178,7 +199,13 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             put(&[word, id(ban.conversation.0), id(ban.user.0)].concat());
         }
         Command::Role(role) => {
-            put(&[*b"role....", id(role.conversation.0), id(role.user.0), id(role.role as u64)].concat());
+            put(&[
+                *b"role....",
+                id(role.conversation.0),
+                id(role.user.0),
+                id(role.role as u64),
+            ]
+            .concat());
         }
         Command::Mute(mute) => {
             let until = mute.seconds.map_or(u64::MAX, |seconds| seconds);

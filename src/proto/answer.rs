@@ -231,11 +231,19 @@ pub struct SyncPage {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Notice {
     /// Somebody writes, or has stopped; forget it after ten seconds.
-    Typing { conversation: ConversationId, user: UserId, on: bool },
+    Typing {
+        conversation: ConversationId,
+        user: UserId,
+        on: bool,
+    },
     /// Somebody came or went.
     Presence { user: UserId, online: bool },
     /// Somebody, or another device of one's own, has read up to here.
-    Read { conversation: ConversationId, user: UserId, seq: Seq },
+    Read {
+        conversation: ConversationId,
+        user: UserId,
+        seq: Seq,
+    },
     /// A profile changed.
     User(UserInfo),
     /// Everything before this token was delivered; store it.

@@ -214,6 +214,22 @@ impl What {
 
 /// Every `kind` an event may have.
 pub const KINDS: &[&str] = &[
-    "message", "edited", "recalled", "reaction", "created", "updated", "joined", "join_requested", "join_declined",
-    "left", "removed", "banned", "unbanned", "role", "muted", "unmuted", "transferred", "dissolved",
+    "message",
+    "edited",
+    "recalled",
+    "reaction",
+    "created",
+    "updated",
+    "joined",
+    "join_requested",
+    "join_declined",
+    "left",
+    "removed",
+    "banned",
+    "unbanned",
+    "role",
+    "muted",
+    "unmuted",
+    "transferred",
+    "dissolved",
 ];

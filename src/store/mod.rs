@@ -60,7 +60,11 @@ pub enum AccountEffect {
     /// A profile changed.
     Profile(UserInfo),
     /// These sessions are over: one device's, or (without a device) all of the user's but the one excepted.
-    Revoked { user: UserId, device: Option<DeviceNo>, except: Option<DeviceNo> },
+    Revoked {
+        user: UserId,
+        device: Option<DeviceNo>,
+        except: Option<DeviceNo>,
+    },
 }
 
 /// What one synced transaction did, in the order in which it did it.

@@ -57,11 +57,20 @@ impl Markers {
         let written = connection
             .prepare_cached("SELECT seq, count FROM marker WHERE conversation = ?1 AND user = ?2")?
             .query_row([int(conversation), int(user.0)], |row| {
-                Ok(Marker { seq: row.get::<_, i64>(0)?.cast_unsigned(), count: row.get::<_, i64>(1)?.cast_unsigned() })
+                Ok(Marker {
+                    seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                    count: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
             })
             .optional()?
             .unwrap_or_default();
-        let waiting = self.waiting.lock().markers.get(&(conversation, user)).copied().unwrap_or_default();
+        let waiting = self
+            .waiting
+            .lock()
+            .markers
+            .get(&(conversation, user))
+            .copied()
+            .unwrap_or_default();
         Ok(written.max(waiting))
     }
 
@@ -70,22 +79,33 @@ impl Markers {
     pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
         let (markers, seen) = {
             let mut waiting = self.waiting.lock();
-            (std::mem::take(&mut waiting.markers), std::mem::take(&mut waiting.seen))
+            (
+                std::mem::take(&mut waiting.markers),
+                std::mem::take(&mut waiting.seen),
+            )
         };
         let mut put = connection.prepare_cached(
             "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
         )?;
-        let mut touch = connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
+        let mut touch =
+            connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
         let mut all: Vec<_> = markers.iter().collect();
         all.sort_unstable();
         let written = all
             .into_iter()
             .try_for_each(|((conversation, user), marker)| {
-                put.execute([int(user.0), int(*conversation), int(marker.seq), int(marker.count)]).map(drop)
+                put.execute([
+                    int(user.0),
+                    int(*conversation),
+                    int(marker.seq),
+                    int(marker.count),
+                ])
+                .map(drop)
             })
             .and_then(|()| {
-                seen.iter().try_for_each(|(device, ts)| touch.execute(params![int(*device), int(*ts)]).map(drop))
+                seen.iter()
+                    .try_for_each(|(device, ts)| touch.execute(params![int(*device), int(*ts)]).map(drop))
             });
         if written.is_err() {
             for ((conversation, user), marker) in markers {
