@@ -240,3 +240,18 @@ fn the_tables_are_the_codes_own() {
         assert!(!stale, "the table `{name}` of PROTOCOL.md is stale: KINGLET_UPDATE_GOLDEN=1 cargo test --test protocol\n{content}");
     }
 }
+
+/// A heading's anchor, as the usual renderers make it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn every_link_inside_the_page_leads_somewhere() {
+    let page = page();
+    let anchors: BTreeSet<String> = page.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    let links = page.split("](#").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    let broken: Vec<&str> = links.filter(|link| !anchors.contains(*link)).collect();
+    assert!(broken.is_empty(), "PROTOCOL.md links to {broken:?}");
+}

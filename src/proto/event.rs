@@ -100,6 +100,7 @@ fn says_its_type(schema: &mut schemars::Schema) {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
+    /// Somebody posted. The only kind that raises `count`.
     Message {
         /// Absent once erased.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,22 +111,28 @@ pub enum What {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
     },
+    /// The message's body is now this; of several, that of the largest seq.
     Edited {
+        /// The message's seq.
         target: Seq,
+        /// Absent once the message was recalled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Body>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
     },
+    /// The body of the message and of its edits is to be erased, in every copy.
     Recalled {
         target: Seq,
     },
+    /// For each (target, by, emoji) the largest seq says whether the reaction is there.
     Reaction {
         target: Seq,
         emoji: String,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         removed: bool,
     },
+    /// `by` founded it and is its owner.
     Created {
         conversation_kind: ConversationKind,
         title: String,
@@ -133,6 +140,7 @@ pub enum What {
         join: JoinRule,
         history: bool,
     },
+    /// Only the settings that were given.
     Updated {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
@@ -143,39 +151,51 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mute_all: Option<bool>,
     },
+    /// These are members from here on; open requests of theirs are settled.
     Joined {
         users: Vec<UserId>,
     },
+    /// `by` asks to join.
     JoinRequested {},
+    /// Their request is settled; they may ask again.
     JoinDeclined {
         user: UserId,
     },
+    /// `by` is no longer a member.
     Left {},
+    /// No longer a member.
     Removed {
         user: UserId,
     },
+    /// No longer a member if they were, and may not come back.
     Banned {
         user: UserId,
     },
+    /// May come back.
     Unbanned {
         user: UserId,
     },
+    /// Their role is now this.
     Role {
         user: UserId,
         role: Role,
     },
+    /// They may not send, edit or react.
     Muted {
         user: UserId,
         /// Shown time of its end; absent: until someone ends it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
+    /// They may again.
     Unmuted {
         user: UserId,
     },
+    /// `user` is the owner now, and `by` an admin.
     Transferred {
         user: UserId,
     },
+    /// The end: nobody is a member any more.
     Dissolved {},
 }
 
