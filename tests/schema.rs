@@ -51,25 +51,37 @@ fn the_files_are_the_types() {
         let path = file_of(shape);
         let there = fs::read_to_string(&path).unwrap_or_default();
         let stale = there != pretty(&(shape.schema)());
-        assert!(!stale, "{} is stale: KINGLET_UPDATE_GOLDEN=1 cargo test --test schema", path.display());
+        assert!(
+            !stale,
+            "{} is stale: KINGLET_UPDATE_GOLDEN=1 cargo test --test schema",
+            path.display()
+        );
     }
     let mut files = BTreeSet::new();
     files_in(&folder(), &mut files);
     let known: BTreeSet<PathBuf> = shapes.iter().map(file_of).collect();
-    assert_eq!(files, known, "a schema file without its type, or a type without its file");
+    assert_eq!(
+        files, known,
+        "a schema file without its type, or a type without its file"
+    );
 }
 
 fn validator(shape: &Shape) -> Validator {
     // From the file, not from the types: the file is what a client author has.
     let text = fs::read_to_string(file_of(shape)).expect("compared by another test");
     let schema: Value = serde_json::from_str(&text).expect("a schema file is JSON");
-    jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema of ours is a schema")
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .expect("a schema of ours is a schema")
 }
 
 #[test]
 fn every_example_of_the_page_is_valid() {
-    let validators: BTreeMap<&str, Validator> =
-        shapes().iter().map(|shape| (shape.name, validator(shape))).collect();
+    let validators: BTreeMap<&str, Validator> = shapes()
+        .iter()
+        .map(|shape| (shape.name, validator(shape)))
+        .collect();
     let (page, mut complaints) = (page(), Vec::new());
     for example in examples(&page) {
         let validator = &validators[example.shape.as_str()];
@@ -83,7 +95,10 @@ fn every_example_of_the_page_is_valid() {
 fn spoilt(of: &Value, pointer: &str, with: Option<Value>) -> Value {
     let mut value = of.clone();
     let (parent, key) = pointer.rsplit_once('/').expect("a JSON pointer");
-    let parent = value.pointer_mut(parent).and_then(Value::as_object_mut).expect("the place is in an object");
+    let parent = value
+        .pointer_mut(parent)
+        .and_then(Value::as_object_mut)
+        .expect("the place is in an object");
     match with {
         Some(with) => drop(parent.insert(key.to_owned(), with)),
         None => drop(parent.remove(key).expect("there is something to take away")),
@@ -103,7 +118,12 @@ fn bad_documents_are_refused_by_schema_and_reader_alike() {
         ("request", "send", "/to", Some(json!("c5f9k2m8xqa"))),
         ("request", "mark_read", "/seq", Some(json!(-1))),
         ("request", "mark_read", "/seq", Some(json!("2"))),
-        ("request", "mark_read", "/conversation", Some(json!("c5f9k2m8xqi"))),
+        (
+            "request",
+            "mark_read",
+            "/conversation",
+            Some(json!("c5f9k2m8xqi")),
+        ),
         ("request", "create", "/kind", Some(json!("club"))),
         ("request", "role", "/role", Some(json!("king"))),
         ("request", "typing", "/on", None),
@@ -123,9 +143,16 @@ fn bad_documents_are_refused_by_schema_and_reader_alike() {
     for (shape, kind, pointer, with) in cases {
         let good = examples
             .iter()
-            .find(|example| example.shape == shape && example.value["type"] == kind && example.value.pointer(pointer).is_some())
+            .find(|example| {
+                example.shape == shape
+                    && example.value["type"] == kind
+                    && example.value.pointer(pointer).is_some()
+            })
             .unwrap_or_else(|| panic!("the page has no {shape} {kind} with {pointer}"));
-        let shape = shapes.iter().find(|known| known.name == shape).expect("a shape of ours");
+        let shape = shapes
+            .iter()
+            .find(|known| known.name == shape)
+            .expect("a shape of ours");
         let bad = spoilt(&good.value, pointer, with);
         assert!(!validator(shape).is_valid(&bad), "the schema passes {bad}");
         assert_ne!((shape.again)(&bad).as_ref(), Ok(&bad), "the reader passes {bad}");
@@ -137,8 +164,15 @@ fn schemas_let_unknown_fields_pass() {
     let (page, shapes) = (page(), shapes());
     for shape in &shapes {
         let validator = validator(shape);
-        let example = examples(&page).into_iter().find(|example| example.shape == shape.name).expect("every shape has one");
+        let example = examples(&page)
+            .into_iter()
+            .find(|example| example.shape == shape.name)
+            .expect("every shape has one");
         let newer = spoilt(&example.value, "/of_a_later_version", Some(json!({"x": [1]})));
-        assert!(validator.is_valid(&newer), "{}: a later version's field is refused", shape.name);
+        assert!(
+            validator.is_valid(&newer),
+            "{}: a later version's field is refused",
+            shape.name
+        );
     }
 }

@@ -87,11 +87,17 @@ pub struct Event {
 /// `type`, which serde writes by itself and the schema would leave out.
 fn says_its_type(schema: &mut schemars::Schema) {
     let object = schema.ensure_object();
-    if let Some(properties) = object.get_mut("properties").and_then(|properties| properties.as_object_mut()) {
+    if let Some(properties) = object
+        .get_mut("properties")
+        .and_then(|properties| properties.as_object_mut())
+    {
         let event = schemars::json_schema!({ "type": "string", "const": "event" });
         properties.insert("type".into(), event.to_value());
     }
-    if let Some(required) = object.get_mut("required").and_then(|required| required.as_array_mut()) {
+    if let Some(required) = object
+        .get_mut("required")
+        .and_then(|required| required.as_array_mut())
+    {
         required.insert(0, "type".into());
     }
 }
@@ -122,9 +128,7 @@ pub enum What {
         erased: bool,
     },
     /// The body of the message and of its edits is to be erased, in every copy.
-    Recalled {
-        target: Seq,
-    },
+    Recalled { target: Seq },
     /// For each (target, by, emoji) the largest seq says whether the reaction is there.
     Reaction {
         target: Seq,
@@ -152,34 +156,21 @@ pub enum What {
         mute_all: Option<bool>,
     },
     /// These are members from here on; open requests of theirs are settled.
-    Joined {
-        users: Vec<UserId>,
-    },
+    Joined { users: Vec<UserId> },
     /// `by` asks to join.
     JoinRequested {},
     /// Their request is settled; they may ask again.
-    JoinDeclined {
-        user: UserId,
-    },
+    JoinDeclined { user: UserId },
     /// `by` is no longer a member.
     Left {},
     /// No longer a member.
-    Removed {
-        user: UserId,
-    },
+    Removed { user: UserId },
     /// No longer a member if they were, and may not come back.
-    Banned {
-        user: UserId,
-    },
+    Banned { user: UserId },
     /// May come back.
-    Unbanned {
-        user: UserId,
-    },
+    Unbanned { user: UserId },
     /// Their role is now this.
-    Role {
-        user: UserId,
-        role: Role,
-    },
+    Role { user: UserId, role: Role },
     /// They may not send, edit or react.
     Muted {
         user: UserId,
@@ -188,13 +179,9 @@ pub enum What {
         until: Option<Timestamp>,
     },
     /// They may again.
-    Unmuted {
-        user: UserId,
-    },
+    Unmuted { user: UserId },
     /// `user` is the owner now, and `by` an admin.
-    Transferred {
-        user: UserId,
-    },
+    Transferred { user: UserId },
     /// The end: nobody is a member any more.
     Dissolved {},
 }

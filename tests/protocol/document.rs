@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kinglet::proto::account::{
-    ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, Health, InvitationCheck, InvitationInfo,
-    InvitationList, JoinServer, NewInvitation, PasswordReset, Profile, RenameDevice, SessionsEnded, SignIn,
-    SignOutEverywhere, SignedIn, UserList, UserStatus,
+    ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, Health, InvitationCheck,
+    InvitationInfo, InvitationList, JoinServer, NewInvitation, PasswordReset, Profile, RenameDevice,
+    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserStatus,
 };
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use kinglet::proto::command::Request;
@@ -55,12 +55,19 @@ fn request_again(value: &Value) -> Result<Value, String> {
 
 /// What clients send: fields with a default may be left out.
 fn received<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// What the server sends: only what it may skip may be missing.
 fn sent<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 macro_rules! http {
@@ -75,11 +82,31 @@ macro_rules! http {
 
 pub fn shapes() -> Vec<Shape> {
     let mut shapes = vec![
-        Shape { name: "request", again: request_again, schema: received::<Request> },
-        Shape { name: "reply", again: again::<Reply>, schema: sent::<Reply> },
-        Shape { name: "event", again: again::<Event>, schema: sent::<Event> },
-        Shape { name: "notice", again: again::<Notice>, schema: sent::<Notice> },
-        Shape { name: "error", again: again::<ErrorReply>, schema: sent::<ErrorReply> },
+        Shape {
+            name: "request",
+            again: request_again,
+            schema: received::<Request>,
+        },
+        Shape {
+            name: "reply",
+            again: again::<Reply>,
+            schema: sent::<Reply>,
+        },
+        Shape {
+            name: "event",
+            again: again::<Event>,
+            schema: sent::<Event>,
+        },
+        Shape {
+            name: "notice",
+            again: again::<Notice>,
+            schema: sent::<Notice>,
+        },
+        Shape {
+            name: "error",
+            again: again::<ErrorReply>,
+            schema: sent::<ErrorReply>,
+        },
     ];
     shapes.extend(http!(
         received: Claim, CheckInvitation, JoinServer, SignIn, SignOutEverywhere, NewInvitation, RenameDevice,
@@ -97,7 +124,9 @@ pub fn examples(page: &str) -> Vec<Example> {
     let mut found = Vec::new();
     let mut lines = page.lines().enumerate();
     while let Some((at, line)) = lines.next() {
-        let Some(shape) = line.strip_prefix("```json") else { continue };
+        let Some(shape) = line.strip_prefix("```json") else {
+            continue;
+        };
         let mut text = String::new();
         for (_, line) in lines.by_ref().take_while(|(_, line)| !line.starts_with("```")) {
             text.push_str(line);
@@ -108,7 +137,11 @@ pub fn examples(page: &str) -> Vec<Example> {
         while let Some(document) = documents.next() {
             let line = at + 2 + text[..begin].matches('\n').count();
             let value = document.unwrap_or_else(|error| panic!("PROTOCOL.md:{line}: not JSON: {error}"));
-            found.push(Example { line, shape: shape.trim().to_owned(), value });
+            found.push(Example {
+                line,
+                shape: shape.trim().to_owned(),
+                value,
+            });
             begin = documents.byte_offset() + 1;
         }
     }
