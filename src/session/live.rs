@@ -15,7 +15,7 @@ use crate::hub::{Bell, Kind, Pos};
 use crate::limits::{self, Bucket};
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
-use crate::proto::command::{Hello, Sync};
+use crate::proto::command::Hello;
 use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
 use crate::store::Waiter;
 
@@ -90,7 +90,7 @@ impl Session {
             who.device,
             services.limits.connections_per_user,
         ));
-        services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
+        let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
             desk: Arc::new(Desk::new(bell)),
@@ -110,14 +110,13 @@ impl Session {
         open_conversations(services, who.user).await?;
         let catch_up = session.place(hello.resume.as_deref()).await?;
         services.pulse.join(&session.desk.bell);
-        services.hub.tell_all(
-            who.user,
-            Kind::Presence,
-            &Notice::Presence {
+        if is_first {
+            let notice = Notice::Presence {
                 user: who.user,
                 online: true,
-            },
-        );
+            };
+            services.hub.tell_all(who.user, Kind::Presence, &notice);
+        }
         let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
         Ok(Signed { session, welcome })
     }
@@ -406,10 +405,4 @@ pub(super) async fn open_conversations(
         services.hub.fill(listed.roster, listed.standing.last_pos);
     }
     Ok(())
-}
-
-/// A sync as a face without a live socket asks it.
-#[must_use]
-pub fn sync_after(after: Option<String>) -> Command {
-    Command::Sync(Sync { after, limit: None })
 }
