@@ -1,1 +1,311 @@
-//! Wakes. Knows no disk.
+//! Wakes: who is connected, and the newest events of their conversations, encoded once. What must not live here: disk,
+//! sockets, any queue per connection, any event that is not committed.
+//!
+//! A bell carries no message. It says which conversation moved, or that several did; what to deliver is decided by the
+//! reader's position alone, so a ring may be lost, doubled or late.
+
+pub mod bell;
+mod live;
+mod publish;
+mod ringer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+pub use self::bell::{Bell, Hint};
+pub use self::live::{Kind, Walk};
+pub use self::publish::{Published, Publisher};
+pub use self::ringer::{Ringer, Round};
+
+use self::live::Live;
+use crate::core::roster::Roster;
+use crate::limits;
+use crate::proto::{ConversationId, Notice, UserId, codec};
+
+/// A place in the log; the hub only compares it.
+pub type Pos = u64;
+
+/// Everyone who is connected, and what they share.
+pub struct Hub {
+    maps: RwLock<Maps>,
+    /// Every bell for events up to here has been rung.
+    rung: AtomicU64,
+    /// Counts notices, so that a reader knows which it has seen.
+    stamp: AtomicU64,
+}
+
+#[derive(Default)]
+struct Maps {
+    users: HashMap<UserId, Online>,
+    conversations: HashMap<ConversationId, Arc<Live>>,
+    /// The last place that is in the tails.
+    published: AtomicU64,
+}
+
+/// A connected user: a bell per session, and the conversations that are kept in memory for them.
+#[derive(Default)]
+struct Online {
+    bells: Vec<Arc<Bell>>,
+    conversations: Vec<ConversationId>,
+}
+
+impl Hub {
+    #[must_use]
+    pub fn new(head: Pos) -> Arc<Hub> {
+        let maps = Maps {
+            published: AtomicU64::new(head),
+            ..Maps::default()
+        };
+        Arc::new(Hub {
+            maps: RwLock::new(maps),
+            rung: AtomicU64::new(head),
+            stamp: AtomicU64::new(1),
+        })
+    }
+
+    /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
+    /// Says whether it is the user's first.
+    pub fn attach(&self, bell: &Arc<Bell>) -> Result<bool, TooMany> {
+        let mut maps = self.maps.write();
+        let online = maps.users.entry(bell.user()).or_default();
+        if online.bells.len() >= bell.per_user() {
+            return Err(TooMany);
+        }
+        online.bells.push(Arc::clone(bell));
+        Ok(online.bells.len() == 1)
+    }
+
+    /// Takes a session out; the last one of a user takes the user's conversations with it.
+    pub fn detach(&self, bell: &Arc<Bell>) {
+        let left = {
+            let mut maps = self.maps.write();
+            let Some(online) = maps.users.get_mut(&bell.user()) else {
+                return;
+            };
+            online.bells.retain(|other| !Arc::ptr_eq(other, bell));
+            if !online.bells.is_empty() {
+                return;
+            }
+            let online = maps.users.remove(&bell.user()).expect("it was there a line ago");
+            let mut left = Vec::new();
+            for id in online.conversations {
+                if let Some(live) = maps.conversations.get(&id) {
+                    if live.release() {
+                        maps.conversations.remove(&id);
+                    } else {
+                        left.push(id);
+                    }
+                }
+            }
+            left
+        };
+        let notice = Notice::Presence {
+            user: bell.user(),
+            online: false,
+        };
+        self.tell(&left, bell.user(), Kind::Presence, &notice);
+    }
+
+    /// Keeps these conversations in memory for a connected user. Gives those whose people are not known yet: the caller
+    /// reads their rosters afterwards and hands them to `fill`.
+    pub fn open(&self, user: UserId, conversations: &[ConversationId]) -> Vec<ConversationId> {
+        let mut maps = self.maps.write();
+        let Maps {
+            users,
+            conversations: lives,
+            published,
+        } = &mut *maps;
+        let Some(online) = users.get_mut(&user) else {
+            return Vec::new();
+        };
+        let mut unknown = Vec::new();
+        for id in conversations {
+            if !online.conversations.contains(id) {
+                online.conversations.push(*id);
+                lives
+                    .entry(*id)
+                    .or_insert_with(|| Live::empty(published.load(Ordering::Acquire)))
+                    .hold();
+            }
+            if lives.get(id).is_some_and(|live| live.roster().is_none()) {
+                unknown.push(*id);
+            }
+        }
+        online.conversations.shrink_to_fit();
+        unknown
+    }
+
+    /// A roster read after `open`; if a commit has brought a newer one meanwhile, that stays.
+    pub fn fill(&self, roster: Arc<Roster>, last: Pos) {
+        if let Some(live) = self.live(roster.conversation) {
+            live.fill(roster, last);
+        }
+    }
+
+    fn live(&self, conversation: ConversationId) -> Option<Arc<Live>> {
+        self.maps.read().conversations.get(&conversation).cloned()
+    }
+
+    /// The people of a conversation that is in memory.
+    #[must_use]
+    pub fn roster(&self, conversation: ConversationId) -> Option<Arc<Roster>> {
+        self.live(conversation)?.roster()
+    }
+
+    /// How far a reader may go: all bells for it have been rung.
+    #[must_use]
+    pub fn rung(&self) -> Pos {
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// The newest notice's number.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Acquire)
+    }
+
+    /// The user's conversations in which something lies after `after`, or that had a notice after `noticed`.
+    #[must_use]
+    pub fn moved(&self, user: UserId, after: Pos, noticed: u64) -> Vec<ConversationId> {
+        let maps = self.maps.read();
+        let Some(online) = maps.users.get(&user) else {
+            return Vec::new();
+        };
+        let moved = |id: &&ConversationId| {
+            maps.conversations
+                .get(id)
+                .is_some_and(|live| live.last() > after || live.last_notice() > noticed)
+        };
+        online.conversations.iter().filter(moved).copied().collect()
+    }
+
+    /// Walks a conversation's tail from after `after` up to `target`, handing over each event that the user may see.
+    pub fn walk(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        span: (Pos, Pos),
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Walk {
+        self.live(conversation)
+            .map_or(Walk::Done, |live| live.walk(user, span, take))
+    }
+
+    /// Hands over a conversation's notices after `noticed`, up to `stamp`.
+    pub fn notices(
+        &self,
+        conversation: ConversationId,
+        bell: &Bell,
+        span: (u64, u64),
+        take: &mut dyn FnMut(&[u8]),
+    ) {
+        if let Some(live) = self.live(conversation) {
+            live.notices(bell, span, take);
+        }
+    }
+
+    /// Puts a notice into conversations and rings their members' bells, the sender's other sessions included.
+    pub fn tell(&self, conversations: &[ConversationId], from: UserId, kind: Kind, notice: &Notice) {
+        let bytes = codec::encode_notice(notice);
+        let maps = self.maps.read();
+        for id in conversations {
+            let Some(live) = maps.conversations.get(id) else {
+                continue;
+            };
+            let Some(roster) = live.roster() else { continue };
+            if roster.members().len() > limits::NOTICE_MEMBERS {
+                continue;
+            }
+            let online = roster
+                .members()
+                .iter()
+                .filter_map(|member| maps.users.get(&member.user));
+            let listening = online
+                .flat_map(|online| &online.bells)
+                .filter(|bell| kind.is_for(bell, from));
+            let mut listening = listening.peekable();
+            // What nobody listens to is not kept: notices are for those who are here.
+            if listening.peek().is_none() {
+                continue;
+            }
+            let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
+            live.put_notice(stamp, from, kind, bytes.clone());
+            for bell in listening {
+                bell.hint(*id);
+                bell.wake();
+            }
+        }
+    }
+
+    /// The same in all of a user's conversations.
+    pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
+        let conversations = self
+            .maps
+            .read()
+            .users
+            .get(&user)
+            .map(|online| online.conversations.clone());
+        self.tell(&conversations.unwrap_or_default(), user, kind, notice);
+    }
+
+    /// Who of the people in a user's conversations is connected.
+    #[must_use]
+    pub fn online_peers(&self, user: UserId) -> Vec<UserId> {
+        let maps = self.maps.read();
+        let Some(online) = maps.users.get(&user) else {
+            return Vec::new();
+        };
+        let lives = online
+            .conversations
+            .iter()
+            .filter_map(|id| maps.conversations.get(id));
+        let rosters = lives.filter_map(|live| live.roster());
+        let mut peers: Vec<UserId> = Vec::new();
+        for roster in rosters.filter(|roster| roster.member(user).is_some()) {
+            if roster.members().len() <= limits::NOTICE_MEMBERS {
+                let members = roster.members().iter().map(|member| member.user);
+                peers.extend(members.filter(|peer| *peer != user && maps.users.contains_key(peer)));
+            }
+        }
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+
+    /// Ends sessions: one device's, or all of a user's but one.
+    pub fn revoke(&self, user: UserId, device: Option<u64>, except: Option<u64>) {
+        let maps = self.maps.read();
+        let Some(online) = maps.users.get(&user) else {
+            return;
+        };
+        for bell in &online.bells {
+            let meant = device.is_none_or(|device| device == bell.device()) && except != Some(bell.device());
+            if meant {
+                bell.revoke();
+            }
+        }
+    }
+
+    /// Ends all sessions: the server stops.
+    pub fn stop_all(&self) {
+        let maps = self.maps.read();
+        maps.users
+            .values()
+            .flat_map(|online| &online.bells)
+            .for_each(|bell| bell.stop());
+    }
+
+    /// (users connected, conversations in memory), for metrics.
+    #[must_use]
+    pub fn usage(&self) -> (usize, usize) {
+        let maps = self.maps.read();
+        (maps.users.len(), maps.conversations.len())
+    }
+}
+
+/// The user has as many sessions as one may have.
+#[derive(Debug)]
+pub struct TooMany;

@@ -8,7 +8,9 @@ use super::answer::UserInfo;
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
 
 /// A server-wide role.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerRole {
     #[default]
@@ -113,6 +115,39 @@ pub struct InvitationInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct InvitationList {
     pub invitations: Vec<InvitationInfo>,
+}
+
+/// `POST /api/v1/invitations/check`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct CheckInvitation {
+    pub code: String,
+}
+
+/// What an invitation offers. One that cannot be used is refused with `invitation_invalid` instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct InvitationCheck {
+    pub valid: bool,
+    /// Who invites.
+    pub by_name: String,
+    pub by_display_name: String,
+    /// What one becomes by it.
+    pub role: ServerRole,
+    #[schema(value_type = u64)]
+    pub expires: Timestamp,
+}
+
+/// `POST /api/v1/sign-out-everywhere`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SignOutEverywhere {
+    /// Keep the session that asks.
+    #[serde(default)]
+    pub keep_this: bool,
+}
+
+/// How many sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct SessionsEnded {
+    pub ended: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]

@@ -1,3 +1,48 @@
-//! One connected device, whatever its gateway.
+//! One connected device, whatever its gateway: sign-in, commands, delivery. What must not live here: sockets, frames,
+//! HTTP; nor SQL.
 
 pub mod accounts;
+mod answer;
+mod deliver;
+mod desk;
+mod live;
+pub mod poll;
+mod pulse;
+pub mod submit;
+
+use std::sync::Arc;
+
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::proto::{DeviceId, UserId};
+use crate::store::Store;
+
+pub use self::live::{Beat, Session, Signed, Slow, Writing};
+pub use self::pulse::Pulse;
+
+/// What every session works with.
+pub struct Services {
+    pub store: Store,
+    pub hub: Arc<Hub>,
+    pub accounts: Arc<accounts::Accounts>,
+    pub limits: Limits,
+    pub pulse: Arc<Pulse>,
+}
+
+/// Who is signed in, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub user: UserId,
+    pub device: crate::core::permit::DeviceNo,
+    pub device_id: DeviceId,
+}
+
+impl From<accounts::Caller> for Who {
+    fn from(caller: accounts::Caller) -> Who {
+        Who {
+            user: caller.user,
+            device: caller.device_no,
+            device_id: caller.device_id,
+        }
+    }
+}

@@ -18,7 +18,10 @@ const MULTI: &str = "the damage tests open one store at a time";
 /// A closed store with rows that are folded and rows that are not.
 async fn told() -> (World<'static>, ConversationId) {
     let world = World::new(&Sqlite).await;
-    let room = world.done(1, group("room", &[2], JoinRule::Open, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2], JoinRule::Open, false))
+        .await
+        .conversation;
     many(&world, 1, room, FOLD_ROWS + 100).await;
     (world, room)
 }
@@ -39,7 +42,11 @@ async fn after(spoil: impl FnOnce(&Path)) -> (Vec<String>, Writable) {
     let mut said = Vec::new();
     let world = world
         .reopen_after(|directory| {
-            assert_eq!(complaints(directory), Vec::<String>::new(), "whole before it is spoiled");
+            assert_eq!(
+                complaints(directory),
+                Vec::<String>::new(),
+                "whole before it is spoiled"
+            );
             spoil(directory);
             said = complaints(directory);
         })
@@ -50,7 +57,10 @@ async fn after(spoil: impl FnOnce(&Path)) -> (Vec<String>, Writable) {
         assert!(!world.log(room).await.expect("reads go on").is_empty());
         assert!(world.store.probe().await, "read-only is not a hang");
         let again = world.reopen().await;
-        assert!(matches!(again.store.writable(), Writable::ReadOnly(_)), "a restart does not hide it");
+        assert!(
+            matches!(again.store.writable(), Writable::ReadOnly(_)),
+            "a restart does not hide it"
+        );
     }
     (said, writable)
 }
@@ -69,18 +79,33 @@ async fn a_whole_log_is_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_cut_off_at_the_end() {
-    noticed_at_start(|directory| sql(directory, "DELETE FROM log WHERE pos > (SELECT max(pos) - 3 FROM log)")).await;
+    noticed_at_start(|directory| {
+        sql(
+            directory,
+            "DELETE FROM log WHERE pos > (SELECT max(pos) - 3 FROM log)",
+        )
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_missing_in_between() {
-    noticed_at_start(|directory| sql(directory, "DELETE FROM log WHERE pos = (SELECT max(pos) - 3 FROM log)")).await;
+    noticed_at_start(|directory| {
+        sql(
+            directory,
+            "DELETE FROM log WHERE pos = (SELECT max(pos) - 3 FROM log)",
+        )
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_altered() {
     noticed_at_start(|directory| {
-        sql(directory, "UPDATE log SET body = x'68' WHERE pos = (SELECT max(pos) - 3 FROM log)");
+        sql(
+            directory,
+            "UPDATE log SET body = x'68' WHERE pos = (SELECT max(pos) - 3 FROM log)",
+        );
     })
     .await;
 }
@@ -88,7 +113,10 @@ async fn a_body_altered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_altered() {
     noticed_at_start(|directory| {
-        sql(directory, "UPDATE log SET sender = 2 WHERE pos = (SELECT max(pos) FROM log)");
+        sql(
+            directory,
+            "UPDATE log SET sender = 2 WHERE pos = (SELECT max(pos) FROM log)",
+        );
     })
     .await;
 }

@@ -10,12 +10,33 @@ use crate::store_kit::{Factory, World, actor, locked};
 
 pub async fn groups_live_and_die(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2, 3], JoinRule::Invitation, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, false))
+        .await
+        .conversation;
     let roster = world.roster(room).await;
-    assert_eq!((roster.owner(), roster.members().len(), &*roster.title), (Some(UserId(1)), 3, "room"));
-    assert_eq!(world.refused(2, update(room, |u| u.title = Some("mine".into()))).await, Code::Forbidden);
-    world.done(1, update(room, |u| (u.title, u.mute_all) = (Some("hall".into()), Some(true)))).await;
-    assert_eq!(world.refused(1, update(room, |u| u.mute_all = Some(true))).await, Code::NoChange);
+    assert_eq!(
+        (roster.owner(), roster.members().len(), &*roster.title),
+        (Some(UserId(1)), 3, "room")
+    );
+    assert_eq!(
+        world
+            .refused(2, update(room, |u| u.title = Some("mine".into())))
+            .await,
+        Code::Forbidden
+    );
+    world
+        .done(
+            1,
+            update(room, |u| {
+                (u.title, u.mute_all) = (Some("hall".into()), Some(true))
+            }),
+        )
+        .await;
+    assert_eq!(
+        world.refused(1, update(room, |u| u.mute_all = Some(true))).await,
+        Code::NoChange
+    );
     let roster = world.roster(room).await;
     assert_eq!((&*roster.title, roster.mute_all), ("hall", true));
     assert_eq!(world.refused(2, send(room, "may I?")).await, Code::Muted);
@@ -25,7 +46,10 @@ pub async fn groups_live_and_die(factory: &dyn Factory) {
     assert_eq!(world.refused(1, leave(room)).await, Code::OwnerMustStay);
     world.done(1, transfer(room, 3)).await;
     let roster = world.roster(room).await;
-    assert_eq!((roster.owner(), roster.member(UserId(1)).map(|m| m.role())), (Some(UserId(3)), Some(Role::Admin)));
+    assert_eq!(
+        (roster.owner(), roster.member(UserId(1)).map(|m| m.role())),
+        (Some(UserId(3)), Some(Role::Admin))
+    );
     assert_eq!(world.refused(1, dissolve(room)).await, Code::Forbidden);
     let end = world.done(3, dissolve(room)).await;
     let roster = world.roster(room).await;
@@ -33,19 +57,50 @@ pub async fn groups_live_and_die(factory: &dyn Factory) {
     assert!(may_see(&roster, UserId(1), end.seq) && !may_see(&roster, UserId(1), end.seq - 1));
     assert_eq!(world.refused(3, send(room, "anyone?")).await, Code::NotFound);
     for user in 1..=3 {
-        assert!(world.store.conversations_of(UserId(user)).await.expect("readable").is_empty());
+        assert!(
+            world
+                .store
+                .conversations_of(UserId(user))
+                .await
+                .expect("readable")
+                .is_empty()
+        );
     }
-    let kinds: Vec<&str> =
-        world.log(room).await.expect("readable").iter().map(|(_, event)| event.what.kind()).collect();
-    assert_eq!(kinds, ["created", "updated", "message", "left", "transferred", "dissolved"]);
+    let kinds: Vec<&str> = world
+        .log(room)
+        .await
+        .expect("readable")
+        .iter()
+        .map(|(_, event)| event.what.kind())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "created",
+            "updated",
+            "message",
+            "left",
+            "transferred",
+            "dissolved"
+        ]
+    );
 }
 
 pub async fn joining_by_approval(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("club", &[], JoinRule::Approval, true)).await.conversation;
+    let room = world
+        .done(1, group("club", &[], JoinRule::Approval, true))
+        .await
+        .conversation;
     world.done(1, send(room, "before")).await;
     let found = world.store.discover(None, 10).await.expect("readable");
-    assert_eq!(found.iter().map(|one| (one.conversation, one.members)).collect::<Vec<_>>(), [(room, 1)]);
+    assert_eq!(
+        found
+            .iter()
+            .map(|one| (one.conversation, one.members))
+            .collect::<Vec<_>>(),
+        [(room, 1)]
+    );
     world.done(2, join(room)).await;
     assert_eq!(world.refused(2, join(room)).await, Code::NoChange);
     world.done(3, join(room)).await;
@@ -56,24 +111,42 @@ pub async fn joining_by_approval(factory: &dyn Factory) {
     world.done(1, approve(room, 3, false)).await;
     let roster = world.roster(room).await;
     assert!(roster.requests.is_empty() && roster.member(UserId(3)).is_none());
-    assert!(may_see(&roster, UserId(2), 1), "history is shown to newcomers here");
-    world.done(1, update(room, |u| (u.join, u.history) = (Some(JoinRule::Open), Some(false)))).await;
+    assert!(
+        may_see(&roster, UserId(2), 1),
+        "history is shown to newcomers here"
+    );
+    world
+        .done(
+            1,
+            update(room, |u| {
+                (u.join, u.history) = (Some(JoinRule::Open), Some(false))
+            }),
+        )
+        .await;
     let third = world.done(3, join(room)).await;
     assert_eq!(world.refused(3, join(room)).await, Code::AlreadyMember);
     let roster = world.roster(room).await;
     assert!(may_see(&roster, UserId(3), third.seq) && !may_see(&roster, UserId(3), third.seq - 1));
-    world.done(1, update(room, |u| u.join = Some(JoinRule::Invitation))).await;
+    world
+        .done(1, update(room, |u| u.join = Some(JoinRule::Invitation)))
+        .await;
     assert_eq!(world.refused(4, join(room)).await, Code::NotFound);
     assert!(world.store.discover(None, 10).await.expect("readable").is_empty());
 }
 
 pub async fn members_are_moved_about(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2], JoinRule::Invitation, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2], JoinRule::Invitation, false))
+        .await
+        .conversation;
     assert_eq!(world.refused(2, invite(room, &[3])).await, Code::Forbidden);
     world.done(1, role(room, 2, Role::Admin)).await;
     assert_eq!(world.refused(1, role(room, 2, Role::Admin)).await, Code::NoChange);
-    assert_eq!(world.refused(2, role(room, 1, Role::Member)).await, Code::Forbidden);
+    assert_eq!(
+        world.refused(2, role(room, 1, Role::Member)).await,
+        Code::Forbidden
+    );
     let came = world.done(2, invite(room, &[3, 4])).await;
     assert_eq!(world.refused(2, invite(room, &[3])).await, Code::AlreadyMember);
     assert_eq!(world.refused(2, invite(room, &[9_999])).await, Code::NotFound);
@@ -95,13 +168,20 @@ pub async fn members_are_moved_about(factory: &dyn Factory) {
 
 pub async fn bans_and_mutes(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2, 3], JoinRule::Open, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
     world.done(1, mute(room, 2, Some(60))).await;
     assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted);
     world.clock.set(1_700_000_059_999, true);
     assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted);
     world.clock.set(1_700_000_090_000, false);
-    assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted, "a clock that may be wrong ends no mute");
+    assert_eq!(
+        world.refused(2, send(room, "mm")).await,
+        Code::Muted,
+        "a clock that may be wrong ends no mute"
+    );
     world.clock.set(1_700_000_060_000, true);
     world.done(2, send(room, "free")).await;
     world.done(1, mute(room, 2, None)).await;
@@ -128,25 +208,42 @@ pub async fn bans_and_mutes(factory: &dyn Factory) {
 
 pub async fn edits_recalls_and_reactions(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2, 3], JoinRule::Open, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
     let said = world.done(2, send(room, "teh")).await.seq;
-    assert_eq!(world.refused(1, edit(room, said, "not mine")).await, Code::Forbidden);
+    assert_eq!(
+        world.refused(1, edit(room, said, "not mine")).await,
+        Code::Forbidden
+    );
     world.done(2, edit(room, said, "the")).await;
     world.done(3, react(room, said, "👍", false)).await;
     world.done(3, react(room, said, "👍", true)).await;
     for missing in [1, said + 1, 99] {
-        assert_eq!(world.refused(2, edit(room, missing, "x")).await, Code::NotFound, "seq {missing} is no message");
+        assert_eq!(
+            world.refused(2, edit(room, missing, "x")).await,
+            Code::NotFound,
+            "seq {missing} is no message"
+        );
         assert_eq!(world.refused(2, reply(room, missing, "x")).await, Code::NotFound);
     }
     assert_eq!(world.refused(3, recall(room, said)).await, Code::Forbidden);
     world.done(4, join(room)).await;
-    assert_eq!(world.refused(4, react(room, said, "👀", false)).await, Code::NotFound, "it was before their time");
+    assert_eq!(
+        world.refused(4, react(room, said, "👀", false)).await,
+        Code::NotFound,
+        "it was before their time"
+    );
     world.done(1, recall(room, said)).await;
     assert_eq!(world.refused(2, edit(room, said, "x")).await, Code::Erased);
     assert_eq!(world.refused(2, recall(room, said)).await, Code::Erased);
     world.done(3, reply(room, said, "what was it?")).await;
     let tombstones = std::mem::take(&mut locked(&world.ears.heard).tombstones);
-    assert_eq!(tombstones.iter().map(|event| event.seq).collect::<Vec<_>>(), [said, said + 1]);
+    assert_eq!(
+        tombstones.iter().map(|event| event.seq).collect::<Vec<_>>(),
+        [said, said + 1]
+    );
     let log = world.log(room).await.expect("readable");
     for tombstone in tombstones {
         let at = usize::try_from(tombstone.seq - 1).expect("small");
@@ -163,8 +260,18 @@ pub async fn edits_recalls_and_reactions(factory: &dyn Factory) {
         answer.await.expect("an answer").expect("a receipt");
     }
     let heard = locked(&world.ears.heard);
-    let told = heard.events.iter().find(|(_, event)| event.conversation == room && event.seq == seq);
-    assert!(matches!(told.expect("told").1.what, What::Message { body: None, erased: true, .. }));
+    let told = heard
+        .events
+        .iter()
+        .find(|(_, event)| event.conversation == room && event.seq == seq);
+    assert!(matches!(
+        told.expect("told").1.what,
+        What::Message {
+            body: None,
+            erased: true,
+            ..
+        }
+    ));
 }
 
 pub async fn channels_are_for_reading(factory: &dyn Factory) {
@@ -185,27 +292,43 @@ pub async fn channels_are_for_reading(factory: &dyn Factory) {
 /// What was allowed when it was asked may not be any more when the writer comes to it.
 pub async fn the_writer_asks_again(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2, 3], JoinRule::Invitation, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, false))
+        .await
+        .conversation;
     let old = world.roster(room).await;
     let late = send(room, "late");
     let change = Change::try_from_command(late).expect("a change");
-    let permit = authorise(change, actor(2), Some(&old), world.clock.now()).expect("2 is a member of the old roster");
+    let permit =
+        authorise(change, actor(2), Some(&old), world.clock.now()).expect("2 is a member of the old roster");
     let held = world.hold().await;
     let mut coming = vec![world.submit(actor(1), kick(room, 2)).await.expect("queued")];
-    coming.push(world.submit(actor(3), send(room, "on time")).await.expect("queued"));
+    coming.push(
+        world
+            .submit(actor(3), send(room, "on time"))
+            .await
+            .expect("queued"),
+    );
     let refused = world.hand_in(permit.clone()).expect("queued");
     coming.push(world.submit(actor(1), send(room, "after")).await.expect("queued"));
     drop(held);
     for answer in coming {
         answer.await.expect("an answer").expect("a receipt");
     }
-    assert_eq!(refused.await.expect("an answer").expect_err("refused").code, Code::NotFound);
+    assert_eq!(
+        refused.await.expect("an answer").expect_err("refused").code,
+        Code::NotFound
+    );
     let again = world.hand_in(permit).expect("queued");
-    assert_eq!(again.await.expect("an answer").expect_err("refused").code, Code::NotFound);
+    assert_eq!(
+        again.await.expect("an answer").expect_err("refused").code,
+        Code::NotFound
+    );
     let log = world.log(room).await.expect("readable");
-    assert_eq!(log.iter().map(|(_, event)| event.what.kind()).collect::<Vec<_>>(), [
-        "created", "removed", "message", "message"
-    ]);
+    assert_eq!(
+        log.iter().map(|(_, event)| event.what.kind()).collect::<Vec<_>>(),
+        ["created", "removed", "message", "message"]
+    );
     let commits = locked(&world.ears.heard).commits.clone();
     assert_eq!(commits.last(), Some(&3), "the rest of the batch went in together");
 }

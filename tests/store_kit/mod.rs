@@ -15,7 +15,9 @@ use kinglet::core::change::{Change, Place};
 use kinglet::core::permit::{Actor, Settings, authorise};
 use kinglet::core::roster::Roster;
 use kinglet::proto::{Code, Command, ConversationId, Event, Refusal, Seq, UserId};
-use kinglet::store::{Append, Commit, Committed, OpenError, Options, Page, Pos, Receipt, Span, Store, Waiter};
+use kinglet::store::{
+    Append, Commit, Committed, OpenError, Options, Page, Pos, Receipt, Span, Store, Waiter,
+};
 use tokio::sync::oneshot;
 
 pub const ALL: (Seq, Seq) = (1, Seq::MAX);
@@ -188,7 +190,9 @@ pub struct Slots {
 
 impl Waiter for Slots {
     fn answer(&self, slot: u32, outcome: Result<Receipt, Refusal>) {
-        let sender = locked(&self.waiting).remove(&slot).expect("each slot is answered once");
+        let sender = locked(&self.waiting)
+            .remove(&slot)
+            .expect("each slot is answered once");
         locked(&self.answered).push((sender, outcome));
     }
 
@@ -319,11 +323,18 @@ impl Desk {
     }
 
     pub async fn roster(&self, conversation: ConversationId) -> Arc<Roster> {
-        self.store.roster(conversation).await.expect("readable").expect("the conversation is there")
+        self.store
+            .roster(conversation)
+            .await
+            .expect("readable")
+            .expect("the conversation is there")
     }
 
     pub async fn page(&self, conversation: ConversationId, span: Span, limit: usize) -> Page {
-        self.store.page(conversation, span, vec![ALL], limit).await.expect("a page")
+        self.store
+            .page(conversation, span, vec![ALL], limit)
+            .await
+            .expect("a page")
     }
 
     /// A whole conversation, page by page.
@@ -331,8 +342,14 @@ impl Desk {
         let mut events: Vec<(Pos, Event)> = Vec::new();
         loop {
             let after = events.last().map_or(0, |(_, event)| event.seq);
-            let page = self.store.page(conversation, Span::After(after), vec![ALL], 1_000).await?;
-            assert!(!(page.more && page.events.is_empty()), "an empty page says there is more");
+            let page = self
+                .store
+                .page(conversation, Span::After(after), vec![ALL], 1_000)
+                .await?;
+            assert!(
+                !(page.more && page.events.is_empty()),
+                "an empty page says there is more"
+            );
             events.extend(page.events);
             if !page.more {
                 return Ok(events);
@@ -415,7 +432,10 @@ pub struct Dice(pub u64);
 
 impl Dice {
     pub fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n.max(1)
     }
 

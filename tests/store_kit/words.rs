@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kinglet::proto::command::{
     Approve, Ban, Create, Edit, Invite, Mute, Plain, React, Send, SetRole, Subject, Target, Update,
 };
-use kinglet::proto::{Body, ClientId, Command, ConversationId, ConversationKind, JoinRule, Role, Seq, UserId};
+use kinglet::proto::{
+    Body, ClientId, Command, ConversationId, ConversationKind, JoinRule, Role, Seq, UserId,
+};
 
 /// A client id that this process has not used.
 pub fn client_id() -> ClientId {
@@ -55,7 +57,13 @@ pub fn group(title: &str, members: &[u64], join: JoinRule, history: bool) -> Com
     create(ConversationKind::Group, title, members, join, history)
 }
 
-pub fn create(kind: ConversationKind, title: &str, members: &[u64], join: JoinRule, history: bool) -> Command {
+pub fn create(
+    kind: ConversationKind,
+    title: &str,
+    members: &[u64],
+    join: JoinRule,
+    history: bool,
+) -> Command {
     Command::Create(Create {
         client_id: client_id(),
         kind,

@@ -1,4 +1,234 @@
-//! Accounts: sign-in, devices, invitations, claim.
+//! Accounts: who may come in, by which door, and what they may do with their account.
+//!
+//! One [`Accounts`] serves every face. Its doors are in `claim`, `invitations` (join) and `sign_in`; `devices`,
+//! `profile` and `admin` are for those who are in. What must not live here: HTTP, SQL, live sockets.
+//!
+//! Invariants: nothing about an account is told before a password or a token was right; every way to a token goes
+//! through `tries`; no method logs a name, a code or a token.
 
+mod admin;
+mod claim;
+mod devices;
+mod invitations;
 pub mod password;
+mod profile;
+mod sign_in;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod token;
+mod tries;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::clock::Now;
+use crate::core::names::{self, NameError, UserName};
+use crate::core::permit::DeviceNo;
+use crate::limits;
+use crate::proto::account::{NewDevice, ServerRole, SignedIn};
+use crate::proto::{Code, DeviceId, Refusal, UserId};
+use crate::store::Store;
+use crate::store::sqlite::accounts::{Entered, NewUser};
+
+pub use admin::Administrator;
+pub use claim::PeerPlace;
+use password::{PasswordError, PasswordPool};
+use token::{ClaimCode, ClaimGate, Token};
+use tries::Doors;
+
+type Outcome<T> = Result<T, Refusal>;
+
+/// A device's name, in bytes.
+const DEVICE_NAME_BYTES: usize = 64;
+
+/// Who may make invitations for members. Only an owner invites admins and owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhoMayInvite {
+    #[default]
+    Admins,
+    Members,
+}
+
+/// What the operator decides about accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSettings {
+    pub who_may_invite: WhoMayInvite,
+    /// Days until an invitation ends, if its maker does not say.
+    pub invitation_days: u32,
+    /// The one address of this server, as it stands in invitations.
+    pub canonical_url: String,
+}
+
+/// Who asks, known by a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub user: UserId,
+    pub device_no: DeviceNo,
+    pub device_id: DeviceId,
+    pub role: ServerRole,
+}
+
+/// The accounts of this server, shared by all faces.
+pub struct Accounts {
+    store: Store,
+    passwords: PasswordPool,
+    /// Open while nobody has claimed the server.
+    claim: Mutex<Option<ClaimGate>>,
+    settings: AccountSettings,
+    secret: [u8; 32],
+    doors: Doors,
+}
+
+impl Accounts {
+    /// Opens the accounts. On a server that nobody has claimed, also makes the claim code and gives the text to show to
+    /// the operator: it exists only in memory, and every start makes another.
+    pub async fn open(store: Store, settings: AccountSettings) -> Outcome<(Accounts, Option<String>)> {
+        let secret = store.server_secret().await?;
+        let code = if store.owner_exists().await? {
+            None
+        } else {
+            Some(ClaimCode::new(&mut |bytes| store.clock().random(bytes)))
+        };
+        let salts = store.clone();
+        let salter = Arc::new(move |bytes: &mut [u8]| salts.clock().random(bytes));
+        let accounts = Accounts {
+            passwords: PasswordPool::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAITING, salter),
+            claim: Mutex::new(code.as_ref().map(ClaimGate::new)),
+            settings,
+            secret,
+            doors: Doors::new(),
+            store,
+        };
+        Ok((accounts, code.map(|code| code.shown())))
+    }
+
+    /// Whether the server has its owner.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.claim.lock().is_none()
+    }
+
+    /// The server's shown time.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.store.clock().now()
+    }
+
+    /// Who a token stands for.
+    ///
+    /// # Errors
+    /// `signed_out` for whatever is not the token of a session, without saying why.
+    pub async fn authenticate(&self, token: &str) -> Outcome<Caller> {
+        let token = Token::parse(token).map_err(|_| Code::SignedOut)?;
+        let facts = self
+            .store
+            .session(*token.hash().as_bytes())
+            .await?
+            .ok_or(Code::SignedOut)?;
+        // Remembered, and written along with some later commit.
+        self.store.seen(facts.device_no);
+        Ok(Caller {
+            user: facts.user,
+            device_no: facts.device_no,
+            device_id: facts.device_id,
+            role: facts.role,
+        })
+    }
+
+    fn fresh_token(&self) -> Token {
+        Token::new(&mut |bytes| self.store.clock().random(bytes))
+    }
+
+    /// A user to be made, its names and password held to the rules. Costs an argon2.
+    async fn new_user(&self, name: &UserName, display_name: &str, password: String) -> Outcome<NewUser> {
+        let display_name = display_name_or(display_name, name.as_str())?;
+        password::check_new(&password, name.as_str()).map_err(password_refusal)?;
+        let taken = self
+            .store
+            .name_is_taken(name.as_str().into(), name.skeleton())
+            .await?;
+        if taken {
+            return Err(Code::NameTaken.into());
+        }
+        Ok(NewUser {
+            name: name.as_str().into(),
+            skeleton: name.skeleton(),
+            display_name,
+            password: self.passwords.hash(password).await.map_err(password_refusal)?,
+        })
+    }
+}
+
+fn signed_in(entered: Entered, device: DeviceId, token: &Token) -> SignedIn {
+    SignedIn {
+        token: token.text(),
+        user: entered.profile.user,
+        device,
+        name: entered.profile.name,
+        display_name: entered.profile.display_name,
+        role: entered.profile.role,
+    }
+}
+
+fn user_name(raw: &str) -> Outcome<UserName> {
+    UserName::parse(raw).map_err(name_refusal)
+}
+
+/// A display name in its stored form; what is left empty is the user name.
+fn display_name_or(raw: &str, user_name: &str) -> Outcome<String> {
+    if raw.trim().is_empty() {
+        return Ok(user_name.into());
+    }
+    names::display_name(raw).map_err(name_refusal)
+}
+
+/// A device's name in its stored form; it may be empty.
+fn device_name(raw: &str) -> Outcome<String> {
+    if raw.trim().is_empty() {
+        return Ok(String::new());
+    }
+    let name = names::display_name(raw).map_err(name_refusal)?;
+    if name.len() > DEVICE_NAME_BYTES {
+        let message = format!("A device's name is at most {DEVICE_NAME_BYTES} bytes long.");
+        return Err(Refusal::because(Code::NameInvalid, message));
+    }
+    Ok(name)
+}
+
+fn checked(device: NewDevice) -> Outcome<NewDevice> {
+    if device.id.0.is_nil() || device.id.0.is_max() {
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "A device id is a UUID that the client made for itself.",
+        ));
+    }
+    Ok(NewDevice {
+        id: device.id,
+        name: device_name(&device.name)?,
+    })
+}
+
+fn name_refusal(error: NameError) -> Refusal {
+    Refusal::because(Code::NameInvalid, sentence(&error.to_string()))
+}
+
+fn password_refusal(error: PasswordError) -> Refusal {
+    match error {
+        PasswordError::Busy { retry_after_ms } => Refusal::later(Code::Busy, u64::from(retry_after_ms)),
+        PasswordError::StoredHash | PasswordError::BrokeOff => {
+            log::error!("{error}");
+            Code::Internal.into()
+        }
+        weak => Refusal::because(Code::PasswordWeak, sentence(&weak.to_string())),
+    }
+}
+
+/// An error's text as a sentence for a person.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
+    }
+}

@@ -58,11 +58,20 @@ impl Markers {
     /// One user's marker, written or waiting.
     pub fn get(&self, connection: &Connection, user: UserId, conversation: u64) -> rusqlite::Result<Marker> {
         // In this order: what leaves memory meanwhile is in the table by then.
-        let waiting = self.waiting.lock().markers.get(&(conversation, user)).copied().unwrap_or_default();
+        let waiting = self
+            .waiting
+            .lock()
+            .markers
+            .get(&(conversation, user))
+            .copied()
+            .unwrap_or_default();
         let written = connection
             .prepare_cached("SELECT seq, count FROM marker WHERE conversation = ?1 AND user = ?2")?
             .query_row([int(conversation), int(user.0)], |row| {
-                Ok(Marker { seq: row.get::<_, i64>(0)?.cast_unsigned(), count: row.get::<_, i64>(1)?.cast_unsigned() })
+                Ok(Marker {
+                    seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                    count: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
             })
             .optional()?
             .unwrap_or_default();
@@ -82,11 +91,17 @@ impl Markers {
             "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
         )?;
-        let mut touch = connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
+        let mut touch =
+            connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
         let mut all: Vec<_> = markers.iter().collect();
         all.sort_unstable();
         for ((conversation, user), marker) in all {
-            put.execute([int(user.0), int(*conversation), int(marker.seq), int(marker.count)])?;
+            put.execute([
+                int(user.0),
+                int(*conversation),
+                int(marker.seq),
+                int(marker.count),
+            ])?;
         }
         for (device, ts) in seen {
             touch.execute(params![int(device), int(ts)])?;

@@ -41,7 +41,12 @@ impl Store {
     {
         let (answer, receive) = oneshot::channel::<Result<T, Refusal>>();
         let job: RegisterJob = Box::new(move |registers| {
+            let before = *registers.change;
             let outcome = change(registers);
+            if outcome.is_err() {
+                // The rows are undone, and a number without a row would be given out again after a restart.
+                *registers.change = before;
+            }
             let good = outcome.is_ok();
             let finish: Finish = Box::new(move |committed| {
                 // The asker may have hung up; the change stays.

@@ -85,7 +85,9 @@ impl Writer {
     fn take_stop(&mut self, jobs: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
         let at = jobs.iter().position(|job| matches!(job, Job::Stop(_)))?;
         // What was queued behind the stop is dropped unanswered, as if the process had ended: the client retries.
-        let Some(Job::Stop(done)) = jobs.drain(at..).next() else { return None };
+        let Some(Job::Stop(done)) = jobs.drain(at..).next() else {
+            return None;
+        };
         Some(done)
     }
 
@@ -138,7 +140,7 @@ impl Writer {
 
     fn work(
         &mut self,
-        jobs: &mut Vec<Job>,
+        jobs: &mut [Job],
         folding: bool,
         staged: &mut Staged,
         outcome: &mut Outcome,
@@ -154,8 +156,8 @@ impl Writer {
         let mut flush = folding || self.last_flush.elapsed() > FLUSH_EVERY;
         let mut wrote = false;
         // The jobs stay in place until they are done: a failing batch answers those it has not reached, too.
-        for at in 0..jobs.len() {
-            let job = std::mem::replace(&mut jobs[at], Job::Probe(oneshot::channel().0));
+        for job in jobs {
+            let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
                     let mut work = Work {
@@ -250,11 +252,16 @@ impl Writer {
         }
         add(&METERS.log_bytes_written, bytes);
         self.shared.accounts_change.store(self.change, Ordering::Release);
-        let mut commit =
-            Commit { appended: staged.appended, effects: std::mem::take(&mut outcome.effects), ..Commit::default() };
+        let mut commit = Commit {
+            appended: staged.appended,
+            effects: std::mem::take(&mut outcome.effects),
+            ..Commit::default()
+        };
         commit.accounts = self.change;
         for (append, result) in outcome.answers.drain(..) {
-            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            self.shared
+                .queued_bytes
+                .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
             METERS.ack_latency.observe_time(append.asked.elapsed());
             commit.answers.push((append.waiter, append.slot, result));
         }
@@ -263,31 +270,41 @@ impl Writer {
 
     fn finish(&mut self, outcome: Outcome) {
         outcome.finishes.into_iter().for_each(|finish| finish(Ok(())));
-        outcome.probes.into_iter().for_each(|probe| { let _ = probe.send(true); });
+        outcome.probes.into_iter().for_each(answer_probe);
         if !outcome.tidied.is_empty() {
             // Lazily synced: a failure here costs a check, not a message.
             let _ = self.heads.sync();
         }
-        outcome.tidied.into_iter().for_each(|tidied| { let _ = tidied.send(()); });
+        for tidied in outcome.tidied {
+            // Nobody may wait any more.
+            let _ = tidied.send(());
+        }
     }
 
     fn after_commit(&mut self, folded: bool) -> Result<(), String> {
         let heads = if folded {
             let (folded, heads) = {
                 let recent = self.shared.recent.read();
-                let heads: Vec<_> =
-                    recent.conversations.iter().map(|(id, stretch)| (*id, stretch.last(), stretch.hash)).collect();
+                let heads: Vec<_> = recent
+                    .conversations
+                    .iter()
+                    .map(|(id, stretch)| (*id, stretch.last(), stretch.hash))
+                    .collect();
                 (recent.folded, heads)
             };
             self.heads.restart(self.shared.epoch, folded).and_then(|()| {
-                heads.iter().for_each(|(id, seq, hash)| self.heads.note(*id, *seq, hash));
+                heads
+                    .iter()
+                    .for_each(|(id, seq, hash)| self.heads.note(*id, *seq, hash));
                 self.heads.write()
             })
         } else {
             self.heads.write()
         };
         if let Err(error) = heads {
-            log::warn!("the heads file could not be written ({error}); missing messages would not be noticed at the next start");
+            log::warn!(
+                "the heads file could not be written ({error}); missing messages would not be noticed at the next start"
+            );
         }
         let pages = super::checkpoint::wal_pages();
         METERS.wal_bytes.store(u64::from(pages) * 4096, Ordering::Relaxed);
@@ -299,10 +316,17 @@ impl Writer {
 
     /// A full disk refuses the batch and the server goes on. Anything else ends it: after a failed sync nobody knows what
     /// is on disk, and trying again would hide it.
-    fn failed(&mut self, error: rusqlite::Error, jobs: &mut Vec<Job>, outcome: Outcome) -> Result<(), String> {
+    fn failed(
+        &mut self,
+        error: rusqlite::Error,
+        jobs: &mut Vec<Job>,
+        outcome: Outcome,
+    ) -> Result<(), String> {
         let refusal = sql_refusal(&error);
         if refusal.code != Code::StorageFull {
-            return Err(format!("the log could not be written: {error}; nothing of the last batch was acknowledged"));
+            return Err(format!(
+                "the log could not be written: {error}; nothing of the last batch was acknowledged"
+            ));
         }
         let _ = self.connection.execute_batch("ROLLBACK");
         self.shared.markers.not_written();
@@ -310,29 +334,41 @@ impl Writer {
         self.states.clear();
         let mut refused = Commit::default();
         for (append, _) in outcome.answers {
-            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
-            refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+            self.shared
+                .queued_bytes
+                .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            refused
+                .answers
+                .push((append.waiter, append.slot, Err(refusal.clone())));
         }
         refused.accounts = self.change;
         self.sink.committed(refused);
-        outcome.finishes.into_iter().for_each(|finish| finish(Err(refusal.clone())));
+        outcome
+            .finishes
+            .into_iter()
+            .for_each(|finish| finish(Err(refusal.clone())));
         // A full disk is not a hang.
-        outcome.probes.into_iter().for_each(|probe| { let _ = probe.send(true); });
+        outcome.probes.into_iter().for_each(answer_probe);
         self.refuse_all(jobs, &refusal)
     }
 
     fn refuse_all(&mut self, jobs: &mut Vec<Job>, refusal: &Refusal) -> Result<(), String> {
-        let mut refused = Commit { accounts: self.change, ..Commit::default() };
+        let mut refused = Commit {
+            accounts: self.change,
+            ..Commit::default()
+        };
         for job in jobs.drain(..) {
             match job {
                 Job::Append(append) => {
-                    self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
-                    refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+                    self.shared
+                        .queued_bytes
+                        .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+                    refused
+                        .answers
+                        .push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
-                Job::Probe(answer) => {
-                    let _ = answer.send(true);
-                }
+                Job::Probe(answer) => answer_probe(answer),
                 Job::Tidy(answer) => {
                     let _ = answer.send(());
                 }
@@ -358,4 +394,9 @@ impl Writer {
             log::warn!("the heads file was not synced: {error}");
         }
     }
+}
+
+fn answer_probe(probe: oneshot::Sender<bool>) {
+    // The asker may have given up.
+    let _ = probe.send(true);
 }

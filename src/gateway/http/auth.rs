@@ -1,0 +1,195 @@
+//! Extractors: who asks, from where, and what the body, the query and the path say. What must not live here: what they
+//! may. Every failure is a `Problem`.
+
+use std::error::Error;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Face;
+use super::problem::Problem;
+use crate::gateway::Peer;
+use crate::limits;
+use crate::proto::{Code, Refusal};
+use crate::session::accounts::Caller;
+
+/// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else.
+pub struct ApiCaller(pub Caller);
+
+/// A JSON body, in and out.
+#[derive(Debug)]
+pub struct ApiJson<T>(pub T);
+
+/// The query string.
+pub struct ApiQuery<T>(pub T);
+
+/// An id in the path. What is no id of that kind is simply not there.
+pub struct ApiId<T>(pub T);
+
+/// The other end of the connection.
+pub struct ApiPeer(pub Peer);
+
+impl FromRequestParts<Arc<Face>> for ApiCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers).ok_or_else(|| Refusal {
+            next: "Sign in, then send the token as `Authorization: Bearer kt_...`.".into(),
+            ..Refusal::because(Code::NotSignedIn, "This request needs a token.")
+        })?;
+        Ok(ApiCaller(face.accounts.authenticate(token).await?))
+    }
+}
+
+/// The one bearer token of a request. Two headers are none: who put the second there is anyone's guess.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(only), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl<S: Sync> FromRequestParts<S> for ApiPeer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(peer) = parts.extensions.get::<Peer>() else {
+            log::error!(
+                "answering a request: the accept loop did not say who asks; this is a bug, report it"
+            );
+            return Err(Code::Internal.into());
+        };
+        Ok(ApiPeer(*peer))
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(value) = Query::try_from_uri(&parts.uri).map_err(|error| bad(&error))?;
+        Ok(ApiQuery(value))
+    }
+}
+
+impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for ApiId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Code::NotFound)?;
+        text.parse().map(ApiId).map_err(|_| Code::NotFound.into())
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        // A browser sends JSON to a foreign server only after asking (CORS), and is told no: no form can post here.
+        if !is_json(request.headers()) {
+            let message = "The body must be JSON, with `Content-Type: application/json`.";
+            let refusal = Refusal::because(Code::BadRequest, message);
+            return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
+        }
+        if declared_length(request.headers()).is_some_and(|length| length > limits::HTTP_BODY as u64) {
+            return Err(too_large());
+        }
+        let reading = axum::body::to_bytes(request.into_body(), limits::HTTP_BODY);
+        let body = tokio::time::timeout(limits::HTTP_TIME, reading)
+            .await
+            .map_err(|_| too_slow())?
+            .map_err(|error| {
+                let is_too_large = error
+                    .source()
+                    .is_some_and(|source| source.is::<LengthLimitError>());
+                if is_too_large {
+                    too_large()
+                } else {
+                    bad(&"the body broke off")
+                }
+            })?;
+        serde_json::from_slice(&body)
+            .map(ApiJson)
+            .map_err(|error| bad(&error))
+    }
+}
+
+impl<T: Serialize> IntoResponse for ApiJson<T> {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.0).expect("answers are made of what JSON can say");
+        (
+            [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            body,
+        )
+            .into_response()
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            let essence = value.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case("application/json")
+        })
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn bad(cause: &dyn std::fmt::Display) -> Problem {
+    Refusal::because(Code::BadRequest, format!("The request cannot be read: {cause}.")).into()
+}
+
+fn too_large() -> Problem {
+    let message = format!("The body is larger than {} bytes.", limits::HTTP_BODY);
+    Refusal::because(Code::TooLarge, message).into()
+}
+
+fn too_slow() -> Problem {
+    let refusal = Refusal {
+        next: "Send the same request again.".into(),
+        ..Refusal::because(Code::SlowSignIn, "The body did not arrive in time.")
+    };
+    refusal.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bearer_token_or_none() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(&["Bearer kt_x"]).as_deref(), Some("kt_x"));
+        assert_eq!(read(&["bearer  kt_x "]).as_deref(), Some("kt_x"));
+        for none in [
+            &[][..],
+            &["kt_x"],
+            &["Basic kt_x"],
+            &["Bearer"],
+            &["Bearer kt_x", "Bearer kt_y"],
+        ] {
+            assert_eq!(read(none), None, "{none:?}");
+        }
+    }
+}

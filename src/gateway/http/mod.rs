@@ -1,0 +1,73 @@
+//! The HTTP face: what is not live. Routes are in rooms of their own, each giving a `routes()`; here they come together.
+//! What must not live here: rules. A handler reads a request, asks the session floor and writes its answer.
+//!
+//! Invariants: whatever goes wrong is told as `{"error": {code, message, next}}`; a token is taken from the
+//! `Authorization` header only; nothing under `/api` may be cached.
+
+pub mod accounts;
+pub mod auth;
+pub mod hosts;
+pub mod live;
+pub mod openapi;
+pub mod problem;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+
+use self::hosts::Hosts;
+use crate::session::Services;
+use crate::session::accounts::Accounts;
+
+/// Where all routes but `/`, `/ws`, `/health` and `/metrics` live.
+pub const API: &str = "/api/v1";
+
+/// What handlers have at hand.
+pub struct Face {
+    pub accounts: Arc<Accounts>,
+    pub services: Arc<Services>,
+    /// The names this server goes by, and the pages that may talk to it.
+    pub hosts: Hosts,
+    /// Renders the metrics.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The routes under [`API`], without that prefix.
+pub fn api_routes() -> Router<Arc<Face>> {
+    Router::new()
+        .merge(accounts::routes())
+        .merge(live::routes())
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(map_response(never_cached))
+}
+
+/// The whole face.
+pub fn router(face: Arc<Face>) -> Router {
+    Router::new()
+        .nest(API, api_routes())
+        .merge(live::socket())
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&face),
+            hosts::guard,
+        ))
+        .with_state(face)
+}
+
+/// Answers of the API are one person's, and JSON whatever a browser would like to see in them.
+async fn never_cached(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,140 @@
+//! The API's description, OpenAPI 3.1, made from the handlers and the wire types. What must not live here: prose about
+//! the live protocol, which is `docs/PROTOCOL.md`.
+//!
+//! Operations come from `utoipa::path` on the handlers; schemas come from the same `JsonSchema` as the schema files, so
+//! that both say the same.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+use crate::proto::account as wire;
+use crate::proto::answer::{ErrorReply, UserInfo};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Kinglet",
+        version = "1",
+        description = "What is not live: accounts, devices, invitations. Every refusal has a stable code; docs/PROTOCOL.md lists them.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(
+        super::accounts::claim,
+        super::accounts::join,
+        super::accounts::sign_in,
+        super::accounts::sign_out,
+        super::accounts::sign_out_everywhere,
+        super::accounts::invitations,
+        super::accounts::invite,
+        super::accounts::revoke_invitation,
+        super::accounts::check_invitation,
+        super::accounts::devices,
+        super::accounts::rename_device,
+        super::accounts::kick_device,
+        super::accounts::profile,
+        super::accounts::change_profile,
+        super::accounts::change_password,
+        super::accounts::users,
+        super::accounts::user,
+        super::accounts::disable,
+        super::accounts::enable,
+        super::accounts::reset_password,
+    ),
+    modifiers(&Token)
+)]
+struct AccountRoutes;
+
+/// A room of routes: its operations, and the schemas that they name.
+struct Room {
+    operations: fn() -> Document,
+    schemas: fn(&mut SchemaGenerator),
+}
+
+/// All rooms. A new one is a line here; the first one's `info` is the document's.
+const ROOMS: &[Room] = &[Room {
+    operations: AccountRoutes::openapi,
+    schemas: account_schemas,
+}];
+
+macro_rules! schemas {
+    ($name:ident: $($type:ty),* $(,)?) => {
+        fn $name(generator: &mut SchemaGenerator) {
+            $(name_schema::<$type>(generator);)*
+        }
+    };
+}
+
+schemas!(account_schemas:
+    ErrorReply, UserInfo,
+    wire::Claim, wire::JoinServer, wire::SignIn, wire::SignedIn, wire::SignOutEverywhere, wire::SessionsEnded,
+    wire::NewInvitation, wire::InvitationInfo, wire::InvitationList, wire::CheckInvitation, wire::InvitationCheck,
+    wire::DeviceList, wire::RenameDevice, wire::Profile, wire::ChangeProfile, wire::ChangePassword,
+    wire::UserList, wire::UserStatus, wire::PasswordReset,
+);
+
+/// A type's schema among the components, under its own name.
+fn name_schema<T: JsonSchema>(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<T>();
+}
+
+/// The document, pretty-printed.
+#[must_use]
+pub fn document() -> String {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
+    let mut generator = settings.into_generator();
+    let mut document: Option<Document> = None;
+    for room in ROOMS {
+        (room.schemas)(&mut generator);
+        match &mut document {
+            Some(document) => document.merge((room.operations)()),
+            None => document = Some((room.operations)()),
+        }
+    }
+    let mut document = serde_json::to_value(document).expect("a description is plain data");
+    document["components"]["schemas"] = Value::Object(generator.take_definitions(true));
+    let mut text = serde_json::to_string_pretty(&document).expect("a value is JSON already");
+    text.push('\n');
+    text
+}
+
+/// The one way to say who asks.
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", scheme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn walk(value: &Value, document: &Value) {
+            match value {
+                Value::Object(map) => {
+                    if let Some(Value::String(to)) = map.get("$ref") {
+                        let pointer = to.strip_prefix('#').expect("references stay inside the document");
+                        assert!(document.pointer(pointer).is_some(), "{to} leads nowhere");
+                    }
+                    map.values().for_each(|inner| walk(inner, document));
+                }
+                Value::Array(list) => list.iter().for_each(|inner| walk(inner, document)),
+                _ => {}
+            }
+        }
+        let document: Value = serde_json::from_str(&document()).expect("the document is JSON");
+        walk(&document, &document);
+        assert_eq!(document["openapi"], "3.1.0");
+    }
+}

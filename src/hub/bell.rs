@@ -1,0 +1,166 @@
+//! A session's bell: the one thing others may do to a session. What must not live here: messages.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+use crate::core::permit::DeviceNo;
+use crate::proto::{ConversationId, UserId};
+
+const NOTHING: u64 = 0;
+const MANY: u64 = u64::MAX;
+
+const REVOKED: u8 = 1;
+const STOPPED: u8 = 2;
+const PRESENCE: u8 = 4;
+const PULSE: u8 = 8;
+const POKED: u8 = 16;
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    Nothing,
+    One(ConversationId),
+    Many,
+}
+
+/// 72 bytes that others may touch; everything else of a session is its own.
+pub struct Bell {
+    user: UserId,
+    device: DeviceNo,
+    hint: AtomicU64,
+    waker: AtomicWaker,
+    flags: AtomicU8,
+    per_user: u16,
+}
+
+/// What a wake-up was about, beside the hint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rung {
+    pub revoked: bool,
+    pub stopped: bool,
+    pub pulse: bool,
+}
+
+impl Bell {
+    #[must_use]
+    pub fn new(user: UserId, device: DeviceNo, per_user: usize) -> Bell {
+        Bell {
+            user,
+            device,
+            hint: AtomicU64::new(NOTHING),
+            waker: AtomicWaker::new(),
+            flags: AtomicU8::new(0),
+            per_user: u16::try_from(per_user).unwrap_or(u16::MAX),
+        }
+    }
+
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    #[must_use]
+    pub fn device(&self) -> DeviceNo {
+        self.device
+    }
+
+    pub(super) fn per_user(&self) -> usize {
+        usize::from(self.per_user)
+    }
+
+    /// Says where to look, without waking.
+    pub fn hint(&self, conversation: ConversationId) {
+        let merge = |known: u64| match known {
+            NOTHING => Some(conversation.0),
+            known if known == conversation.0 => Some(known),
+            _ => Some(MANY),
+        };
+        let _ = self.hint.fetch_update(Ordering::AcqRel, Ordering::Acquire, merge);
+    }
+
+    /// Look everywhere.
+    pub fn hint_many(&self) {
+        self.hint.store(MANY, Ordering::Release);
+    }
+
+    /// Takes the hint. Read `Hub::rung` before: then no event up to there is overlooked.
+    #[must_use]
+    pub fn take_hint(&self) -> Hint {
+        match self.hint.swap(NOTHING, Ordering::AcqRel) {
+            NOTHING => Hint::Nothing,
+            MANY => Hint::Many,
+            id => Hint::One(ConversationId(id)),
+        }
+    }
+
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Wakes the session although there is nothing to look at: an answer waits.
+    pub fn poke(&self) {
+        self.flags.fetch_or(POKED, Ordering::AcqRel);
+        self.wake();
+    }
+
+    pub fn pulse(&self) {
+        self.flags.fetch_or(PULSE, Ordering::AcqRel);
+        self.wake();
+    }
+
+    pub fn revoke(&self) {
+        self.flags.fetch_or(REVOKED, Ordering::AcqRel);
+        self.wake();
+    }
+
+    pub fn stop(&self) {
+        self.flags.fetch_or(STOPPED, Ordering::AcqRel);
+        self.wake();
+    }
+
+    pub fn set_presence(&self, on: bool) {
+        if on {
+            self.flags.fetch_or(PRESENCE, Ordering::AcqRel);
+        } else {
+            self.flags.fetch_and(!PRESENCE, Ordering::AcqRel);
+        }
+    }
+
+    #[must_use]
+    pub fn wants_presence(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & PRESENCE != 0
+    }
+
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED) != 0
+    }
+
+    /// Takes the one-time flags; revoked and stopped stay.
+    #[must_use]
+    pub fn take(&self) -> Rung {
+        let flags = self.flags.fetch_and(!(PULSE | POKED), Ordering::AcqRel);
+        Rung {
+            revoked: flags & REVOKED != 0,
+            stopped: flags & STOPPED != 0,
+            pulse: flags & PULSE != 0,
+        }
+    }
+
+    /// Ready when there is something to look at.
+    pub fn poll_rung(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.waker.register(context.waker());
+        let rung = self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED | PULSE | POKED) != 0
+            || self.hint.load(Ordering::Acquire) != NOTHING;
+        if rung { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ready only when the session must end, or a pulse lets it check its deadlines: what a blocked write waits for.
+    pub fn poll_urgent(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.waker.register(context.waker());
+        let urgent = self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED | PULSE) != 0;
+        if urgent { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,216 @@
+//! The second door: invitations, and joining by one. What must not live here: how a code looks (`token`) or is stored.
+//!
+//! Invariant: a code is shown only to someone who could have made it, or made it. Otherwise an admin could read an
+//! owner's invitation off the list and become owner by it.
+
+use std::net::IpAddr;
+
+use super::token::InvitationCode;
+use super::{Accounts, Caller, Outcome, WhoMayInvite, checked, signed_in, user_name};
+use crate::limits;
+use crate::proto::account::{
+    InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation, ServerRole, SignedIn,
+};
+use crate::proto::{ClientId, Code, InvitationId, Refusal};
+use crate::store::sqlite::accounts::{InvitationFacts, InvitationRow, Inviter};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+impl Accounts {
+    /// Makes an invitation; the same request again gives the same one.
+    ///
+    /// # Errors
+    /// `forbidden`, `bad_request` outside the bounds, `id_reused`, `limit_reached`.
+    pub async fn invite(&self, caller: &Caller, new: NewInvitation) -> Outcome<InvitationInfo> {
+        let by_rank =
+            caller.role >= ServerRole::Admin || self.settings.who_may_invite == WhoMayInvite::Members;
+        if !by_rank || !covers(caller.role, new.role) {
+            return Err(Code::Forbidden.into());
+        }
+        let inviter = Inviter {
+            user: caller.user,
+            device: caller.device_no,
+            client: new.client_id,
+        };
+        self.invite_as(inviter, &new).await
+    }
+
+    /// Makes an invitation on the operator's behalf, in the name of an owner.
+    pub async fn invite_as_operator(&self, new: NewInvitation) -> Outcome<InvitationInfo> {
+        let owner = self.store.first_owner().await?.ok_or_else(|| {
+            Refusal::because(
+                Code::ClaimClosed,
+                "Nobody has claimed this server yet: claim it before you invite.",
+            )
+        })?;
+        self.invite_as(
+            Inviter {
+                user: owner,
+                device: 0,
+                client: new.client_id,
+            },
+            &new,
+        )
+        .await
+    }
+
+    async fn invite_as(&self, inviter: Inviter, new: &NewInvitation) -> Outcome<InvitationInfo> {
+        check_client_id(inviter.client)?;
+        let uses = new.uses.unwrap_or(1);
+        let days = new.days.unwrap_or(self.settings.invitation_days);
+        if !(1..=limits::INVITATION_USES).contains(&uses) || !(1..=limits::INVITATION_DAYS).contains(&days) {
+            let message = format!(
+                "An invitation has 1 to {} uses and lasts 1 to {} days.",
+                limits::INVITATION_USES,
+                limits::INVITATION_DAYS
+            );
+            return Err(Refusal::because(Code::BadRequest, message));
+        }
+        let mut bytes = [0; 8];
+        self.store.clock().random(&mut bytes);
+        let id = InvitationId::from_random(bytes);
+        let row = InvitationRow {
+            id,
+            code: *self.code_of(id).hash().as_bytes(),
+            role: new.role,
+            uses,
+            lasts_ms: u64::from(days) * DAY_MS,
+        };
+        self.store
+            .invite(inviter, row)
+            .await
+            .map(|facts| self.shown(facts))
+    }
+
+    /// The open invitations that the caller may see: owners all, admins those for members and their own, others
+    /// their own.
+    pub async fn invitations(&self, caller: &Caller) -> Outcome<InvitationList> {
+        let by = (caller.role < ServerRole::Admin).then_some(caller.user);
+        let mut found = self.store.invitations(by).await?;
+        found.retain(|facts| may_see(caller, facts));
+        Ok(InvitationList {
+            invitations: found.into_iter().map(|facts| self.shown(facts)).collect(),
+        })
+    }
+
+    /// Nobody can join by it any more.
+    ///
+    /// # Errors
+    /// `not_found` as well for one that the caller may not see.
+    pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Outcome<()> {
+        let facts = self.store.invitation(id).await?;
+        if !may_see(caller, &facts) {
+            return Err(Code::NotFound.into());
+        }
+        self.store.revoke_invitation(id).await
+    }
+
+    /// What an invitation offers, for the page on which one joins.
+    ///
+    /// # Errors
+    /// `invitation_invalid` for every code by which nobody can join now.
+    pub async fn check_invitation(&self, code: &str, from: IpAddr) -> Outcome<InvitationCheck> {
+        let attempt = self.doors.from(from)?;
+        let outcome = self.check_code(code).await;
+        self.doors.settle(&attempt, &outcome);
+        outcome
+    }
+
+    async fn check_code(&self, code: &str) -> Outcome<InvitationCheck> {
+        let facts = self.store.open_invitation(hash_of(code)?).await?;
+        let by = self.store.profile(facts.by).await?;
+        Ok(InvitationCheck {
+            valid: true,
+            by_name: by.name,
+            by_display_name: by.display_name,
+            role: facts.role,
+            expires: facts.expires,
+        })
+    }
+
+    /// Makes a user by an invitation and signs it in. The same request again, after its answer was lost, signs in.
+    ///
+    /// # Errors
+    /// `invitation_invalid`, `name_taken`, the rules of names and passwords, `device_taken`, `rate_limited`, `busy`.
+    pub async fn join(&self, request: JoinServer, from: IpAddr) -> Outcome<SignedIn> {
+        let attempt = self.doors.from(from)?;
+        let outcome = self.join_by(request).await;
+        self.doors.settle(&attempt, &outcome);
+        outcome
+    }
+
+    async fn join_by(&self, request: JoinServer) -> Outcome<SignedIn> {
+        let device = checked(request.device)?;
+        let name = user_name(&request.name)?;
+        let code = hash_of(&request.code)?;
+        match self
+            .enter_again(&request.name, request.password.clone(), device.clone())
+            .await
+        {
+            Ok(Some(again)) => return Ok(again),
+            Ok(None) => {}
+            Err(refusal) if refusal.code == Code::WrongCredentials => return Err(Code::NameTaken.into()),
+            Err(refusal) => return Err(refusal),
+        }
+        // Before the argon2: it is for those who hold an invitation.
+        self.store.open_invitation(code).await?;
+        let user = self
+            .new_user(&name, &request.display_name, request.password)
+            .await?;
+        let (token, device_id) = (self.fresh_token(), device.id);
+        let entered = self
+            .store
+            .join(code, user, device, *token.hash().as_bytes())
+            .await?;
+        Ok(signed_in(entered, device_id, &token))
+    }
+
+    fn code_of(&self, id: InvitationId) -> InvitationCode {
+        InvitationCode::derive(&self.secret, id.0)
+    }
+
+    fn shown(&self, facts: InvitationFacts) -> InvitationInfo {
+        let code = self.code_of(facts.id);
+        // Behind the `#`, so that no proxy's log and no referrer ever has it.
+        let link = format!(
+            "{}/join#{}",
+            self.settings.canonical_url.trim_end_matches('/'),
+            code.text()
+        );
+        InvitationInfo {
+            id: facts.id,
+            code: code.shown(),
+            link,
+            role: facts.role,
+            uses: facts.uses,
+            used: facts.used,
+            expires: facts.expires,
+            by: facts.by,
+            revoked: facts.revoked,
+        }
+    }
+}
+
+/// Whether someone of one role may hand out another: only an owner gives more than membership.
+fn covers(own: ServerRole, given: ServerRole) -> bool {
+    given == ServerRole::Member || own == ServerRole::Owner
+}
+
+fn may_see(caller: &Caller, facts: &InvitationFacts) -> bool {
+    facts.by == caller.user || (caller.role >= ServerRole::Admin && covers(caller.role, facts.role))
+}
+
+fn hash_of(code: &str) -> Outcome<[u8; 32]> {
+    let code = InvitationCode::parse(code).map_err(|_| Code::InvitationInvalid)?;
+    Ok(*code.hash().as_bytes())
+}
+
+fn check_client_id(id: ClientId) -> Outcome<()> {
+    if id.0.is_nil() {
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "A client id is a UUID made for this request.",
+        ));
+    }
+    Ok(())
+}

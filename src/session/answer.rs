@@ -1,0 +1,299 @@
+//! Questions: pages, lists, sync; and the small things that are not events. What must not live here: changes.
+
+use std::sync::Arc;
+
+use super::{Services, Who};
+use crate::core::audience;
+use crate::core::cursor::Position;
+use crate::core::permit;
+use crate::core::roster::Roster;
+use crate::hub::Kind;
+use crate::limits;
+use crate::proto::answer::{
+    ConversationInfo, ConversationPage, DiscoverPage, HistoryPage, MemberInfo, MemberPage, PresenceList,
+    ReaderPage, SyncPage,
+};
+use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
+use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, Role, Seq, UserId, What};
+use crate::store::Span;
+use crate::store::sqlite::Listed;
+
+/// Answers a question.
+pub async fn answer(services: &Services, who: &Who, question: Command) -> Result<Answer, Refusal> {
+    match question {
+        Command::MarkRead(mark) => mark_read(services, who, mark).await,
+        Command::Typing(typing) => typing_notice(services, who, &typing),
+        Command::Presence(_) => Ok(Answer::Presence(PresenceList {
+            online: services.hub.online_peers(who.user),
+        })),
+        Command::History(history) => history_page(services, who, &history).await.map(Answer::History),
+        Command::Conversations(list) => conversations(services, who, &list)
+            .await
+            .map(Answer::Conversations),
+        Command::Discover(list) => discover(services, &list).await.map(Answer::Discover),
+        Command::Members(list) => members(services, who, &list).await.map(Answer::Members),
+        Command::Readers(list) => readers(services, who, &list).await.map(Answer::Readers),
+        Command::Sync(sync) => sync_page(services, who, &sync).await.map(Answer::Sync),
+        Command::Hello(_) => Err(Refusal::because(
+            Code::BadRequest,
+            "This connection is signed in already.",
+        )),
+        _ => Err(Code::UnknownType.into()),
+    }
+}
+
+/// The people of a conversation that the asker is in; to anyone else it does not exist.
+async fn readable(
+    services: &Services,
+    who: &Who,
+    conversation: ConversationId,
+) -> Result<Arc<Roster>, Refusal> {
+    let roster = match services.hub.roster(conversation) {
+        Some(roster) => roster,
+        None => services.store.roster(conversation).await?.ok_or(Code::NotFound)?,
+    };
+    permit::may_read(&roster, who.user)?;
+    Ok(roster)
+}
+
+fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+    match asked.map(|asked| asked as usize) {
+        None => Ok(usual),
+        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
+        Some(_) => Err(Refusal::because(
+            Code::BadRequest,
+            format!("`limit` is 1 to {most}."),
+        )),
+    }
+}
+
+async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Answer, Refusal> {
+    let roster = readable(services, who, mark.conversation).await?;
+    let last = services.store.standing(mark.conversation).await?.last_seq;
+    permit::may_mark(&roster, who.user, mark.seq, last)?;
+    if services
+        .store
+        .mark_read(who.user, mark.conversation, mark.seq)
+        .await?
+    {
+        let notice = Notice::Read {
+            conversation: mark.conversation,
+            user: who.user,
+            seq: mark.seq,
+        };
+        services
+            .hub
+            .tell(&[mark.conversation], who.user, Kind::Read, &notice);
+    }
+    Ok(Answer::Ok {})
+}
+
+fn typing_notice(services: &Services, who: &Who, typing: &command::Typing) -> Result<Answer, Refusal> {
+    let conversation = typing.conversation;
+    let roster = services.hub.roster(conversation).ok_or(Code::NotFound)?;
+    permit::may_read(&roster, who.user)?;
+    let notice = Notice::Typing {
+        conversation,
+        user: who.user,
+        on: typing.on,
+    };
+    services
+        .hub
+        .tell(&[conversation], who.user, Kind::Typing, &notice);
+    Ok(Answer::Ok {})
+}
+
+/// A page of history with what was later said about its messages.
+pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Result<HistoryPage, Refusal> {
+    let limit = bound(ask.limit, 50, limits::PAGE_EVENTS)?;
+    let span = match (ask.after, ask.before) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::because(
+                Code::BadRequest,
+                "A page goes `after` a seq or `before` one, not both.",
+            ));
+        }
+        (Some(after), None) => Span::After(after),
+        (None, Some(before)) => Span::Before(before),
+        (None, None) => Span::Before(Seq::MAX),
+    };
+    let conversation = ask.conversation;
+    let roster = readable(services, who, conversation).await?;
+    let visible = audience::visible(&roster, who.user);
+    let page = services
+        .store
+        .page(conversation, span, visible.ranges().to_vec(), limit)
+        .await?;
+    let standing = services.store.standing(conversation).await?;
+    let mut events: Vec<_> = page.events.into_iter().map(|(_, event)| event).collect();
+    let messages = events
+        .iter()
+        .filter(|event| matches!(event.what, What::Message { .. }))
+        .map(|event| event.seq);
+    let targets: Vec<Seq> = messages.collect();
+    let mut annotations = Vec::new();
+    if let (false, Some(end)) = (targets.is_empty(), events.last().map(|event| event.seq)) {
+        annotations = services
+            .store
+            .annotations(conversation, targets, end, visible.ranges().to_vec())
+            .await?;
+    }
+    // The asker may have been removed while the store was read.
+    let roster = readable(services, who, conversation).await?;
+    events.retain(|event| audience::may_see(&roster, who.user, event.seq));
+    annotations.retain(|event| audience::may_see(&roster, who.user, event.seq));
+    let last_seq = visible.newest(standing.last_seq);
+    Ok(HistoryPage {
+        conversation,
+        events,
+        annotations,
+        more: page.more,
+        last_seq,
+    })
+}
+
+/// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
+fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
+    let roster = &listed.roster;
+    let member = roster.member(user)?;
+    Some(ConversationInfo {
+        conversation: roster.conversation,
+        kind: roster.kind,
+        title: roster.title.to_string(),
+        peer: roster.peer(user),
+        role: member.role(),
+        members: roster.members().len() as u64,
+        join: roster.join,
+        history: roster.history,
+        mute_all: roster.mute_all,
+        last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
+        read_seq: listed.marker.0,
+        unread: listed.standing.last_count.saturating_sub(listed.marker.1),
+    })
+}
+
+async fn conversations(
+    services: &Services,
+    who: &Who,
+    ask: &Conversations,
+) -> Result<ConversationPage, Refusal> {
+    let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
+    let mut ids = services.store.conversations_of(who.user).await?;
+    ids.retain(|id| ask.after.is_none_or(|after| *id > after));
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    let listed = services.store.list(who.user, ids).await?;
+    let conversations = listed
+        .iter()
+        .filter_map(|listed| info(listed, who.user))
+        .collect();
+    Ok(ConversationPage { conversations, more })
+}
+
+async fn discover(services: &Services, ask: &Conversations) -> Result<DiscoverPage, Refusal> {
+    let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
+    let mut conversations = services.store.discover(ask.after, limit + 1).await?;
+    let more = conversations.len() > limit;
+    conversations.truncate(limit);
+    Ok(DiscoverPage { conversations, more })
+}
+
+async fn members(services: &Services, who: &Who, ask: &Members) -> Result<MemberPage, Refusal> {
+    let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
+    let roster = readable(services, who, ask.conversation).await?;
+    let later = roster
+        .members()
+        .iter()
+        .filter(|member| ask.after.is_none_or(|after| member.user > after));
+    let mut page: Vec<_> = later.take(limit + 1).copied().collect();
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let infos = services
+        .store
+        .user_infos(page.iter().map(|member| member.user).collect())
+        .await?;
+    let now = services.store.clock().now();
+    let members = page.iter().map(|member| {
+        let info = infos.iter().find(|info| info.user == member.user);
+        MemberInfo {
+            user: member.user,
+            name: info.map(|info| info.name.clone()).unwrap_or_default(),
+            display_name: info.map(|info| info.display_name.clone()).unwrap_or_default(),
+            role: member.role(),
+            muted: roster
+                .mute(member.user)
+                .is_some_and(|mute| permit::is_muted(mute, now)),
+        }
+    });
+    let manages = roster
+        .member(who.user)
+        .is_some_and(|member| member.role() >= Role::Admin)
+        && ask.after.is_none();
+    let (requests, banned) = if manages {
+        (roster.requests.clone(), roster.banned.clone())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    Ok(MemberPage {
+        members: members.collect(),
+        requests,
+        banned,
+        more,
+    })
+}
+
+async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<ReaderPage, Refusal> {
+    let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
+    let roster = readable(services, who, ask.conversation).await?;
+    let (readers, more) = services.store.readers(roster, ask.seq, ask.after, limit).await?;
+    Ok(ReaderPage { readers, more })
+}
+
+/// What changed since a token, oldest change first, so that a page's end is a position to go on from.
+pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<SyncPage, Refusal> {
+    let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
+    let head = services.store.head();
+    let from = match &ask.after {
+        None => Position {
+            epoch: head.epoch,
+            log: 0,
+            accounts: 0,
+        },
+        Some(token) => Position::from_token(token)
+            .filter(|place| {
+                place.epoch == head.epoch && place.log <= head.log && place.accounts <= head.accounts
+            })
+            .ok_or(Code::Resync)?,
+    };
+    let mut changed = services.store.changed(who.user, from.log).await?;
+    let more_conversations = changed.conversations.len() > limit;
+    changed.conversations.truncate(limit);
+    let reached = match changed.conversations.last() {
+        Some((_, pos)) if more_conversations => *pos,
+        _ => head.log,
+    };
+    changed.gone.retain(|(_, pos)| *pos <= reached);
+    let users = services.store.users_changed_since(from.accounts, limit).await?;
+    let more_users = users.len() == limit;
+    let accounts = match users.last() {
+        Some((change, _)) if more_users => *change,
+        _ => head.accounts,
+    };
+    let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
+    let listed = services.store.list(who.user, ids).await?;
+    Ok(SyncPage {
+        conversations: listed
+            .iter()
+            .filter_map(|listed| info(listed, who.user))
+            .collect(),
+        gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
+        users: users.into_iter().map(|(_, info)| info).collect(),
+        more: more_conversations || more_users,
+        resume: Position {
+            epoch: head.epoch,
+            log: reached,
+            accounts,
+        }
+        .to_token(),
+    })
+}

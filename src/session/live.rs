@@ -1,0 +1,408 @@
+//! A signed-in device on a live socket: what it asked, what it is owed, where it stands. It is given text and gives
+//! frames; whoever owns the socket decides when. What must not live here: the socket.
+
+use std::sync::Arc;
+
+use super::deliver::{Deliver, Filled};
+use super::desk::Desk;
+use super::submit::{self, Submitted};
+use super::{Services, Who, answer};
+use crate::core::change::Change;
+use crate::core::cursor::{Position, Start};
+use crate::core::quota::Tokens;
+use crate::core::roster::Roster;
+use crate::hub::{Bell, Kind, Pos};
+use crate::limits::{self, Bucket};
+use crate::meters::{METERS, add, lower};
+use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
+use crate::proto::command::Hello;
+use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
+use crate::store::Waiter;
+
+/// A connected, signed-in device. While nothing happens this is all that is kept of it.
+pub struct Session {
+    services: Arc<Services>,
+    desk: Arc<Desk>,
+    who: Who,
+    deliver: Deliver,
+    /// Requests that wait for the writer.
+    pending: Vec<(u32, RequestId)>,
+    next_slot: u32,
+    buckets: [Tokens; 4],
+    /// When something was last heard, in seconds of the pulse.
+    heard: u32,
+    accounts: u64,
+    /// The position last told to the client.
+    told: Pos,
+}
+
+/// A fresh session, and the welcome that opens it.
+pub struct Signed {
+    pub session: Session,
+    pub welcome: Vec<u8>,
+}
+
+/// What only the store can answer; no further request is read until it is done.
+pub struct Slow(SlowKind);
+
+enum SlowKind {
+    Ask(RequestId, Change),
+    Question(RequestId, Command),
+}
+
+/// What a filling of the outgoing buffer came to.
+pub enum Writing {
+    /// Nothing more to say now.
+    Idle,
+    /// Write what is there, then fill again.
+    Full,
+    /// Events further back: `Session::page`.
+    Page(PageAsk),
+}
+
+/// The page of the store that delivery goes on with.
+pub struct PageAsk(ConversationId, Pos, Arc<Roster>);
+
+/// What to do when a pulse comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    Nothing,
+    Ping,
+    /// Nothing was heard for two intervals: the other end is gone.
+    Silent,
+}
+
+impl Session {
+    /// Signs a device in on a live socket.
+    ///
+    /// # Errors
+    /// `signed_out` for a dead token, `too_many_connections`, `busy`.
+    pub async fn sign_in(
+        services: &Arc<Services>,
+        re: RequestId,
+        hello: Hello,
+        header_token: Option<&str>,
+    ) -> Result<Signed, Refusal> {
+        let token = hello.token.as_deref().or(header_token).ok_or(Code::NotSignedIn)?;
+        let who = Who::from(services.accounts.authenticate(token).await?);
+        let bell = Arc::new(Bell::new(
+            who.user,
+            who.device,
+            services.limits.connections_per_user,
+        ));
+        let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
+        let mut session = Session {
+            services: Arc::clone(services),
+            desk: Arc::new(Desk::new(bell)),
+            who,
+            deliver: Deliver::from(0, services.hub.stamp()),
+            pending: Vec::new(),
+            next_slot: 0,
+            buckets: [Tokens::full(); 4],
+            heard: services.pulse.seconds(),
+            accounts: 0,
+            told: 0,
+        };
+        add(&METERS.sessions_signed_in, 1);
+        // From here on dropping the session takes it out of the hub again. The token is looked at once more now that a
+        // revocation would reach the bell: one that came in between has not.
+        services.accounts.authenticate(token).await?;
+        open_conversations(services, who.user).await?;
+        let catch_up = session.place(hello.resume.as_deref()).await?;
+        services.pulse.join(&session.desk.bell);
+        if is_first {
+            let notice = Notice::Presence {
+                user: who.user,
+                online: true,
+            };
+            services.hub.tell_all(who.user, Kind::Presence, &notice);
+        }
+        let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
+        Ok(Signed { session, welcome })
+    }
+
+    /// Decides where delivery starts.
+    async fn place(&mut self, resume: Option<&str>) -> Result<CatchUp, Refusal> {
+        let head = self.services.store.head();
+        let rung = self.services.hub.rung().min(head.log);
+        self.accounts = head.accounts;
+        self.deliver.position = rung;
+        self.told = rung;
+        match Position::start(resume, head) {
+            Start::Walk(from) => {
+                self.deliver.position = from.log.min(rung);
+                self.accounts = from.accounts;
+                self.told = self.deliver.position;
+                self.desk.bell.hint_many();
+                self.catch_up_on_users(from).await?;
+                Ok(CatchUp::Streaming)
+            }
+            Start::List => Ok(CatchUp::Sync),
+            Start::Resync => Ok(CatchUp::Resync),
+        }
+    }
+
+    /// Profiles that changed since the token are told as notices by a later `sync`; here only the number is moved on when
+    /// nothing changed.
+    async fn catch_up_on_users(&mut self, from: Position) -> Result<(), Refusal> {
+        let changed = self.services.store.users_changed_since(from.accounts, 1).await?;
+        if changed.is_empty() {
+            self.accounts = self.services.store.head().accounts;
+        }
+        Ok(())
+    }
+
+    fn token(&self, log: Pos) -> String {
+        Position {
+            epoch: self.services.store.head().epoch,
+            log,
+            accounts: self.accounts,
+        }
+        .to_token()
+    }
+
+    fn welcome(&self, catch_up: CatchUp) -> Welcome {
+        let now = self.services.store.clock().now();
+        let epoch = self.services.store.head().epoch.to_le_bytes();
+        Welcome {
+            user: self.who.user,
+            device: self.who.device_id,
+            epoch: data_encoding::HEXLOWER.encode(&epoch),
+            resume: self.token(self.deliver.position),
+            catch_up,
+            limits: WelcomeLimits {
+                frame_bytes: self.services.limits.frame,
+                body_bytes: limits::BODY_BYTES,
+                in_flight: limits::IN_FLIGHT,
+                page_events: limits::PAGE_EVENTS,
+                ping_ms: u64::try_from(limits::PING_EVERY.as_millis()).expect("a short interval"),
+            },
+            capabilities: Vec::new(),
+            ts: now.ms,
+            synchronised: now.synchronised,
+        }
+    }
+
+    #[must_use]
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.desk.bell
+    }
+
+    #[must_use]
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// Whether another request may be read.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < limits::IN_FLIGHT
+    }
+
+    /// Takes one request. Most are on their way (or refused) when this returns; what the store must answer is given back.
+    pub fn receive(&mut self, text: &str, put: &mut dyn FnMut(&[u8])) -> Option<Slow> {
+        let request = match codec::decode(text) {
+            Ok(request) => request,
+            Err(bad) => {
+                self.refuse(bad.re, bad.refusal, put);
+                return None;
+            }
+        };
+        if let Err(refusal) = self.afford(&request.command) {
+            self.refuse(Some(request.id), refusal, put);
+            return None;
+        }
+        match Change::try_from_command(request.command) {
+            Ok(change) => self.submit(request.id, change, put),
+            Err(question) => Some(Slow(SlowKind::Question(request.id, question))),
+        }
+    }
+
+    fn submit(&mut self, id: RequestId, change: Change, put: &mut dyn FnMut(&[u8])) -> Option<Slow> {
+        let slot = self.next_slot;
+        let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;
+        match submit::submit(&self.services, &self.who, change, &waiter, slot) {
+            Ok(Submitted::Queued) => {
+                self.wait_for(slot, id);
+                None
+            }
+            Ok(Submitted::Ask(change)) => Some(Slow(SlowKind::Ask(id, change))),
+            Err(refusal) => {
+                self.refuse(Some(id), refusal, put);
+                None
+            }
+        }
+    }
+
+    fn wait_for(&mut self, slot: u32, id: RequestId) {
+        self.pending.push((slot, id));
+        self.next_slot = slot.wrapping_add(1);
+    }
+
+    /// Answers what `receive` gave back.
+    pub async fn answer(&mut self, slow: Slow, put: &mut (dyn FnMut(&[u8]) + Send)) {
+        match slow.0 {
+            SlowKind::Ask(id, change) => {
+                let slot = self.next_slot;
+                let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;
+                match submit::ask(&self.services, &self.who, change, &waiter, slot).await {
+                    Ok(Some(repeat)) => put(&codec::encode_reply(id, Answer::Ack(submit::ack(repeat)))),
+                    Ok(None) => self.wait_for(slot, id),
+                    Err(refusal) => self.refuse(Some(id), refusal, put),
+                }
+            }
+            SlowKind::Question(id, question) => {
+                if let Command::Presence(presence) = &question {
+                    self.desk.bell.set_presence(presence.on);
+                }
+                match answer::answer(&self.services, &self.who, question).await {
+                    Ok(answer) => put(&codec::encode_reply(id, answer)),
+                    Err(refusal) => self.refuse(Some(id), refusal, put),
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, re: Option<RequestId>, refusal: Refusal, put: &mut dyn FnMut(&[u8])) {
+        METERS.refusal(refusal.code as usize);
+        put(&codec::encode_refusal(re, refusal));
+    }
+
+    /// Takes a token from the bucket of the command's kind.
+    fn afford(&mut self, command: &Command) -> Result<(), Refusal> {
+        let (at, bucket): (usize, &Bucket) = match command {
+            Command::Send(_) | Command::Edit(_) | Command::Recall(_) | Command::React(_) => {
+                (0, &limits::BUCKET_SEND)
+            }
+            Command::MarkRead(_) | Command::Typing(_) | Command::Presence(_) => (1, &limits::BUCKET_NOTICE),
+            Command::History(_)
+            | Command::Conversations(_)
+            | Command::Discover(_)
+            | Command::Members(_)
+            | Command::Readers(_)
+            | Command::Sync(_)
+            | Command::Hello(_) => (2, &limits::BUCKET_READ),
+            _ => (3, &limits::BUCKET_CHANGE),
+        };
+        self.buckets[at]
+            .take(bucket, super::pulse::now_ms())
+            .map_err(|wait| Refusal::later(Code::RateLimited, wait))
+    }
+
+    /// Gives what is owed: answers first, then events, then notices.
+    pub fn fill(&mut self, put: &mut dyn FnMut(&[u8]) -> bool) -> Writing {
+        let mut room = true;
+        for (slot, outcome) in self.desk.take() {
+            let Some(at) = self.pending.iter().position(|(waiting, _)| *waiting == slot) else {
+                continue;
+            };
+            let (_, id) = self.pending.swap_remove(at);
+            match outcome {
+                Ok(receipt) => {
+                    add(&METERS.acks, 1);
+                    room = put(&codec::encode_reply(id, Answer::Ack(submit::ack(receipt))));
+                }
+                Err(refusal) => {
+                    METERS.refusal(refusal.code as usize);
+                    room = put(&codec::encode_refusal(Some(id), refusal));
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+        if !room {
+            return Writing::Full;
+        }
+        match self.deliver.fill(&self.services.hub, &self.desk.bell, put) {
+            Filled::Idle => Writing::Idle,
+            Filled::Full => Writing::Full,
+            Filled::Page {
+                conversation,
+                after,
+                roster,
+            } => Writing::Page(PageAsk(conversation, after, roster)),
+            Filled::Behind(from) => {
+                let resume = self.token(from);
+                put(&codec::encode_notice(&Notice::Behind { resume }));
+                Writing::Full
+            }
+        }
+    }
+
+    /// Reads a page that `fill` asked for, and gives its events.
+    pub async fn page(
+        &mut self,
+        ask: PageAsk,
+        put: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    ) -> Result<(), Refusal> {
+        let PageAsk(conversation, after, roster) = ask;
+        let Session {
+            services,
+            desk,
+            deliver,
+            ..
+        } = self;
+        deliver
+            .read_page(
+                &services.store,
+                &services.hub,
+                &desk.bell,
+                (conversation, after, roster),
+                put,
+            )
+            .await
+    }
+
+    /// Something came from the other end.
+    pub fn heard(&mut self) {
+        self.heard = self.services.pulse.seconds();
+    }
+
+    /// The pulse came: looks for lost wakes, tells the position, and says what the socket's owner should do.
+    pub fn beat(&mut self, put: &mut dyn FnMut(&[u8])) -> Beat {
+        let silence = u64::from(self.services.pulse.seconds().wrapping_sub(self.heard));
+        if silence >= 2 * limits::PING_EVERY.as_secs() {
+            return Beat::Silent;
+        }
+        self.desk.bell.hint_many();
+        if !self.deliver.is_busy() && self.deliver.position > self.told {
+            self.told = self.deliver.position;
+            put(&codec::encode_notice(&Notice::Position {
+                resume: self.token(self.told),
+            }));
+        }
+        if silence >= limits::PING_EVERY.as_secs() / 2 {
+            Beat::Ping
+        } else {
+            Beat::Nothing
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            add(&METERS.panics, 1);
+        }
+        lower(&METERS.sessions_signed_in, 1);
+        self.services.hub.detach(&self.desk.bell);
+        self.services.store.seen(self.who.device);
+    }
+}
+
+/// Keeps a user's conversations in memory while the user is connected.
+pub(super) async fn open_conversations(
+    services: &Services,
+    user: crate::proto::UserId,
+) -> Result<(), Refusal> {
+    let conversations = services.store.conversations_of(user).await?;
+    let unknown = services.hub.open(user, &conversations);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    for listed in services.store.list(user, unknown).await? {
+        services.hub.fill(listed.roster, listed.standing.last_pos);
+    }
+    Ok(())
+}
