@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, PEOPLE};
 use crate::machine::{Machine, any_end};
 use crate::setting;
 use crate::store_kit::words::{group, send};
-use crate::store_kit::{Desk, Dice, actor, locked};
+use crate::store_kit::{Desk, Dice, actor};
 
 const CUTS: u64 = 300;
 /// Ends of one machine before a fresh one takes its place.
@@ -105,7 +105,7 @@ async fn world(seed: u64, ends: u64) {
     ledger
         .check(&desk, &format!("seed {seed}, after the retries"))
         .await;
-    assert!(locked(&machine.setup.fatal).is_empty());
+    assert_eq!(machine.fatal(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
