@@ -60,7 +60,8 @@ async fn prefill(ledger: &mut Ledger, desk: &Desk, dice: &mut Dice) {
     }
 }
 
-async fn world(seed: u64, ends: u64) {
+/// Gives how many changes were acknowledged.
+async fn world(seed: u64, ends: u64) -> usize {
     let _tell = Tell(seed);
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9));
     let machine = Machine::new(seed).await;
@@ -106,15 +107,19 @@ async fn world(seed: u64, ends: u64) {
         .check(&desk, &format!("seed {seed}, after the retries"))
         .await;
     assert_eq!(machine.fatal(), Vec::<String>::new());
+    ledger.acked.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_messages_survive_every_cut() {
     if let Some(seed) = setting("KINGLET_TEST_SEED") {
-        return world(seed, ENDS).await;
+        let _acknowledged = world(seed, ENDS).await;
+        return;
     }
     let cuts = setting("KINGLET_TEST_CUTS").unwrap_or(CUTS);
+    let mut acknowledged = 0;
     for seed in 0..cuts.div_ceil(ENDS) {
-        world(seed, ENDS.min(cuts - seed * ENDS)).await;
+        acknowledged += world(seed, ENDS.min(cuts - seed * ENDS)).await;
     }
+    println!("{cuts} ends, {acknowledged} acknowledged changes, none lost, none twice");
 }
