@@ -119,6 +119,15 @@ pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
     };
     let tls = Tls::open(TlsConfig { source }, SystemTime::now())
         .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))?;
+    let status = tls.status();
+    if !status.left_out.is_empty() {
+        log::warn!(
+            "TLS: the certificate cannot name {}: browsers will warn there. It names {}; set listen.canonical_url to one \
+             of these",
+            status.left_out.join(", "),
+            status.names.join(", ")
+        );
+    }
     if let Some(pem) = tls.ca_pem() {
         let path = config.data_dir.join("tls").join(CA_FILE);
         fs::write(&path, pem)

@@ -23,7 +23,7 @@ use crate::proto::account::{
     InvitationInfo, ListAfter, NewInvitation, PasswordReset, ServerRole, UserList, UserStatus,
 };
 use crate::proto::answer::ErrorReply;
-use crate::proto::{ClientId, Refusal};
+use crate::proto::{ClientId, Code, Refusal};
 use crate::session::accounts::{Accounts, Administrator};
 use crate::store::OpenError;
 
@@ -64,21 +64,33 @@ pub fn user(cli: &Cli, command: &UserCommand) -> Outcome<()> {
             print(cli, &all, table)
         }
         UserCommand::Disable { name } => {
-            let done = with_console(cli, async |console| switch(console, name, true).await)?;
+            let done = with_console(cli, async |console| named(switch(console, name, true).await, name))?;
             print(cli, &done, |_| format!("{name} is locked out; their messages stay. Undo: kinglet user enable {name}\n"))
         }
         UserCommand::Enable { name } => {
-            let done = with_console(cli, async |console| switch(console, name, false).await)?;
+            let done = with_console(cli, async |console| named(switch(console, name, false).await, name))?;
             print(cli, &done, |_| format!("{name} may sign in again.\n"))
         }
         UserCommand::ResetPassword { name } => {
-            let done = with_console(cli, async |console| reset(console, name).await)?;
+            let done = with_console(cli, async |console| named(reset(console, name).await, name))?;
             print(cli, &done, |done| {
                 format!("{}\n\nThis is {name}'s password now, and is shown only here. They are signed out everywhere; \
                          they should change it after signing in.\n", done.password)
             })
         }
     }
+}
+
+/// At the operator's own machine a user who is not there may be said not to be there.
+fn named<T>(done: Outcome<T>, name: &str) -> Outcome<T> {
+    let unknown = Failure::from(Refusal::from(Code::NotFound)).text;
+    done.map_err(|failure| {
+        if failure.text == unknown {
+            Failure::failed(format!("there is no user {name:?}; `kinglet user list` shows all"))
+        } else {
+            failure
+        }
+    })
 }
 
 async fn list(console: Console) -> Outcome<UserList> {
@@ -174,7 +186,8 @@ fn with_console<T>(cli: &Cli, work: impl AsyncFnOnce(Console) -> Outcome<T>) -> 
 
 async fn open(config: &Config) -> Outcome<(Accounts, Log)> {
     let limits = settings::limits(config, false);
-    let log = heart::open_log(config, &limits, &Notifier::default()).map_err(|failure| unreachable_server(failure, &config.data_dir))?;
+    let log = heart::open_log(config, &limits, &Notifier::default())
+        .map_err(|failure| unreachable_server(failure, &config.data_dir))?;
     let address = config.address().map_err(|problem| Failure::config(problem.to_string()))?;
     let url = settings::canonical_url(config, address, settings::speaks_tls(config));
     let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &url)).await?;
@@ -190,7 +203,10 @@ fn unreachable_server(failure: Failure, data_dir: &Path) -> Failure {
     let path = data_dir.join(listen::CONTROL);
     Failure::new(
         EXIT_UNAVAILABLE,
-        format!("a server uses this data directory, but {} does not answer: wait until it is ready, or restart it", path.display()),
+        format!(
+            "a server uses this data directory, but {} does not answer: wait until it is ready, or restart it",
+            path.display()
+        ),
     )
 }
 
