@@ -67,9 +67,9 @@ fn print<T: Serialize>(cli: &Cli, answer: &T, human: impl FnOnce(&T) -> String) 
     }
     match io::stdout().lock().write_all(text.as_bytes()) {
         // `kinglet limits | head` has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write to standard output: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(format!(
+            "cannot write to standard output: {error}"
+        ))),
         _ => Ok(()),
     }
 }
@@ -91,6 +91,9 @@ fn version(cli: &Cli) -> Outcome<()> {
     };
     print(cli, &version, |it| {
         let build = if it.debug { "debug" } else { "release" };
-        format!("kinglet {} ({build}, {}, SQLite {})", it.version, it.target, it.sqlite)
+        format!(
+            "kinglet {} ({build}, {}, SQLite {})",
+            it.version, it.target, it.sqlite
+        )
     })
 }

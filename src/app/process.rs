@@ -16,7 +16,10 @@ pub fn keep_files_private() {
 
 /// Raises the soft limit of open descriptors to the hard one and gives what holds then.
 pub fn raise_descriptors() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the kernel writes one `rlimit` into the struct we own.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
         return Err(io::Error::last_os_error());
@@ -38,8 +41,15 @@ mod tests {
     fn the_soft_limit_becomes_the_hard_one() {
         let raised = raise_descriptors().expect("the kernel tells its limits");
         let limits = std::fs::read_to_string("/proc/self/limits").expect("the kernel tells its limits");
-        let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("it is a limit");
-        let soft: u64 = line.split_whitespace().nth(3).and_then(|text| text.parse().ok()).expect("a number");
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .expect("it is a limit");
+        let soft: u64 = line
+            .split_whitespace()
+            .nth(3)
+            .and_then(|text| text.parse().ok())
+            .expect("a number");
         assert_eq!(raised, soft);
     }
 }

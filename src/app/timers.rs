@@ -31,7 +31,13 @@ pub struct Timers {
 impl Timers {
     /// Starts them all; each ends when the server stops.
     pub fn start(self, reload: Signal) {
-        let Timers { config, services, tls, notifier, stop } = self;
+        let Timers {
+            config,
+            services,
+            tls,
+            notifier,
+            stop,
+        } = self;
         let pulse = Arc::clone(&services);
         tokio::spawn(every(PULSE, stop.clone(), move || pulse.pulse.turn()));
         let told = (notifier.clone(), Arc::clone(&services));
@@ -46,7 +52,12 @@ impl Timers {
                 let services = Arc::clone(&probed);
                 async move { services.store.probe().await }
             };
-            tokio::spawn(systemd::watchdog(notifier.clone(), interval, probe, stopped(stop.clone())));
+            tokio::spawn(systemd::watchdog(
+                notifier.clone(),
+                interval,
+                probe,
+                stopped(stop.clone()),
+            ));
         }
         tokio::spawn(certificates(config, services, tls, notifier, reload, stop));
     }

@@ -74,13 +74,17 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
         Ok(Err((refusal, end))) => socket.close(refusal, end).await,
         Err(_) => {
             socket
-                .close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in"))
+                .close(
+                    Some((None, Code::SlowSignIn.into())),
+                    End::Code(4408, "slow_sign_in"),
+                )
                 .await
         }
     }
 }
 
-type NotSigned = (Option<Refusal>, End);
+/// The refusal and the request it answers, and how the socket ends.
+type NotSigned = (Option<(Option<RequestId>, Refusal)>, End);
 
 async fn sign_in(
     socket: &mut Socket,
@@ -106,8 +110,14 @@ async fn sign_in(
     };
     let ask = match hello {
         Command::Hello(hello) => hello,
-        _ => return Err((Some(Code::NotSignedIn.into()), End::Code(4401, "not_signed_in"))),
+        _ => {
+            return Err((
+                Some((Some(re), Code::NotSignedIn.into())),
+                End::Code(4401, "not_signed_in"),
+            ));
+        }
     };
+    let asked = re.clone();
     Session::sign_in(services, re, ask, header_token)
         .await
         .map_err(|refusal| {
@@ -116,16 +126,16 @@ async fn sign_in(
                 Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
                 _ => SIGNED_OUT,
             };
-            (Some(refusal), end)
+            (Some((Some(asked), refusal)), end)
         })
 }
 
-type HelloSlot = Option<Result<(RequestId, Command), Refusal>>;
+type HelloSlot = Option<Result<(RequestId, Command), (Option<RequestId>, Refusal)>>;
 
 fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
     *hello = Some(match codec::decode(text) {
         Ok(request) => Ok((request.id, request.command)),
-        Err(bad) => Err(bad.refusal),
+        Err(bad) => Err((bad.re, bad.refusal)),
     });
     Flow::Stop
 }
@@ -354,12 +364,12 @@ impl Socket {
     }
 
     /// Says why, if the socket still takes it, and closes.
-    async fn close(mut self, refusal: Option<Refusal>, end: End) {
+    async fn close(mut self, refusal: Option<(Option<RequestId>, Refusal)>, end: End) {
         let End::Code(code, reason) = end else { return };
         let mut out = Vec::new();
-        if let Some(refusal) = refusal {
+        if let Some((re, refusal)) = refusal {
             crate::meters::METERS.refusal(refusal.code as usize);
-            frame::push_text(&mut out, &codec::encode_refusal(None, refusal));
+            frame::push_text(&mut out, &codec::encode_refusal(re, refusal));
         }
         frame::push_close(&mut out, code, reason);
         let goodbye = async {
