@@ -24,5 +24,7 @@ mod wear;
 
 /// A number that the environment may set.
 fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("the setting is a number"))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().expect("the setting is a number"))
 }

@@ -110,7 +110,7 @@ fn check_addresses(config: &Config, running: bool, problems: &mut Vec<Problem>) 
 }
 
 fn check_limits(config: &Config, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
-    let descriptors = process::raise_descriptors().unwrap_or(u64::MAX);
+    let descriptors = process::raise_descriptors();
     let wanted = settings::limits(config, settings::speaks_tls(config));
     match settings::fit(config, wanted, descriptors) {
         Ok((limits, lowered)) => {

@@ -312,7 +312,7 @@ async fn send<B: Serialize, T: DeserializeOwned>(
         return serde_json::from_slice(&read).map_err(broken);
     }
     let reply: ErrorReply = serde_json::from_slice(&read).map_err(broken)?;
-    Err(Refusal::from(reply.error).into())
+    Err(reply.error.into())
 }
 
 /// A name in a query.

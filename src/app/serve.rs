@@ -85,8 +85,7 @@ pub fn serve(cli: &Cli) -> Outcome<()> {
 
 /// What this process may use, with what the machine allows taken into account.
 fn limits(config: &Config) -> Outcome<Limits> {
-    let descriptors = process::raise_descriptors()
-        .map_err(|error| Failure::failed(format!("cannot learn how many files may be open: {error}")))?;
+    let descriptors = process::raise_descriptors();
     let refused = |problem: super::config::Problem| Failure::config(problem.to_string());
     let wanted = settings::limits(config, settings::speaks_tls(config));
     let (limits, lowered) = settings::fit(config, wanted, descriptors).map_err(refused)?;

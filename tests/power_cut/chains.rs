@@ -43,7 +43,11 @@ async fn a_duplicate_acknowledged_after_a_crash_survives_the_power_cut() {
         assert!(receipt.duplicate, "the row was in the page cache");
         ledger.open.clear();
         ledger.note(actor(1), said.clone(), Some(Ok(receipt)));
-        let how = if round == 0 { Cut::DropAll } else { Cut::Random(round) };
+        let how = if round == 0 {
+            Cut::DropAll
+        } else {
+            Cut::Random(round)
+        };
         machine.go_down(Some(desk), Action::CutHere(how));
 
         let desk = machine.start().expect("it starts after the cut");
@@ -60,11 +64,22 @@ async fn a_row_shown_after_a_crash_survives_the_power_cut() {
     let desk = machine.start().expect("it starts");
     ledger.burst(&desk, vec![(actor(1), send_to(2, "before"))]).await;
     let room = ledger.acked[0].2.conversation;
-    machine.disk.fail_nth_on(FileKind::Wal, Op::Sync, 1, kinglet::store::sqlite::fault_vfs::Fault::Eio, false);
+    machine.disk.fail_nth_on(
+        FileKind::Wal,
+        Op::Sync,
+        1,
+        kinglet::store::sqlite::fault_vfs::Fault::Eio,
+        false,
+    );
     machine.disk.forget_on_failed_sync(false);
-    ledger.burst(&desk, vec![(actor(1), send(room, "written, not synced"))]).await;
+    ledger
+        .burst(&desk, vec![(actor(1), send(room, "written, not synced"))])
+        .await;
     assert_eq!(ledger.open.len(), 1, "a failed sync is no acknowledgement");
-    assert_eq!(desk.refused(1, send(room, "and nothing after it")).await, Code::ShuttingDown);
+    assert_eq!(
+        desk.refused(1, send(room, "and nothing after it")).await,
+        Code::ShuttingDown
+    );
     machine.go_down(Some(desk), Action::CrashHere);
     let desk = machine.start().expect("it starts again");
     let shown = desk.log(room).await.expect("readable");
@@ -103,7 +118,10 @@ async fn no_answer_leaves_before_the_sync() {
 async fn a_retry_is_known_for_ever() {
     let machine = Machine::new(3).await;
     let desk = machine.start().expect("it starts");
-    let room = desk.done(1, group("room", &[2], JoinRule::Open, false)).await.conversation;
+    let room = desk
+        .done(1, group("room", &[2], JoinRule::Open, false))
+        .await
+        .conversation;
     let said = send(room, "once");
     let receipt = desk.done(1, said.clone()).await;
     let mut ledger = Ledger::default();
@@ -111,10 +129,22 @@ async fn a_retry_is_known_for_ever() {
         let many = (0..FOLD_ROWS as u64 / 5).map(|at| (actor(1), send(room, format!("{n} {at}"))));
         ledger.burst(&desk, many.collect()).await;
     }
-    assert_eq!(desk.done(1, said.clone()).await, Receipt { duplicate: true, ..receipt });
+    assert_eq!(
+        desk.done(1, said.clone()).await,
+        Receipt {
+            duplicate: true,
+            ..receipt
+        }
+    );
     machine.go_down(Some(desk), Action::CutHere(Cut::DropAll));
     let desk = machine.start().expect("it starts");
-    assert_eq!(desk.done(1, said).await, Receipt { duplicate: true, ..receipt });
+    assert_eq!(
+        desk.done(1, said).await,
+        Receipt {
+            duplicate: true,
+            ..receipt
+        }
+    );
     ledger.check(&desk, "after the cut").await;
     ledger.retry(&desk, &mut Dice(5)).await;
 }

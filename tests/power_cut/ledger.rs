@@ -23,7 +23,9 @@ pub struct Ledger {
 }
 
 fn id_of(command: &Command) -> ClientId {
-    Change::try_from_command(command.clone()).expect("a change").client_id()
+    Change::try_from_command(command.clone())
+        .expect("a change")
+        .client_id()
 }
 
 impl Ledger {
@@ -68,14 +70,21 @@ impl Ledger {
         let open = std::mem::take(&mut self.open);
         self.burst(desk, open).await;
         for _ in 0..4 {
-            let Some((who, command, receipt)) = dice.of(&self.acked).cloned() else { return };
+            let Some((who, command, receipt)) = dice.of(&self.acked).cloned() else {
+                return;
+            };
             match desk.ask(who, command.clone()).await {
                 Ok(again) => {
-                    let same = Receipt { duplicate: true, erased: again.erased, ..receipt };
+                    let same = Receipt {
+                        duplicate: true,
+                        erased: again.erased,
+                        ..receipt
+                    };
                     assert_eq!(again, same, "a repeat of {command:?}");
                 }
                 Err(refusal) => {
-                    let gone = [Code::Internal, Code::ShuttingDown, Code::StorageFull].contains(&refusal.code);
+                    let gone =
+                        [Code::Internal, Code::ShuttingDown, Code::StorageFull].contains(&refusal.code);
                     assert!(gone, "a repeat of {command:?} was refused: {refusal}");
                 }
             }
@@ -97,7 +106,15 @@ impl Ledger {
         match dice.below(20) {
             0 => {
                 let others: Vec<u64> = (1..=PEOPLE).filter(|other| *other != who).collect();
-                (actor, group("room", &others, kinglet::proto::JoinRule::Open, dice.below(2) == 0))
+                (
+                    actor,
+                    group(
+                        "room",
+                        &others,
+                        kinglet::proto::JoinRule::Open,
+                        dice.below(2) == 0,
+                    ),
+                )
             }
             1 => (actor, send_to(1 + dice.below(PEOPLE), "direct words")),
             2 => (own, edit(place, target, "better words")),
@@ -106,7 +123,13 @@ impl Ledger {
             5 => (actor, leave(room)),
             6 | 7 => (actor, join(room)),
             8 => (actor, reply(place, target, "an answer")),
-            9 => (actor, send(room, "long words ".repeat(usize::try_from(dice.below(800)).expect("small") + 1))),
+            9 => (
+                actor,
+                send(
+                    room,
+                    "long words ".repeat(usize::try_from(dice.below(800)).expect("small") + 1),
+                ),
+            ),
             _ => (actor, send(room, format!("words {}", dice.below(1 << 30)))),
         }
     }
@@ -115,40 +138,79 @@ impl Ledger {
     pub async fn check(&mut self, desk: &Desk, when: &str) {
         assert_eq!(desk.store.writable(), Writable::Yes, "{when}");
         for user in 1..=PEOPLE {
-            self.rooms.extend(desk.store.conversations_of(UserId(user)).await.expect("readable"));
+            self.rooms
+                .extend(desk.store.conversations_of(UserId(user)).await.expect("readable"));
         }
         let mut logs: BTreeMap<ConversationId, Vec<Event>> = BTreeMap::new();
         let mut ids: HashMap<ClientId, (ConversationId, Seq)> = HashMap::new();
         for room in &self.rooms {
             let log = desk.log(*room).await.expect("readable");
-            assert!(log.is_sorted_by_key(|(pos, _)| *pos), "{when}: places of {room} are out of order");
+            assert!(
+                log.is_sorted_by_key(|(pos, _)| *pos),
+                "{when}: places of {room} are out of order"
+            );
             let log: Vec<Event> = log.into_iter().map(|(_, event)| event).collect();
             for (at, event) in log.iter().enumerate() {
                 assert_eq!(event.seq, at as u64 + 1, "{when}: a gap in {room}");
                 let twice = ids.insert(event.client_id, (*room, event.seq));
-                assert_eq!(twice, None, "{when}: {:?} is there twice, also at {room} {}", event.what, event.seq);
+                assert_eq!(
+                    twice, None,
+                    "{when}: {:?} is there twice, also at {room} {}",
+                    event.what, event.seq
+                );
             }
             logs.insert(*room, log);
         }
         for (who, command, receipt) in &self.acked {
             let at = usize::try_from(receipt.seq - 1).expect("small");
             let event = logs.get(&receipt.conversation).and_then(|log| log.get(at));
-            let event = event.unwrap_or_else(|| panic!("{when}: acknowledged, but not there: {command:?} {receipt:?}"));
-            assert_eq!((event.client_id, event.by, event.ts), (id_of(command), who.user, receipt.ts), "{when}");
+            let event = event
+                .unwrap_or_else(|| panic!("{when}: acknowledged, but not there: {command:?} {receipt:?}"));
+            assert_eq!(
+                (event.client_id, event.by, event.ts),
+                (id_of(command), who.user, receipt.ts),
+                "{when}"
+            );
             let erased_by = |target: Seq| {
-                logs[&receipt.conversation].iter().any(|event| event.what == What::Recalled { target })
+                logs[&receipt.conversation]
+                    .iter()
+                    .any(|event| event.what == What::Recalled { target })
             };
             match (command, &event.what) {
-                (Command::Send(send), What::Message { body: Some(body), .. }) => assert_eq!(*body, send.body, "{when}"),
-                (Command::Send(_), What::Message { body: None, .. }) => assert!(erased_by(receipt.seq), "{when}"),
-                (Command::Edit(edit), What::Edited { body: Some(body), .. }) => assert_eq!(*body, edit.body, "{when}"),
-                (Command::Edit(edit), What::Edited { body: None, .. }) => assert!(erased_by(edit.target), "{when}"),
+                (Command::Send(send), What::Message { body: Some(body), .. }) => {
+                    assert_eq!(*body, send.body, "{when}")
+                }
+                (Command::Send(_), What::Message { body: None, .. }) => {
+                    assert!(erased_by(receipt.seq), "{when}")
+                }
+                (Command::Edit(edit), What::Edited { body: Some(body), .. }) => {
+                    assert_eq!(*body, edit.body, "{when}")
+                }
+                (Command::Edit(edit), What::Edited { body: None, .. }) => {
+                    assert!(erased_by(edit.target), "{when}")
+                }
                 (Command::Send(_) | Command::Edit(_), what) => panic!("{when}: {command:?} became {what:?}"),
                 (Command::Recall(recall), what) => {
-                    assert_eq!(*what, What::Recalled { target: recall.target }, "{when}");
+                    assert_eq!(
+                        *what,
+                        What::Recalled {
+                            target: recall.target
+                        },
+                        "{when}"
+                    );
                     let target = usize::try_from(recall.target - 1).expect("small");
                     let target = &logs[&receipt.conversation][target].what;
-                    assert!(matches!(target, What::Message { body: None, erased: true, .. }), "{when}: {target:?}");
+                    assert!(
+                        matches!(
+                            target,
+                            What::Message {
+                                body: None,
+                                erased: true,
+                                ..
+                            }
+                        ),
+                        "{when}: {target:?}"
+                    );
                 }
                 _ => {}
             }

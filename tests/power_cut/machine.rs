@@ -28,7 +28,10 @@ impl Machine {
         let desk = machine.start().expect("an empty directory opens");
         desk.store.close().await;
         drop(desk);
-        let setup = Setup { vfs: Some(machine.disk.boot()), ..machine.setup.clone() };
+        let setup = Setup {
+            vfs: Some(machine.disk.boot()),
+            ..machine.setup.clone()
+        };
         Sqlite.seed_users(&setup, USERS);
         machine
     }
@@ -56,7 +59,10 @@ impl Machine {
 
     /// The program starts.
     pub fn start(&self) -> Result<Desk, OpenError> {
-        let setup = Setup { vfs: Some(self.disk.boot()), ..self.setup.clone() };
+        let setup = Setup {
+            vfs: Some(self.disk.boot()),
+            ..self.setup.clone()
+        };
         Desk::open(&Sqlite, &setup, &self.clock)
     }
 
@@ -66,7 +72,11 @@ impl Machine {
         let down = Arc::clone(&self.down);
         down.store(false, Ordering::SeqCst);
         self.disk.before_op(Box::new(move |info| {
-            if info.index < at || down.swap(true, Ordering::SeqCst) { Action::Go } else { how }
+            if info.index < at || down.swap(true, Ordering::SeqCst) {
+                Action::Go
+            } else {
+                how
+            }
         }));
     }
 

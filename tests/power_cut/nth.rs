@@ -16,7 +16,10 @@ async fn life(machine: &Machine, ledger: &mut Ledger) {
         let commands = (0..8).map(|_| ledger.any(&mut dice)).collect();
         ledger.burst(&desk, commands).await;
         if let Some((room, seq, _)) = dice.of(&ledger.said).copied() {
-            let _ = desk.store.mark_read(actor(1 + dice.below(PEOPLE)).user, room, seq).await;
+            let _ = desk
+                .store
+                .mark_read(actor(1 + dice.below(PEOPLE)).user, room, seq)
+                .await;
         }
         desk.store.tidy().await;
     }
@@ -49,10 +52,16 @@ async fn every(op: Op, fault: Fault, step: u64) {
         machine.disk.fail_nth(op, n, fault, false);
         life(&machine, &mut ledger).await;
         machine.disk.clear_faults();
-        let how = if n % 2 == 0 { Action::CrashHere } else { Action::CutHere(Cut::Random(n)) };
+        let how = if n % 2 == 0 {
+            Action::CrashHere
+        } else {
+            Action::CutHere(Cut::Random(n))
+        };
         machine.go_down(None, how);
         assert_eq!(machine.examined(), Vec::<String>::new(), "{when}");
-        let desk = machine.start().unwrap_or_else(|error| panic!("{when}: it does not open again: {error}"));
+        let desk = machine
+            .start()
+            .unwrap_or_else(|error| panic!("{when}: it does not open again: {error}"));
         ledger.check(&desk, &when).await;
         ledger.retry(&desk, &mut Dice(n)).await;
         assert!(ledger.open.is_empty(), "{when}: every retry is answered");

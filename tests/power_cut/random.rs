@@ -31,7 +31,10 @@ async fn work(ledger: &mut Ledger, desk: &Desk, dice: &mut Dice) {
         ledger.burst(desk, commands).await;
         if let Some((room, seq, _)) = dice.of(&ledger.said).copied() {
             // Whatever comes of it: markers ride along, they are not promised.
-            let _ = desk.store.mark_read(actor(1 + dice.below(PEOPLE)).user, room, seq).await;
+            let _ = desk
+                .store
+                .mark_read(actor(1 + dice.below(PEOPLE)).user, room, seq)
+                .await;
         }
         if dice.below(5) == 0 {
             desk.store.tidy().await;
@@ -42,11 +45,17 @@ async fn work(ledger: &mut Ledger, desk: &Desk, dice: &mut Dice) {
 /// Enough rows that the next few are folded together with them.
 async fn prefill(ledger: &mut Ledger, desk: &Desk, dice: &mut Dice) {
     let others: Vec<u64> = (2..=PEOPLE).collect();
-    ledger.burst(desk, vec![(actor(1), group("full", &others, JoinRule::Open, true))]).await;
+    ledger
+        .burst(
+            desk,
+            vec![(actor(1), group("full", &others, JoinRule::Open, true))],
+        )
+        .await;
     let room = ledger.acked[0].2.conversation;
     let count = FOLD_ROWS as u64 - 50 - dice.below(200);
     for from in (0..count).step_by(1_000) {
-        let commands = (from..count.min(from + 1_000)).map(|n| (actor(1 + n % PEOPLE), send(room, format!("{n}"))));
+        let commands =
+            (from..count.min(from + 1_000)).map(|n| (actor(1 + n % PEOPLE), send(room, format!("{n}"))));
         ledger.burst(desk, commands.collect()).await;
     }
 }
@@ -82,14 +91,20 @@ async fn world(seed: u64, ends: u64) {
         }
         work(&mut ledger, &desk, &mut dice).await;
         machine.go_down(Some(desk), how);
-        assert_eq!(machine.examined(), Vec::<String>::new(), "{when}: the doctor's findings");
+        assert_eq!(
+            machine.examined(),
+            Vec::<String>::new(),
+            "{when}: the doctor's findings"
+        );
         machine.lose_heads(&mut dice);
     }
     let desk = machine.start().expect("it starts");
     ledger.check(&desk, &format!("seed {seed}, at the end")).await;
     ledger.retry(&desk, &mut dice).await;
     assert!(ledger.open.is_empty(), "every retry is answered");
-    ledger.check(&desk, &format!("seed {seed}, after the retries")).await;
+    ledger
+        .check(&desk, &format!("seed {seed}, after the retries"))
+        .await;
     assert!(locked(&machine.setup.fatal).is_empty());
 }
 

@@ -24,7 +24,11 @@ async fn bytes_written_per_message() {
     let desk = machine.start().expect("it starts");
     let mut rooms = Vec::new();
     for _ in 0..ROOMS {
-        rooms.push(desk.done(1, group("room", &[2], JoinRule::Open, false)).await.conversation);
+        rooms.push(
+            desk.done(1, group("room", &[2], JoinRule::Open, false))
+                .await
+                .conversation,
+        );
     }
     let mut dice = Dice(3);
     let mut ledger = Ledger::default();

@@ -130,9 +130,7 @@ async fn an_older_database_put_back() {
         .reopen_after(|directory| copy(&directory.join("kinglet.db"), &keep))
         .await;
     world.done(1, send(room, "after the copy")).await;
-    let world = world
-        .reopen_after(|directory| put_back(&keep, directory))
-        .await;
+    let world = world.reopen_after(|directory| put_back(&keep, directory)).await;
     assert!(matches!(world.store.writable(), Writable::ReadOnly(_)));
     // The operator accepts the loss: a new epoch, and everything goes on.
     let epoch = world.store.head().epoch;
@@ -192,7 +190,8 @@ fn copy(from: &Path, to: &Path) {
     if from.ends_with("kinglet.db") {
         // The only connection takes the write-ahead log with it when it closes.
         let db = Connection::open(from).expect(MULTI);
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nobody is in the way");
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .expect("nobody is in the way");
     }
     let _bytes = std::fs::copy(from, to).expect("the database is copied");
 }

@@ -336,7 +336,10 @@ pub async fn the_writer_asks_again(factory: &dyn Factory) {
 /// Delivery and pages agree on who sees what, and it is just one's own time. Stands for the story of a live delivery.
 pub async fn only_ones_own_time_is_shown(factory: &dyn Factory) {
     let world = World::new(factory).await;
-    let room = world.done(1, group("room", &[2, 3], JoinRule::Open, false)).await.conversation;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
     world.done(1, send(room, "2: for three")).await;
     world.done(4, join(room)).await;
     world.done(1, send(room, "4: for four")).await;
@@ -356,11 +359,18 @@ pub async fn only_ones_own_time_is_shown(factory: &dyn Factory) {
     let all = world.log(room).await.expect("readable");
     for (user, seqs) in expected {
         let user = UserId(user);
-        let delivered: Vec<u64> =
-            all.iter().map(|(_, event)| event.seq).filter(|seq| may_see(&roster, user, *seq)).collect();
+        let delivered: Vec<u64> = all
+            .iter()
+            .map(|(_, event)| event.seq)
+            .filter(|seq| may_see(&roster, user, *seq))
+            .collect();
         assert_eq!(delivered, seqs, "delivered to {user}");
         let ranges = visible(&roster, user).ranges().to_vec();
-        let page = world.store.page(room, kinglet::store::Span::After(0), ranges, 100).await.expect("a page");
+        let page = world
+            .store
+            .page(room, kinglet::store::Span::After(0), ranges, 100)
+            .await
+            .expect("a page");
         let paged: Vec<u64> = page.events.iter().map(|(_, event)| event.seq).collect();
         assert_eq!(paged, seqs, "on the page of {user}");
     }

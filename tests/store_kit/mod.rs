@@ -92,14 +92,21 @@ impl Factory for Sqlite {
 
     fn settled(&self, setup: &Setup) {
         // Its readers' threads close their connections on their own.
-        let database = std::fs::canonicalize(&setup.directory).expect("it exists").join("kinglet.db");
+        let database = std::fs::canonicalize(&setup.directory)
+            .expect("it exists")
+            .join("kinglet.db");
         let open = || {
             let files = std::fs::read_dir("/proc/self/fd").expect("this is Linux");
-            files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == database))
+            files
+                .flatten()
+                .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == database))
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         while open() {
-            assert!(Instant::now() < deadline, "a closed store still holds its database");
+            assert!(
+                Instant::now() < deadline,
+                "a closed store still holds its database"
+            );
             std::thread::yield_now();
         }
     }

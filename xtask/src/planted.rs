@@ -64,14 +64,22 @@ pub fn run() -> Result<()> {
             .context("starting cargo")?;
         let said = String::from_utf8_lossy(&outcome.stdout);
         let red = !outcome.status.success() && said.contains(&format!("test {} ... FAILED", planted.test));
-        println!("{:28} {:70} {}", planted.bug, planted.test, if red { "red, as it must be" } else { "GREEN" });
+        println!(
+            "{:28} {:70} {}",
+            planted.bug,
+            planted.test,
+            if red { "red, as it must be" } else { "GREEN" }
+        );
         if !red {
             println!("{said}{}", String::from_utf8_lossy(&outcome.stderr));
             green.push(format!("{} ({})", planted.test, planted.bug));
         }
     }
     if !green.is_empty() {
-        bail!("these tests do not notice their bug any more: {}", green.join(", "));
+        bail!(
+            "these tests do not notice their bug any more: {}",
+            green.join(", ")
+        );
     }
     Ok(())
 }
@@ -82,7 +90,15 @@ fn cargo(planted: &Planted, rest: &[&str]) -> Command {
     let mut command = Command::new(program_of("cargo"));
     let features = format!("fault-injection,{}", planted.bug);
     command
-        .args(["test", "--package", "kinglet", "--features", &features, "--test", planted.program])
+        .args([
+            "test",
+            "--package",
+            "kinglet",
+            "--features",
+            &features,
+            "--test",
+            planted.program,
+        ])
         .args(rest)
         .env("CARGO_TARGET_DIR", tree::root().join("target/planted"))
         .current_dir(tree::root())
@@ -100,14 +116,24 @@ mod tests {
         let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the package's manifest");
         let features = manifest.lines().filter_map(|line| line.strip_suffix(" = []"));
         for bug in features.filter(|feature| feature.starts_with("bug-")) {
-            assert!(PLANTED.iter().any(|planted| planted.bug == bug), "{bug} has no test that turns red with it");
+            assert!(
+                PLANTED.iter().any(|planted| planted.bug == bug),
+                "{bug} has no test that turns red with it"
+            );
         }
         for planted in &PLANTED {
             let name = planted.test.rsplit("::").next().expect("a path ends with a name");
-            let (room, _) = planted.test.trim_start_matches("sqlite::").split_once("::").expect("a test in a room");
+            let (room, _) = planted
+                .test
+                .trim_start_matches("sqlite::")
+                .split_once("::")
+                .expect("a test in a room");
             let path = format!("tests/{}/{room}.rs", planted.program);
             let text = std::fs::read_to_string(root.join(&path)).expect("the test's file");
-            assert!(text.contains(&format!("async fn {name}(")), "{path} has no test {name}");
+            assert!(
+                text.contains(&format!("async fn {name}(")),
+                "{path} has no test {name}"
+            );
         }
     }
 }
