@@ -23,6 +23,9 @@ impl Door {
         let hall = Hall::open().await;
         let router = router(Arc::new(Face {
             accounts: Arc::clone(&hall.accounts),
+            services: hall.services(),
+            hosts: hosts::Hosts::default(),
+            metrics: Box::new(String::new),
         }));
         Door { router, hall }
     }
@@ -30,6 +33,7 @@ impl Door {
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
         let mut request = request;
         request.extensions_mut().insert(Peer { ip: HERE });
+        request.headers_mut().insert("host", axum::http::HeaderValue::from_static("localhost"));
         let response = self
             .router
             .clone()
