@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::Peer;
 use super::io::{self, Conn};
+use super::pools;
 use super::tls::Tls;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
@@ -78,7 +79,7 @@ impl Gate {
         let address = block(ip);
         let mut seats = self.seats.lock();
         let unsigned = limits::CONNECTIONS_UNSIGNED.min(self.total);
-        if seats.total >= self.total || seats.unsigned >= unsigned {
+        if seats.total >= self.total || seats.unsigned >= unsigned || pools::are_nearly_empty() {
             return None;
         }
         let of_address = seats.addresses.entry(address).or_insert(0);

@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::{self, Flow, Incoming, Reader};
 use super::io::Conn;
+use super::pools::{OUTGOING, PARTIAL, SOCKETS, Share};
 use crate::limits;
 use crate::proto::{Code, Command, Refusal, RequestId, codec};
 use crate::session::{Beat, Services, Session, Signed, Slow, Writing};
@@ -22,9 +22,6 @@ const SCRATCH: usize = 32 * 1024;
 thread_local! {
     static SCRATCH_BYTES: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
 }
-
-/// Bytes of split frames that all sockets hold together. Beyond its limit, sockets that hold none are not read.
-static PARTIAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Why a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +49,8 @@ pub struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        PARTIAL.fetch_sub(self.held, Ordering::Relaxed);
+        PARTIAL.change(self.held, 0);
     }
-}
-
-/// Bytes held by split frames now, for metrics.
-#[must_use]
-pub fn partial_bytes() -> usize {
-    PARTIAL.load(Ordering::Relaxed)
 }
 
 /// Opens a live socket: waits for `hello`, then serves in a task of its own, so that what signing in needed is freed.
@@ -83,13 +74,17 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
         Ok(Err((refusal, end))) => socket.close(refusal, end).await,
         Err(_) => {
             socket
-                .close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in"))
+                .close(
+                    Some((None, Code::SlowSignIn.into())),
+                    End::Code(4408, "slow_sign_in"),
+                )
                 .await
         }
     }
 }
 
-type NotSigned = (Option<Refusal>, End);
+/// The refusal and the request it answers, and how the socket ends.
+type NotSigned = (Option<(Option<RequestId>, Refusal)>, End);
 
 async fn sign_in(
     socket: &mut Socket,
@@ -115,8 +110,14 @@ async fn sign_in(
     };
     let ask = match hello {
         Command::Hello(hello) => hello,
-        _ => return Err((Some(Code::NotSignedIn.into()), End::Code(4401, "not_signed_in"))),
+        _ => {
+            return Err((
+                Some((Some(re), Code::NotSignedIn.into())),
+                End::Code(4401, "not_signed_in"),
+            ));
+        }
     };
+    let asked = re.clone();
     Session::sign_in(services, re, ask, header_token)
         .await
         .map_err(|refusal| {
@@ -125,16 +126,16 @@ async fn sign_in(
                 Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
                 _ => SIGNED_OUT,
             };
-            (Some(refusal), end)
+            (Some((Some(asked), refusal)), end)
         })
 }
 
-type HelloSlot = Option<Result<(RequestId, Command), Refusal>>;
+type HelloSlot = Option<Result<(RequestId, Command), (Option<RequestId>, Refusal)>>;
 
 fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
     *hello = Some(match codec::decode(text) {
         Ok(request) => Ok((request.id, request.command)),
-        Err(bad) => Err(bad.refusal),
+        Err(bad) => Err((bad.re, bad.refusal)),
     });
     Flow::Stop
 }
@@ -219,7 +220,7 @@ async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) ->
 impl Socket {
     /// Whether this socket may take bytes in: one that holds part of a frame may always go on.
     fn may_read(&self) -> bool {
-        self.held > 0 || PARTIAL.load(Ordering::Relaxed) < limits::POOL_PARTIAL
+        self.held > 0 || PARTIAL.has_room()
     }
 
     /// Reads once into the thread's scratch and feeds it.
@@ -303,8 +304,7 @@ impl Socket {
             }
         });
         let held = self.reader.held();
-        PARTIAL.fetch_add(held, Ordering::Relaxed);
-        PARTIAL.fetch_sub(std::mem::replace(&mut self.held, held), Ordering::Relaxed);
+        PARTIAL.change(std::mem::replace(&mut self.held, held), held);
         match (fed, end) {
             (Err(violation), _) => Err(End::Code(violation.code(), violation.reason())),
             (Ok(_), Some(end)) => Err(end),
@@ -312,17 +312,25 @@ impl Socket {
         }
     }
 
-    /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while.
+    /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while; and one
+    /// that does not take its bytes while the pool for such bytes is empty is cut: it resumes where it stood.
     async fn write(&mut self, out: &mut Vec<u8>, session: Option<&Session>) -> Result<(), End> {
         let mut written = 0;
         let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
         let mut moved = seconds();
+        let mut share: Option<Share> = None;
         while written < out.len() {
             let wrote = poll_fn(|cx| {
                 match Pin::new(&mut self.conn).poll_write(cx, &out[written..]) {
                     Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
                     Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
                     Poll::Pending => {}
+                }
+                if share.is_none() {
+                    share = OUTGOING.take(out.len()).filter(|_| SOCKETS.has_room());
+                    if share.is_none() {
+                        return Poll::Ready(Err(End::Cut));
+                    }
                 }
                 let Some(session) = session else {
                     return Poll::Pending;
@@ -356,12 +364,12 @@ impl Socket {
     }
 
     /// Says why, if the socket still takes it, and closes.
-    async fn close(mut self, refusal: Option<Refusal>, end: End) {
+    async fn close(mut self, refusal: Option<(Option<RequestId>, Refusal)>, end: End) {
         let End::Code(code, reason) = end else { return };
         let mut out = Vec::new();
-        if let Some(refusal) = refusal {
+        if let Some((re, refusal)) = refusal {
             crate::meters::METERS.refusal(refusal.code as usize);
-            frame::push_text(&mut out, &codec::encode_refusal(None, refusal));
+            frame::push_text(&mut out, &codec::encode_refusal(re, refusal));
         }
         frame::push_close(&mut out, code, reason);
         let goodbye = async {

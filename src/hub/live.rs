@@ -23,6 +23,17 @@ pub enum Kind {
     User,
 }
 
+impl Kind {
+    /// Whether a session wants to hear a notice of this kind that `from` caused.
+    pub fn is_for(self, bell: &Bell, from: UserId) -> bool {
+        match self {
+            Kind::Typing => from != bell.user(),
+            Kind::Presence => from != bell.user() && bell.wants_presence(),
+            Kind::Read | Kind::User => true,
+        }
+    }
+}
+
 /// How a walk ended.
 #[derive(Debug)]
 pub enum Walk {
@@ -186,12 +197,7 @@ impl Live {
             .iter()
             .filter(|noted| noted.stamp > after && noted.stamp <= upto)
         {
-            let wanted = match noted.kind {
-                Kind::Typing => noted.from != bell.user(),
-                Kind::Presence => noted.from != bell.user() && bell.wants_presence(),
-                Kind::Read | Kind::User => true,
-            };
-            if wanted {
+            if noted.kind.is_for(bell, noted.from) {
                 take(&noted.bytes);
             }
         }

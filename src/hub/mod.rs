@@ -66,15 +66,22 @@ impl Hub {
         })
     }
 
+    /// Where the log stands when the server starts; for before anybody is attached.
+    pub fn begin_at(&self, head: Pos) {
+        self.maps.read().published.store(head, Ordering::Release);
+        self.rung.store(head, Ordering::Release);
+    }
+
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
-    pub fn attach(&self, bell: &Arc<Bell>) -> Result<(), TooMany> {
+    /// Says whether it is the user's first.
+    pub fn attach(&self, bell: &Arc<Bell>) -> Result<bool, TooMany> {
         let mut maps = self.maps.write();
         let online = maps.users.entry(bell.user()).or_default();
         if online.bells.len() >= bell.per_user() {
             return Err(TooMany);
         }
         online.bells.push(Arc::clone(bell));
-        Ok(())
+        Ok(online.bells.len() == 1)
     }
 
     /// Takes a session out; the last one of a user takes the user's conversations with it.
@@ -218,20 +225,23 @@ impl Hub {
             if roster.members().len() > limits::NOTICE_MEMBERS {
                 continue;
             }
+            let online = roster
+                .members()
+                .iter()
+                .filter_map(|member| maps.users.get(&member.user));
+            let listening = online
+                .flat_map(|online| &online.bells)
+                .filter(|bell| kind.is_for(bell, from));
+            let mut listening = listening.peekable();
+            // What nobody listens to is not kept: notices are for those who are here.
+            if listening.peek().is_none() {
+                continue;
+            }
             let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
             live.put_notice(stamp, from, kind, bytes.clone());
-            for member in roster.members() {
-                let Some(online) = maps.users.get(&member.user) else {
-                    continue;
-                };
-                for bell in online
-                    .bells
-                    .iter()
-                    .filter(|bell| kind != Kind::Presence || bell.wants_presence())
-                {
-                    bell.hint(*id);
-                    bell.wake();
-                }
+            for bell in listening {
+                bell.hint(*id);
+                bell.wake();
             }
         }
     }

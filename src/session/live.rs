@@ -15,7 +15,7 @@ use crate::hub::{Bell, Kind, Pos};
 use crate::limits::{self, Bucket};
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
-use crate::proto::command::{Hello, Sync};
+use crate::proto::command::Hello;
 use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
 use crate::store::Waiter;
 
@@ -34,6 +34,8 @@ pub struct Session {
     accounts: u64,
     /// The position last told to the client.
     told: Pos,
+    /// Told to be behind: no position is told before a `sync` has been answered, or the skipped part would be lost.
+    behind: bool,
 }
 
 /// A fresh session, and the welcome that opens it.
@@ -90,7 +92,7 @@ impl Session {
             who.device,
             services.limits.connections_per_user,
         ));
-        services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
+        let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
             desk: Arc::new(Desk::new(bell)),
@@ -102,6 +104,7 @@ impl Session {
             heard: services.pulse.seconds(),
             accounts: 0,
             told: 0,
+            behind: false,
         };
         add(&METERS.sessions_signed_in, 1);
         // From here on dropping the session takes it out of the hub again. The token is looked at once more now that a
@@ -110,14 +113,13 @@ impl Session {
         open_conversations(services, who.user).await?;
         let catch_up = session.place(hello.resume.as_deref()).await?;
         services.pulse.join(&session.desk.bell);
-        services.hub.tell_all(
-            who.user,
-            Kind::Presence,
-            &Notice::Presence {
+        if is_first {
+            let notice = Notice::Presence {
                 user: who.user,
                 online: true,
-            },
-        );
+            };
+            services.hub.tell_all(who.user, Kind::Presence, &notice);
+        }
         let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
         Ok(Signed { session, welcome })
     }
@@ -257,7 +259,10 @@ impl Session {
                     self.desk.bell.set_presence(presence.on);
                 }
                 match answer::answer(&self.services, &self.who, question).await {
-                    Ok(answer) => put(&codec::encode_reply(id, answer)),
+                    Ok(answer) => {
+                        self.behind &= !matches!(answer, Answer::Sync(_));
+                        put(&codec::encode_reply(id, answer));
+                    }
                     Err(refusal) => self.refuse(Some(id), refusal, put),
                 }
             }
@@ -324,6 +329,7 @@ impl Session {
                 roster,
             } => Writing::Page(PageAsk(conversation, after, roster)),
             Filled::Behind(from) => {
+                self.behind = true;
                 let resume = self.token(from);
                 put(&codec::encode_notice(&Notice::Behind { resume }));
                 Writing::Full
@@ -367,7 +373,7 @@ impl Session {
             return Beat::Silent;
         }
         self.desk.bell.hint_many();
-        if !self.deliver.is_busy() && self.deliver.position > self.told {
+        if !self.behind && !self.deliver.is_busy() && self.deliver.position > self.told {
             self.told = self.deliver.position;
             put(&codec::encode_notice(&Notice::Position {
                 resume: self.token(self.told),
@@ -406,10 +412,4 @@ pub(super) async fn open_conversations(
         services.hub.fill(listed.roster, listed.standing.last_pos);
     }
     Ok(())
-}
-
-/// A sync as a face without a live socket asks it.
-#[must_use]
-pub fn sync_after(after: Option<String>) -> Command {
-    Command::Sync(Sync { after, limit: None })
 }

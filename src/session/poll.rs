@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::deliver::{Deliver, Filled};
 use super::{Services, Who};
+use crate::clock::monotonic;
 use crate::core::cursor::{Position, Start};
 use crate::hub::Bell;
 use crate::limits;
@@ -93,7 +94,7 @@ pub async fn sync(
     let mut deliver = Deliver::from(from.log, services.hub.stamp());
     attached.bell.hint_many();
     let mut events = Vec::new();
-    let deadline = tokio::time::Instant::now() + wait.min(limits::POLL_WAIT);
+    let deadline = tokio::time::Instant::from_std(monotonic() + wait.min(limits::POLL_WAIT));
     loop {
         if let Some(end) = gather(&attached, &mut deliver, &mut events).await? {
             return Ok(nothing(

@@ -67,11 +67,14 @@ pub enum AccountEffect {
     },
 }
 
+/// Who waits, for which of its requests, and the outcome.
+pub type Answered = (Arc<dyn Waiter>, u32, Result<Receipt, Refusal>);
+
 /// What one synced transaction did, in the order in which it did it.
 #[derive(Default)]
 pub struct Commit {
     pub appended: Vec<Appended>,
-    pub answers: Vec<(Arc<dyn Waiter>, u32, Result<Receipt, Refusal>)>,
+    pub answers: Vec<Answered>,
     pub effects: Vec<AccountEffect>,
     /// The newest account change.
     pub accounts: u64,

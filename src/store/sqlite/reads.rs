@@ -328,7 +328,7 @@ fn page(
     let ascending = |after: Seq| {
         let ranges = visible
             .iter()
-            .map(move |(from, to)| ((*from).max(after + 1), (*to).min(last)));
+            .map(move |(from, to)| ((*from).max(after.saturating_add(1)), (*to).min(last)));
         ranges.flat_map(|(from, to)| from..=to)
     };
     let (mut seqs, more): (Vec<Seq>, bool) = match span {

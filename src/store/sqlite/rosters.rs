@@ -69,12 +69,18 @@ impl RosterCache {
         Ok(Some(roster))
     }
 
-    /// Puts the newest roster in place. Only the writer calls this, after the commit.
+    /// Puts the newest roster in place, unless nobody has an older one and there is no room. Only the writer calls this,
+    /// after the commit.
     pub fn publish(&self, roster: &Arc<Roster>) {
         let mut inner = self.inner.lock();
-        inner.put(roster.conversation.0, roster);
-        if inner.weight > self.limit {
+        let conversation = roster.conversation.0;
+        let known = inner.rosters.contains_key(&conversation) || inner.loading.contains_key(&conversation);
+        inner.take(conversation);
+        if inner.weight + roster.weight() > self.limit {
             inner.shed(self.limit);
+        }
+        if known || inner.weight + roster.weight() <= self.limit {
+            inner.put(conversation, roster);
         }
     }
 

@@ -70,8 +70,12 @@ impl Writer {
                 (self.shared.fatal)(&error);
                 return;
             }
+            // All jobs are done; the places they stood in are not part of the next batch.
+            jobs.clear();
             if let Some(done) = stop {
                 self.shut_down();
+                // Who waits for the end may open the store again: the connection and the lock go first.
+                drop(self);
                 let _ = done.send(());
                 return;
             }
@@ -119,8 +123,10 @@ impl Writer {
             self.change = change_before;
             return self.failed(error, jobs, outcome);
         }
-        *self.shared.writable.write() = Writable::Yes;
+        self.shared.markers.written();
         if !only_looked {
+            // Only a write shows that there is room again.
+            *self.shared.writable.write() = Writable::Yes;
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
@@ -134,7 +140,7 @@ impl Writer {
 
     fn work(
         &mut self,
-        jobs: &mut Vec<Job>,
+        jobs: &mut [Job],
         folding: bool,
         staged: &mut Staged,
         outcome: &mut Outcome,
@@ -150,8 +156,8 @@ impl Writer {
         let mut flush = folding || self.last_flush.elapsed() > FLUSH_EVERY;
         let mut wrote = false;
         // The jobs stay in place until they are done: a failing batch answers those it has not reached, too.
-        for at in 0..jobs.len() {
-            let job = std::mem::replace(&mut jobs[at], Job::Probe(oneshot::channel().0));
+        for job in jobs {
+            let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
                     let mut work = Work {
@@ -264,18 +270,15 @@ impl Writer {
 
     fn finish(&mut self, outcome: Outcome) {
         outcome.finishes.into_iter().for_each(|finish| finish(Ok(())));
-        outcome
-            .probes
-            .into_iter()
-            .for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(answer_probe);
         if !outcome.tidied.is_empty() {
             // Lazily synced: a failure here costs a check, not a message.
             let _ = self.heads.sync();
         }
-        outcome
-            .tidied
-            .into_iter()
-            .for_each(|tidied| drop(tidied.send(())));
+        for tidied in outcome.tidied {
+            // Nobody may wait any more.
+            let _ = tidied.send(());
+        }
     }
 
     fn after_commit(&mut self, folded: bool) -> Result<(), String> {
@@ -326,6 +329,7 @@ impl Writer {
             ));
         }
         let _ = self.connection.execute_batch("ROLLBACK");
+        self.shared.markers.not_written();
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();
@@ -344,10 +348,7 @@ impl Writer {
             .into_iter()
             .for_each(|finish| finish(Err(refusal.clone())));
         // A full disk is not a hang.
-        outcome
-            .probes
-            .into_iter()
-            .for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(answer_probe);
         self.refuse_all(jobs, &refusal)
     }
 
@@ -367,8 +368,10 @@ impl Writer {
                         .push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
-                Job::Probe(answer) => drop(answer.send(true)),
-                Job::Tidy(answer) => drop(answer.send(())),
+                Job::Probe(answer) => answer_probe(answer),
+                Job::Tidy(answer) => {
+                    let _ = answer.send(());
+                }
                 Job::Stop(_) => {}
             }
         }
@@ -383,6 +386,7 @@ impl Writer {
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.shared.markers.flush(&self.connection))
             .and_then(|()| self.connection.execute_batch("COMMIT"));
+        self.shared.markers.written();
         if let Err(error) = flushed {
             log::warn!("read markers of the last seconds were not written: {error}");
         }
@@ -390,4 +394,9 @@ impl Writer {
             log::warn!("the heads file was not synced: {error}");
         }
     }
+}
+
+fn answer_probe(probe: oneshot::Sender<bool>) {
+    // The asker may have given up.
+    let _ = probe.send(true);
 }
