@@ -59,6 +59,12 @@ impl Hub {
         Arc::new(Hub { maps: RwLock::new(maps), rung: AtomicU64::new(head), stamp: AtomicU64::new(1) })
     }
 
+    /// Where the log stands when the server starts; for before anybody is attached.
+    pub fn begin_at(&self, head: Pos) {
+        self.maps.read().published.store(head, Ordering::Release);
+        self.rung.store(head, Ordering::Release);
+    }
+
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
     pub fn attach(&self, bell: &Arc<Bell>) -> Result<(), TooMany> {
         let mut maps = self.maps.write();
