@@ -1,8 +1,11 @@
 //! Faces: WebSocket, HTTP, TLS. They speak proto and session, nothing below.
 
+pub mod accept;
 pub mod frame;
 pub mod http;
+pub mod io;
 pub mod tls;
+pub mod ws;
 
 use std::net::IpAddr;
 

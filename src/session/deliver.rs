@@ -133,7 +133,7 @@ impl Deliver {
         hub: &Hub,
         bell: &Bell,
         (conversation, after, roster): (ConversationId, Pos, Arc<Roster>),
-        take: Take<'_>,
+        take: &mut (dyn FnMut(&[u8]) -> bool + Send),
     ) -> Result<(), Refusal> {
         let visible = audience::visible(&roster, bell.user()).ranges().to_vec();
         let page = store.page(conversation, Span::AfterPos(after), visible, limits::PAGE_EVENTS).await?;

@@ -225,7 +225,7 @@ impl Session {
     }
 
     /// Answers what `receive` gave back.
-    pub async fn answer(&mut self, slow: Slow, put: &mut dyn FnMut(&[u8])) {
+    pub async fn answer(&mut self, slow: Slow, put: &mut (dyn FnMut(&[u8]) + Send)) {
         match slow.0 {
             SlowKind::Ask(id, change) => {
                 let slot = self.next_slot;

@@ -49,7 +49,7 @@ impl FromRequestParts<Arc<Face>> for ApiCaller {
 }
 
 /// The one bearer token of a request. Two headers are none: who put the second there is anyone's guess.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(only), None) = (all.next(), all.next()) else {
         return None;

@@ -6,6 +6,8 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod hosts;
+pub mod live;
 pub mod openapi;
 pub mod problem;
 #[cfg(test)]
@@ -18,6 +20,8 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 
+use self::hosts::Hosts;
+use crate::session::Services;
 use crate::session::accounts::Accounts;
 
 /// Where all routes but `/`, `/ws`, `/health` and `/metrics` live.
@@ -26,12 +30,18 @@ pub const API: &str = "/api/v1";
 /// What handlers have at hand.
 pub struct Face {
     pub accounts: Arc<Accounts>,
+    pub services: Arc<Services>,
+    /// The names this server goes by, and the pages that may talk to it.
+    pub hosts: Hosts,
+    /// Renders the metrics.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The routes under [`API`], without that prefix.
 pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
+        .merge(live::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))
@@ -41,8 +51,10 @@ pub fn api_routes() -> Router<Arc<Face>> {
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
         .nest(API, api_routes())
+        .merge(live::socket())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&face), hosts::guard))
         .with_state(face)
 }
 

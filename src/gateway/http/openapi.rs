@@ -48,8 +48,17 @@ use crate::proto::answer::{ErrorReply, UserInfo};
 )]
 struct AccountRoutes;
 
-/// Rooms of routes, each with operations and the schemas they name. A new room is a line here.
-const ROOMS: &[(fn() -> Document, fn(&mut SchemaGenerator))] = &[(AccountRoutes::openapi, account_schemas)];
+/// A room of routes: its operations, and the schemas that they name.
+struct Room {
+    operations: fn() -> Document,
+    schemas: fn(&mut SchemaGenerator),
+}
+
+/// All rooms. A new one is a line here; the first one's `info` is the document's.
+const ROOMS: &[Room] = &[Room {
+    operations: AccountRoutes::openapi,
+    schemas: account_schemas,
+}];
 
 macro_rules! schemas {
     ($name:ident: $($type:ty),* $(,)?) => {
@@ -78,11 +87,11 @@ pub fn document() -> String {
     let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     let mut document: Option<Document> = None;
-    for (operations, schemas) in ROOMS {
-        schemas(&mut generator);
+    for room in ROOMS {
+        (room.schemas)(&mut generator);
         match &mut document {
-            Some(document) => document.merge(operations()),
-            None => document = Some(operations()),
+            Some(document) => document.merge((room.operations)()),
+            None => document = Some((room.operations)()),
         }
     }
     let mut document = serde_json::to_value(document).expect("a description is plain data");

@@ -14,7 +14,7 @@ pub mod password;
 mod profile;
 mod sign_in;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 mod tries;
 
@@ -126,6 +126,8 @@ impl Accounts {
             .session(*token.hash().as_bytes())
             .await?
             .ok_or(Code::SignedOut)?;
+        // Remembered, and written along with some later commit.
+        self.store.seen(facts.device_no);
         Ok(Caller {
             user: facts.user,
             device_no: facts.device_no,

@@ -330,9 +330,9 @@ mod tests {
     fn stoppable(
         workers: usize,
         waiting: usize,
-    ) -> (PasswordPool, mpsc::Receiver<()>, mpsc::Sender<()>) {
-        let (entered, has_entered) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel::<()>();
+    ) -> (PasswordPool, mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+        let (entered, has_entered) = mpsc::sync_channel(64);
+        let (go_on, may_go_on) = mpsc::sync_channel::<()>(64);
         let may_go_on = Mutex::new(may_go_on);
         let salter: Salter = Arc::new(move |salt| {
             salt.fill(7);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, read_device_id, read_role, sql_refusal,
-    to_sql, users,
+    Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, read_device_id, read_role,
+    sql_refusal, to_sql, users,
 };
 use crate::core::permit::DeviceNo;
 use crate::limits;
@@ -38,12 +38,14 @@ impl Store {
 
     /// Ends a device's session. Doing it again changes nothing.
     pub async fn sign_out(&self, user: UserId, device: DeviceNo) -> Outcome<()> {
-        self.write(move |registers| sign_out(registers, user, device)).await
+        self.write(move |registers| sign_out(registers, user, device))
+            .await
     }
 
     /// Ends every session of the user but `keep`; says how many that were.
     pub async fn sign_out_everywhere(&self, user: UserId, keep: Option<DeviceNo>) -> Outcome<usize> {
-        self.write(move |registers| revoke_all(registers, user, keep)).await
+        self.write(move |registers| revoke_all(registers, user, keep))
+            .await
     }
 
     /// The user's devices: the signed-in ones first, then by when they were last seen.
@@ -57,7 +59,8 @@ impl Store {
     }
 
     pub async fn rename_device(&self, user: UserId, device: DeviceId, name: String) -> Outcome<()> {
-        self.write(move |registers| rename(registers, user, device, &name)).await
+        self.write(move |registers| rename(registers, user, device, &name))
+            .await
     }
 
     /// Ends the session of one of the user's devices.
@@ -88,7 +91,10 @@ pub(super) fn sign_in(registers: &mut Registers<'_>, with: &SignInWith) -> Outco
             .map_err(sql_refusal)?;
     }
     let device_no = put_device(registers, with.user, &with.device, &with.token)?;
-    Ok(Entered { profile: users::profile(connection, with.user)?, device_no })
+    Ok(Entered {
+        profile: users::profile(connection, with.user)?,
+        device_no,
+    })
 }
 
 /// Signs a device in: a new row, or the row it had since its first sign-in.
@@ -101,9 +107,17 @@ pub(super) fn put_device(
     let connection = registers.connection;
     let id = device.id.0.as_bytes();
     let known = connection
-        .query_row("SELECT no, user, token IS NOT NULL FROM device WHERE id = ?1", params![id], |row| {
-            Ok((from_sql(row, 0)?, UserId(from_sql(row, 1)?), row.get::<_, bool>(2)?))
-        })
+        .query_row(
+            "SELECT no, user, token IS NOT NULL FROM device WHERE id = ?1",
+            params![id],
+            |row| {
+                Ok((
+                    from_sql(row, 0)?,
+                    UserId(from_sql(row, 1)?),
+                    row.get::<_, bool>(2)?,
+                ))
+            },
+        )
         .optional()
         .map_err(sql_refusal)?;
     let now = to_sql(registers.now.ms);
@@ -122,7 +136,11 @@ pub(super) fn put_device(
     }
     if signed_in {
         // The old token ends here, so whoever is connected with it must go.
-        registers.effects.push(AccountEffect::Revoked { user, device: Some(no), except: None });
+        registers.effects.push(AccountEffect::Revoked {
+            user,
+            device: Some(no),
+            except: None,
+        });
     } else {
         room_for_device(connection, user, Some(no))?;
     }
@@ -154,7 +172,8 @@ fn room_for_device(connection: &Connection, user: UserId, known: Option<DeviceNo
         return Err(Refusal::because(Code::LimitReached, message));
     }
     if known.is_none() && is_full(rows, limits::DEVICE_IDS_PER_USER) {
-        let message = "This account has used too many device ids; a client must present the same id at every sign-in.";
+        let message =
+            "This account has used too many device ids; a client must present the same id at every sign-in.";
         return Err(Refusal::because(Code::LimitReached, message));
     }
     Ok(())
@@ -190,7 +209,11 @@ pub(super) fn sign_out(registers: &mut Registers<'_>, user: UserId, device: Devi
         )
         .map_err(sql_refusal)?;
     if ended > 0 {
-        registers.effects.push(AccountEffect::Revoked { user, device: Some(device), except: None });
+        registers.effects.push(AccountEffect::Revoked {
+            user,
+            device: Some(device),
+            except: None,
+        });
     }
     Ok(())
 }
@@ -209,7 +232,11 @@ pub(super) fn revoke_all(
             params![to_sql(user.0), keep.map(to_sql)],
         )
         .map_err(sql_refusal)?;
-    registers.effects.push(AccountEffect::Revoked { user, device: None, except: keep });
+    registers.effects.push(AccountEffect::Revoked {
+        user,
+        device: None,
+        except: keep,
+    });
     Ok(ended)
 }
 
@@ -264,7 +291,10 @@ pub(super) fn rename(
     let no = own_device(registers.connection, user, device)?;
     registers
         .connection
-        .execute("UPDATE device SET name = ?2 WHERE no = ?1", params![to_sql(no), name])
+        .execute(
+            "UPDATE device SET name = ?2 WHERE no = ?1",
+            params![to_sql(no), name],
+        )
         .map_err(sql_refusal)
         .map(drop)
 }

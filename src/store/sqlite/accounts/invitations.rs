@@ -54,13 +54,15 @@ pub struct InvitationFacts {
 impl Store {
     /// Makes an invitation. The same request of the same device gives the same invitation again.
     pub async fn invite(&self, inviter: Inviter, row: InvitationRow) -> Outcome<InvitationFacts> {
-        self.write(move |registers| invite(registers, &inviter, &row)).await
+        self.write(move |registers| invite(registers, &inviter, &row))
+            .await
     }
 
     /// All invitations not yet over, newest first, or those of one user.
     pub async fn invitations(&self, by: Option<UserId>) -> Outcome<Vec<InvitationFacts>> {
         let now = self.clock().now();
-        self.read(move |connection| invitations(connection, by, now)).await
+        self.read(move |connection| invitations(connection, by, now))
+            .await
     }
 
     pub async fn invitation(&self, id: InvitationId) -> Outcome<InvitationFacts> {
@@ -76,7 +78,8 @@ impl Store {
     /// The invitation behind a code, if somebody could join by it now.
     pub async fn open_invitation(&self, code: SecretHash) -> Outcome<InvitationFacts> {
         let now = self.clock().now();
-        self.read(move |connection| open_invitation(connection, &code, now)).await
+        self.read(move |connection| open_invitation(connection, &code, now))
+            .await
     }
 
     /// Makes a user by an invitation and signs it in.
@@ -87,7 +90,8 @@ impl Store {
         device: NewDevice,
         token: SecretHash,
     ) -> Outcome<Entered> {
-        self.write(move |registers| join(registers, &code, &user, &device, &token)).await
+        self.write(move |registers| join(registers, &code, &user, &device, &token))
+            .await
     }
 }
 
@@ -102,7 +106,11 @@ fn read_facts(row: &Row<'_>, now: Now) -> rusqlite::Result<InvitationFacts> {
         role: read_role(row, 2)?,
         uses: row.get(3)?,
         used: row.get(4)?,
-        expires: if created == 0 { now.ms.saturating_add(expires) } else { expires },
+        expires: if created == 0 {
+            now.ms.saturating_add(expires)
+        } else {
+            expires
+        },
         revoked: row.get(7)?,
     })
 }
@@ -143,8 +151,11 @@ pub(super) fn invite(
         let message = "There are too many open invitations; revoke some first.";
         return Err(Refusal::because(Code::LimitReached, message));
     }
-    let (created, expires) =
-        if now.synchronised { (now.ms, now.ms.saturating_add(row.lasts_ms)) } else { (0, row.lasts_ms) };
+    let (created, expires) = if now.synchronised {
+        (now.ms, now.ms.saturating_add(row.lasts_ms))
+    } else {
+        (0, row.lasts_ms)
+    };
     connection
         .execute(
             "INSERT INTO invitation (id, code, device, client, by, role, uses, created, expires)
@@ -162,7 +173,13 @@ pub(super) fn invite(
             ],
         )
         // The request is new, so it is the random id that is taken: the same request again draws another.
-        .map_err(|error| if is_constraint(&error) { Code::Busy.into() } else { sql_refusal(error) })?;
+        .map_err(|error| {
+            if is_constraint(&error) {
+                Code::Busy.into()
+            } else {
+                sql_refusal(error)
+            }
+        })?;
     invitation(connection, row.id, now)
 }
 
@@ -174,16 +191,28 @@ fn earlier_request(
 ) -> Outcome<Option<InvitationFacts>> {
     let sql = format!("SELECT {COLUMNS} FROM invitation WHERE device = ?1 AND client = ?2");
     let found = connection
-        .query_row(&sql, params![to_sql(inviter.device), inviter.client.0.as_bytes()], |found| {
-            let (created, expires) = (from_sql(found, 5)?, from_sql(found, 6)?);
-            Ok((read_facts(found, now)?, expires.saturating_sub(created)))
-        })
+        .query_row(
+            &sql,
+            params![to_sql(inviter.device), inviter.client.0.as_bytes()],
+            |found| {
+                let (created, expires) = (from_sql(found, 5)?, from_sql(found, 6)?);
+                Ok((read_facts(found, now)?, expires.saturating_sub(created)))
+            },
+        )
         .optional()
         .map_err(sql_refusal)?;
-    let Some((facts, lasts_ms)) = found else { return Ok(None) };
-    let is_same =
-        facts.by == inviter.user && facts.role == row.role && facts.uses == row.uses && lasts_ms == row.lasts_ms;
-    if is_same { Ok(Some(facts)) } else { Err(Code::IdReused.into()) }
+    let Some((facts, lasts_ms)) = found else {
+        return Ok(None);
+    };
+    let is_same = facts.by == inviter.user
+        && facts.role == row.role
+        && facts.uses == row.uses
+        && lasts_ms == row.lasts_ms;
+    if is_same {
+        Ok(Some(facts))
+    } else {
+        Err(Code::IdReused.into())
+    }
 }
 
 fn invitation(connection: &Connection, id: InvitationId, now: Now) -> Outcome<InvitationFacts> {
@@ -210,8 +239,10 @@ pub(super) fn invitations(
         .prepare_cached(&sql)
         .and_then(|mut find| {
             let by = by.map(|user| to_sql(user.0));
-            find.query_map(params![by, now.synchronised, to_sql(now.ms), limit], |row| read_facts(row, now))?
-                .collect()
+            find.query_map(params![by, now.synchronised, to_sql(now.ms), limit], |row| {
+                read_facts(row, now)
+            })?
+            .collect()
         })
         .map_err(sql_refusal)
 }
@@ -222,7 +253,11 @@ pub(super) fn revoke(registers: &mut Registers<'_>, id: InvitationId) -> Outcome
         .connection
         .execute("UPDATE invitation SET revoked = 1 WHERE id = ?1", [to_sql(id.0)])
         .map_err(sql_refusal)?;
-    if changed == 0 { Err(Code::NotFound.into()) } else { Ok(()) }
+    if changed == 0 {
+        Err(Code::NotFound.into())
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn open_invitation(
@@ -237,7 +272,9 @@ pub(super) fn open_invitation(
          WHERE invitation.code = ?1"
     );
     let found = connection
-        .query_row(&sql, params![code], |row| Ok((read_facts(row, now)?, row.get::<_, bool>(8)?)))
+        .query_row(&sql, params![code], |row| {
+            Ok((read_facts(row, now)?, row.get::<_, bool>(8)?))
+        })
         .optional()
         .map_err(sql_refusal)?;
     let (facts, undated) = found.ok_or(Code::InvitationInvalid)?;
@@ -259,9 +296,15 @@ pub(super) fn join(
     let facts = open_invitation(registers.connection, code, registers.now)?;
     registers
         .connection
-        .execute("UPDATE invitation SET used = used + 1 WHERE id = ?1", [to_sql(facts.id.0)])
+        .execute(
+            "UPDATE invitation SET used = used + 1 WHERE id = ?1",
+            [to_sql(facts.id.0)],
+        )
         .map_err(sql_refusal)?;
     let user = insert_user(registers, user, facts.role)?;
     let device_no = put_device(registers, user, device, token)?;
-    Ok(Entered { profile: profile(registers.connection, user)?, device_no })
+    Ok(Entered {
+        profile: profile(registers.connection, user)?,
+        device_no,
+    })
 }

@@ -69,7 +69,7 @@ impl Store {
         if let Some(secret) = self.read(stored_secret).await? {
             return Ok(secret);
         }
-        self.write(|registers| server_secret(registers)).await
+        self.write(server_secret).await
     }
 }
 

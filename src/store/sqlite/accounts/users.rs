@@ -365,7 +365,11 @@ pub(super) fn set_disabled(
     }
     let is_so: bool = registers
         .connection
-        .query_row("SELECT disabled FROM user WHERE id = ?1", [to_sql(user.0)], |row| row.get(0))
+        .query_row(
+            "SELECT disabled FROM user WHERE id = ?1",
+            [to_sql(user.0)],
+            |row| row.get(0),
+        )
         .map_err(sql_refusal)?;
     if is_so == disabled {
         return Ok(());

@@ -1,0 +1,212 @@
+//! The accept loop: counts who comes in, shakes hands, and gives each connection to HTTP. What must not live here: what
+//! a request means.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::Peer;
+use super::io::{self, Conn};
+use super::tls::Tls;
+use crate::limits::{self, Limits};
+use crate::meters::{METERS, add};
+use crate::proto::{Code, codec};
+
+/// Counts connections: in total, not yet signed in, and per address (an IPv6 /64 is one address).
+pub struct Gate {
+    seats: Mutex<Seats>,
+    total: usize,
+    per_address: usize,
+}
+
+#[derive(Default)]
+struct Seats {
+    total: usize,
+    unsigned: usize,
+    addresses: HashMap<IpAddr, u32>,
+}
+
+/// One connection's place; given back when dropped.
+pub struct Seat {
+    gate: Arc<Gate>,
+    address: IpAddr,
+    signed: AtomicBool,
+}
+
+/// What the accept loop hands to each connection.
+pub struct Context {
+    pub gate: Arc<Gate>,
+    pub router: Router,
+}
+
+fn block(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        four => four,
+    }
+}
+
+impl Gate {
+    #[must_use]
+    pub fn new(limits: &Limits) -> Arc<Gate> {
+        Arc::new(Gate {
+            seats: Mutex::default(),
+            total: limits.connections,
+            per_address: limits.connections_per_address,
+        })
+    }
+
+    /// A seat for a connection from this address, if there is one.
+    pub fn enter(self: &Arc<Gate>, ip: IpAddr) -> Option<Seat> {
+        let address = block(ip);
+        let mut seats = self.seats.lock();
+        let unsigned = limits::CONNECTIONS_UNSIGNED.min(self.total);
+        if seats.total >= self.total || seats.unsigned >= unsigned {
+            return None;
+        }
+        let of_address = seats.addresses.entry(address).or_insert(0);
+        if *of_address as usize >= self.per_address {
+            return None;
+        }
+        *of_address += 1;
+        seats.total += 1;
+        seats.unsigned += 1;
+        METERS.connections_open.store(seats.total as u64, Ordering::Relaxed);
+        Some(Seat { gate: Arc::clone(self), address, signed: AtomicBool::new(false) })
+    }
+}
+
+impl Seat {
+    /// The connection has signed in: it no longer counts among the strangers.
+    pub fn sign_in(&self) {
+        if !self.signed.swap(true, Ordering::AcqRel) {
+            self.gate.seats.lock().unsigned -= 1;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.gate.seats.lock();
+        seats.total -= 1;
+        if !*self.signed.get_mut() {
+            seats.unsigned -= 1;
+        }
+        if let Some(count) = seats.addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                seats.addresses.remove(&self.address);
+            }
+        }
+        METERS.connections_open.store(seats.total as u64, Ordering::Relaxed);
+    }
+}
+
+/// Accepts until `stop` says so. A connection that is being served is not waited for here.
+pub async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    context: Arc<Context>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors: the loop must not spin, and the log must not flood.
+                log::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        add(&METERS.connections_total, 1);
+        io::prepare(&stream);
+        let Some(seat) = context.gate.enter(address.ip()) else {
+            add(&METERS.connections_refused, 1);
+            tokio::spawn(turn_away(stream, tls.is_some()));
+            continue;
+        };
+        let peer = Peer { ip: address.ip().to_canonical() };
+        let (tls, context) = (tls.clone(), Arc::clone(&context));
+        tokio::spawn(async move {
+            let conn = match tls {
+                None => Conn::plain(stream, seat),
+                Some(tls) => {
+                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, tls.acceptor().accept(stream)).await;
+                    let Ok(Ok(mut stream)) = shaken else { return };
+                    stream.get_mut().1.set_buffer_limit(Some(limits::WRITE_BYTES));
+                    Conn::tls(stream, seat)
+                }
+            };
+            serve(conn, peer, &context).await;
+        });
+    }
+}
+
+/// Serves HTTP on a connection. A WebSocket leaves it and goes on in a task of its own.
+async fn serve(conn: Conn, peer: Peer, context: &Context) {
+    let router = context.router.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::SIGN_IN_TIME)
+        .max_buf_size(limits::HEAD_BYTES)
+        .max_headers(limits::HEADERS);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(limits::HTTP_BODY as u32)
+        .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
+        .max_send_buf_size(limits::SOCKET_SEND)
+        .max_concurrent_streams(16)
+        .max_header_list_size(limits::HEAD_BYTES as u32)
+        .keep_alive_interval(limits::PING_EVERY)
+        .keep_alive_timeout(limits::SIGN_IN_TIME);
+    // What goes wrong on one connection is the other end's doing, and nobody else's business.
+    let _ = server.serve_connection_with_upgrades(TokioIo::new(conn), service).await;
+}
+
+/// Tells a plain connection that the house is full; a TLS one is just closed, since a handshake costs more than the news.
+async fn turn_away(mut stream: TcpStream, tls: bool) {
+    if tls {
+        return;
+    }
+    let body = codec::encode_refusal(None, Code::TooManyConnections.into());
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         retry-after: 5\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let said = async {
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.shutdown().await
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+}

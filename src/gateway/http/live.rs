@@ -1,0 +1,135 @@
+//! The doors to what is live: the WebSocket's handshake, and the fallback over plain requests.
+//! What must not live here: frames (see `ws`) or sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tower_http::compression::CompressionLayer;
+
+use super::Face;
+use super::auth::{ApiCaller, ApiId, ApiQuery, bearer};
+use super::problem::Problem;
+use crate::gateway::io::Conn;
+use crate::gateway::{frame, ws};
+use crate::limits;
+use crate::proto::account::{EventsQuery, PollQuery};
+use crate::proto::command::History;
+use crate::proto::{Code, ConversationId, Refusal, SUBPROTOCOL};
+use crate::session::poll;
+
+/// Routes under the API's prefix.
+pub fn routes() -> Router<Arc<Face>> {
+    let events = get(events).layer(CompressionLayer::new());
+    Router::new()
+        .route("/commands", post(command))
+        .route("/sync", get(sync))
+        .route("/conversations/{id}/events", events)
+}
+
+/// The WebSocket's route.
+pub fn socket() -> Router<Arc<Face>> {
+    Router::new().route("/ws", any(upgrade))
+}
+
+fn json(status: u16, body: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn command(State(face): State<Arc<Face>>, caller: ApiCaller, request: Request) -> Result<Response, Problem> {
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json"));
+    if !is_json {
+        let sentence = "The body must be JSON, with `Content-Type: application/json`.";
+        let refusal = Refusal::because(Code::BadRequest, sentence);
+        return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
+    }
+    let limit = face.services.limits.frame;
+    let reading = axum::body::to_bytes(request.into_body(), limit);
+    let body: Bytes = tokio::time::timeout(limits::HTTP_TIME, reading)
+        .await
+        .map_err(|_| Refusal::because(Code::BadRequest, "The body did not arrive in time."))?
+        .map_err(|_| Code::TooLarge)?;
+    let text = std::str::from_utf8(&body).map_err(|_| Refusal::because(Code::BadRequest, "The body is not UTF-8."))?;
+    let (status, reply) = poll::command(&face.services, &caller.0.into(), text).await;
+    Ok(json(status, reply))
+}
+
+async fn sync(
+    State(face): State<Arc<Face>>,
+    caller: ApiCaller,
+    ApiQuery(query): ApiQuery<PollQuery>,
+) -> Result<Response, Problem> {
+    let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(limits::POLL_WAIT);
+    let polled = poll::sync(&face.services, &caller.0.into(), query.after.as_deref(), wait).await?;
+    Ok(json(200, serde_json::to_vec(&polled).map_err(|_| Code::Internal)?))
+}
+
+async fn events(
+    State(face): State<Arc<Face>>,
+    caller: ApiCaller,
+    ApiId(conversation): ApiId<ConversationId>,
+    ApiQuery(query): ApiQuery<EventsQuery>,
+) -> Result<Response, Problem> {
+    let EventsQuery { after, before, limit } = query;
+    let ask = History { conversation, after, before, limit };
+    Ok(json(200, poll::history(&face.services, &caller.0.into(), ask).await?))
+}
+
+fn has_word(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(word))
+}
+
+/// The handshake of RFC 6455, section 4.2: everything it must say, then 101 and the socket's own task.
+async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<Response, Problem> {
+    let headers = request.headers();
+    let asks = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has_word(headers, header::CONNECTION, "upgrade")
+        && has_word(headers, header::UPGRADE, "websocket");
+    if !asks || !has_word(headers, header::SEC_WEBSOCKET_VERSION, "13") {
+        let sentence = "This address speaks WebSocket (RFC 6455, version 13, over HTTP/1.1) only.";
+        return Err(Problem::with_status(StatusCode::UPGRADE_REQUIRED, Refusal::because(Code::BadRequest, sentence)));
+    }
+    if !has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        let sentence = "Offer the subprotocol `kinglet.v1` in `Sec-WebSocket-Protocol`.";
+        return Err(Refusal::because(Code::BadRequest, sentence).into());
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+    let Some(accept) = key.and_then(frame::accept_key) else {
+        return Err(Refusal::because(Code::BadRequest, "`Sec-WebSocket-Key` is missing or malformed.").into());
+    };
+    let token = bearer(headers).map(str::to_owned);
+    let upgrading = hyper::upgrade::on(&mut request);
+    let services = Arc::clone(&face.services);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrading.await else { return };
+        let Ok(parts) = downcast::<TokioIo<Conn>>(upgraded) else { return };
+        ws::open(parts.io.into_inner(), parts.read_buf.to_vec(), token, services).await;
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let accept = HeaderValue::from_str(&accept).map_err(|_| Code::Internal)?;
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}

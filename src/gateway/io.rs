@@ -1,0 +1,95 @@
+//! One socket, plain or TLS, with its seat in the house. What must not live here: what is said on it.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::accept::Seat;
+use crate::limits;
+
+/// A connection. Dropping it gives its seat back.
+pub struct Conn {
+    wire: Wire,
+    pub seat: Seat,
+}
+
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Conn {
+    #[must_use]
+    pub fn plain(stream: TcpStream, seat: Seat) -> Conn {
+        Conn { wire: Wire::Plain(stream), seat }
+    }
+
+    #[must_use]
+    pub fn tls(stream: TlsStream<TcpStream>, seat: Seat) -> Conn {
+        Conn { wire: Wire::Tls(Box::new(stream)), seat }
+    }
+
+    /// Makes closing drop what the other end has not taken: a revoked reader gets nothing more.
+    pub fn discard_unsent(&self) {
+        let stream = match &self.wire {
+            Wire::Plain(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0,
+        };
+        let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+/// Caps the kernel's buffers of a fresh socket, since they are charged to us.
+pub fn prepare(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    // The kernel doubles what it is asked for. A failure leaves its default, which only costs memory.
+    let _ = socket.set_send_buffer_size(limits::SOCKET_SEND / 2);
+    let _ = socket.set_recv_buffer_size(limits::SOCKET_RECEIVE / 2);
+    let _ = stream.set_nodelay(true);
+}
+
+/// A listening socket.
+pub fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+impl AsyncRead for Conn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Conn {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The live socket: bytes to frames to a session and back. While nothing happens it holds no buffer at all: bytes are read
+//! into a scratch of the thread and only a frame that is split across reads is kept.
+//! What must not live here: what a request means, or what is delivered.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frame::{self, Flow, Incoming, Reader};
+use super::io::Conn;
+use crate::limits;
+use crate::proto::{Code, Command, Refusal, RequestId, codec};
+use crate::session::{Beat, Services, Session, Signed, Slow, Writing};
+
+const SCRATCH: usize = 32 * 1024;
+
+thread_local! {
+    static SCRATCH_BYTES: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// Bytes of split frames that all sockets hold together. Beyond its limit, sockets that hold none are not read.
+static PARTIAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Why a socket ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The other end is gone, or closed properly.
+    Gone,
+    /// The session ended while the other end took nothing: no farewell, and what it has not taken is dropped.
+    Cut,
+    /// The connection ends for a reason that is told: the close code.
+    Code(u16, &'static str),
+}
+
+const SIGNED_OUT: End = End::Code(4401, "signed_out");
+const SILENT: End = End::Code(4408, "silent");
+const STOPPING: End = End::Code(1012, "stopping");
+
+/// A socket with its reader of frames.
+pub struct Socket {
+    conn: Conn,
+    reader: Reader,
+    /// What of `PARTIAL` is this socket's.
+    held: usize,
+    max_message: usize,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        PARTIAL.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+/// Bytes held by split frames now, for metrics.
+#[must_use]
+pub fn partial_bytes() -> usize {
+    PARTIAL.load(Ordering::Relaxed)
+}
+
+/// Opens a live socket: waits for `hello`, then serves in a task of its own, so that what signing in needed is freed.
+pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, services: Arc<Services>) {
+    let mut socket = Socket { conn, reader: Reader::new(), held: 0, max_message: limits::FRAME_BEFORE_SIGN_IN };
+    let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
+    match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
+        Ok(Ok(signed)) => {
+            socket.max_message = services.limits.frame;
+            socket.conn.seat.sign_in();
+            let Signed { session, welcome } = signed;
+            let mut out = Vec::new();
+            frame::push_text(&mut out, &welcome);
+            tokio::spawn(serve(socket, session, out));
+        }
+        Ok(Err((refusal, end))) => socket.close(refusal, end).await,
+        Err(_) => socket.close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in")).await,
+    }
+}
+
+type NotSigned = (Option<Refusal>, End);
+
+async fn sign_in(
+    socket: &mut Socket,
+    mut early: Vec<u8>,
+    header_token: Option<&str>,
+    services: &Arc<Services>,
+) -> Result<Signed, NotSigned> {
+    let mut out = Vec::new();
+    let mut hello = None;
+    if !early.is_empty() {
+        socket.feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello)).map_err(|end| (None, end))?;
+    }
+    while hello.is_none() {
+        let fed = poll_fn(|cx| {
+            socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello))
+        });
+        fed.await.map_err(|end| (None, end))?;
+        socket.write(&mut out, None).await.map_err(|end| (None, end))?;
+    }
+    let (re, hello) = match hello.expect("the loop ends with one") {
+        Ok(hello) => hello,
+        Err(refusal) => return Err((Some(refusal), End::Code(4401, "not_signed_in"))),
+    };
+    let ask = match hello {
+        Command::Hello(hello) => hello,
+        _ => return Err((Some(Code::NotSignedIn.into()), End::Code(4401, "not_signed_in"))),
+    };
+    Session::sign_in(services, re, ask, header_token).await.map_err(|refusal| {
+        let end = match refusal.code {
+            Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
+            Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
+            _ => SIGNED_OUT,
+        };
+        (Some(refusal), end)
+    })
+}
+
+type HelloSlot = Option<Result<(RequestId, Command), Refusal>>;
+
+fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
+    *hello = Some(match codec::decode(text) {
+        Ok(request) => Ok((request.id, request.command)),
+        Err(bad) => Err(bad.refusal),
+    });
+    Flow::Stop
+}
+
+/// Serves a signed-in socket until it ends. Its future is what an idle connection costs, so whatever needs room while it
+/// runs is boxed.
+async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
+    let end = loop {
+        if let Err(end) = turn(&mut socket, &mut session, &mut out).await {
+            break end;
+        }
+    };
+    drop(session);
+    match end {
+        End::Gone => {}
+        End::Cut => socket.conn.discard_unsent(),
+        End::Code(..) => Box::pin(socket.close(None, end)).await,
+    }
+}
+
+/// One turn: say what is owed, answer what was asked, then wait for either side.
+async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
+    loop {
+        let writing = session.fill(&mut |payload| {
+            frame::push_text(out, payload);
+            out.len() < limits::WRITE_BYTES
+        });
+        if let Writing::Page(ask) = writing {
+            let mut put = |payload: &[u8]| {
+                frame::push_text(out, payload);
+                true
+            };
+            Box::pin(session.page(ask, &mut put)).await.map_err(|_| End::Code(1011, "internal"))?;
+        } else if matches!(writing, Writing::Idle) && out.is_empty() {
+            break;
+        }
+        socket.write(out, Some(session)).await?;
+    }
+    if socket.reader.is_stopped() && session.has_room() {
+        let slow = socket.feed_session(&mut [], session, out)?;
+        return finish(slow, session, out).await;
+    }
+    let bell = Arc::clone(session.bell());
+    let mut slow = None;
+    let readable = session.has_room() && !socket.reader.is_stopped();
+    poll_fn(|cx| {
+        if bell.poll_rung(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if !readable || !socket.may_read() {
+            return Poll::Pending;
+        }
+        socket.poll_session(cx, session, out, &mut slow)
+    })
+    .await?;
+    let rung = bell.take();
+    if rung.revoked {
+        return Err(SIGNED_OUT);
+    }
+    if rung.stopped {
+        return Err(STOPPING);
+    }
+    if rung.pulse {
+        match session.beat(&mut |payload| frame::push_text(out, payload)) {
+            Beat::Nothing => {}
+            Beat::Ping => frame::push_ping(out, b""),
+            Beat::Silent => return Err(SILENT),
+        }
+    }
+    finish(slow, session, out).await
+}
+
+async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
+    if let Some(slow) = slow {
+        Box::pin(session.answer(slow, &mut |payload| frame::push_text(out, payload))).await;
+    }
+    Ok(())
+}
+
+impl Socket {
+    /// Whether this socket may take bytes in: one that holds part of a frame may always go on.
+    fn may_read(&self) -> bool {
+        self.held > 0 || PARTIAL.load(Ordering::Relaxed) < limits::POOL_PARTIAL
+    }
+
+    /// Reads once into the thread's scratch and feeds it.
+    fn poll_feed(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        out: &mut Vec<u8>,
+        text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
+    ) -> Poll<Result<(), End>> {
+        SCRATCH_BYTES.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            let read = match Pin::new(&mut self.conn).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
+                Poll::Ready(Ok(())) => buffer.filled().len(),
+            };
+            if read == 0 {
+                return Poll::Ready(Err(End::Gone));
+            }
+            Poll::Ready(self.feed(&mut scratch[..read], out, text))
+        })
+    }
+
+    fn poll_session(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        slow: &mut Option<Slow>,
+    ) -> Poll<Result<(), End>> {
+        let polled = self.poll_feed(cx, out, &mut |text, out| to_session(text, session, out, slow));
+        if let Poll::Ready(Ok(())) = polled {
+            session.heard();
+        }
+        polled
+    }
+
+    fn feed_session(
+        &mut self,
+        bytes: &mut [u8],
+        session: &mut Session,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Slow>, End> {
+        let mut slow = None;
+        self.feed(bytes, out, &mut |text, out| to_session(text, session, out, &mut slow))?;
+        Ok(slow)
+    }
+
+    /// Feeds bytes to the reader of frames. Control frames are answered here.
+    fn feed(
+        &mut self,
+        bytes: &mut [u8],
+        out: &mut Vec<u8>,
+        text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
+    ) -> Result<(), End> {
+        let limits = frame::Limits { max_message: self.max_message, max_fragments: limits::FRAGMENTS };
+        let mut end = None;
+        let fed = self.reader.feed(bytes, &limits, &mut |incoming| match incoming {
+            Incoming::Text(words) => text(words, out),
+            Incoming::Ping(payload) => {
+                frame::push_pong(out, payload);
+                if out.len() < limits::WRITE_BYTES { Flow::Continue } else { Flow::Stop }
+            }
+            Incoming::Pong(_) => Flow::Continue,
+            Incoming::Binary(_) => {
+                end = Some(End::Code(1003, "text_only"));
+                Flow::Stop
+            }
+            Incoming::Close { .. } => {
+                end = Some(End::Code(1000, ""));
+                Flow::Stop
+            }
+        });
+        let held = self.reader.held();
+        PARTIAL.fetch_add(held, Ordering::Relaxed);
+        PARTIAL.fetch_sub(std::mem::replace(&mut self.held, held), Ordering::Relaxed);
+        match (fed, end) {
+            (Err(violation), _) => Err(End::Code(violation.code(), violation.reason())),
+            (Ok(_), Some(end)) => Err(end),
+            (Ok(_), None) => Ok(()),
+        }
+    }
+
+    /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while.
+    async fn write(&mut self, out: &mut Vec<u8>, session: Option<&Session>) -> Result<(), End> {
+        let mut written = 0;
+        let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
+        let mut moved = seconds();
+        while written < out.len() {
+            let wrote = poll_fn(|cx| {
+                match Pin::new(&mut self.conn).poll_write(cx, &out[written..]) {
+                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
+                    Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
+                    Poll::Pending => {}
+                }
+                let Some(session) = session else { return Poll::Pending };
+                if session.bell().poll_urgent(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let rung = session.bell().take();
+                let stuck = u64::from(seconds().wrapping_sub(moved)) >= limits::WRITE_TIME.as_secs();
+                if rung.revoked || rung.stopped || stuck {
+                    return Poll::Ready(Err(End::Cut));
+                }
+                // Asked again: the bell's waker was used up, and so may be the socket's.
+                cx.waker().wake_by_ref();
+                Poll::Ready(Ok(0))
+            });
+            let count = wrote.await?;
+            if count > 0 {
+                written += count;
+                moved = seconds();
+            }
+        }
+        if written > 0 {
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx)).await.map_err(|_| End::Gone)?;
+        }
+        // An idle connection keeps no buffer.
+        *out = Vec::new();
+        Ok(())
+    }
+
+    /// Says why, if the socket still takes it, and closes.
+    async fn close(mut self, refusal: Option<Refusal>, end: End) {
+        let End::Code(code, reason) = end else { return };
+        let mut out = Vec::new();
+        if let Some(refusal) = refusal {
+            crate::meters::METERS.refusal(refusal.code as usize);
+            frame::push_text(&mut out, &codec::encode_refusal(None, refusal));
+        }
+        frame::push_close(&mut out, code, reason);
+        let goodbye = async {
+            self.write(&mut out, None).await?;
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx)).await.map_err(|_| End::Gone)
+        };
+        // Whoever is revoked is out within a second, whether or not the farewell arrived.
+        let _ = tokio::time::timeout(limits::REVOKE_WITHIN / 2, goodbye).await;
+    }
+}
+
+/// Hands one text to the session; stops reading when the session has enough, or must ask the store first.
+fn to_session(text: &str, session: &mut Session, out: &mut Vec<u8>, slow: &mut Option<Slow>) -> Flow {
+    *slow = session.receive(text, &mut |payload| frame::push_text(out, payload));
+    if slow.is_some() || !session.has_room() || out.len() >= limits::WRITE_BYTES {
+        Flow::Stop
+    } else {
+        Flow::Continue
+    }
+}
