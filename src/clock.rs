@@ -19,14 +19,24 @@ pub struct Clock {
 }
 
 enum Source {
-    System { floor: AtomicU64 },
-    Manual { ms: AtomicU64, synchronised: AtomicBool, chance: AtomicU64 },
+    System {
+        floor: AtomicU64,
+    },
+    Manual {
+        ms: AtomicU64,
+        synchronised: AtomicBool,
+        chance: AtomicU64,
+    },
 }
 
 impl Clock {
     #[must_use]
     pub fn system() -> Clock {
-        Clock { source: Source::System { floor: AtomicU64::new(0) } }
+        Clock {
+            source: Source::System {
+                floor: AtomicU64::new(0),
+            },
+        }
     }
 
     /// A clock that stands still until told otherwise, and a chance that repeats from its seed.
@@ -53,18 +63,27 @@ impl Clock {
     pub fn now(&self) -> Now {
         match &self.source {
             Source::System { floor } => {
-                let read = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+                let read = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or(Duration::ZERO);
                 let ms = u64::try_from(read.as_millis()).unwrap_or(u64::MAX);
                 let synchronised = kernel_says_synchronised();
                 if synchronised {
-                    Now { ms: floor.fetch_max(ms, Ordering::Relaxed).max(ms), synchronised }
+                    Now {
+                        ms: floor.fetch_max(ms, Ordering::Relaxed).max(ms),
+                        synchronised,
+                    }
                 } else {
-                    Now { ms: ms.max(floor.load(Ordering::Relaxed)), synchronised }
+                    Now {
+                        ms: ms.max(floor.load(Ordering::Relaxed)),
+                        synchronised,
+                    }
                 }
             }
-            Source::Manual { ms, synchronised, .. } => {
-                Now { ms: ms.load(Ordering::SeqCst), synchronised: synchronised.load(Ordering::SeqCst) }
-            }
+            Source::Manual { ms, synchronised, .. } => Now {
+                ms: ms.load(Ordering::SeqCst),
+                synchronised: synchronised.load(Ordering::SeqCst),
+            },
         }
     }
 
@@ -120,9 +139,21 @@ mod tests {
         a.random(&mut x);
         b.random(&mut y);
         assert_eq!(x, y);
-        assert_eq!(a.now(), Now { ms: 5, synchronised: true });
+        assert_eq!(
+            a.now(),
+            Now {
+                ms: 5,
+                synchronised: true
+            }
+        );
         a.set(3, false);
-        assert_eq!(a.now(), Now { ms: 3, synchronised: false });
+        assert_eq!(
+            a.now(),
+            Now {
+                ms: 3,
+                synchronised: false
+            }
+        );
     }
 
     #[test]

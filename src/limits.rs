@@ -116,15 +116,30 @@ pub struct Bucket {
     pub per_second: u32,
 }
 /// Sends, edits, recalls and reactions of one connection.
-pub const BUCKET_SEND: Bucket = Bucket { burst: 200, per_second: 50 };
+pub const BUCKET_SEND: Bucket = Bucket {
+    burst: 200,
+    per_second: 50,
+};
 /// Commands that change a conversation or its members.
-pub const BUCKET_CHANGE: Bucket = Bucket { burst: 50, per_second: 5 };
+pub const BUCKET_CHANGE: Bucket = Bucket {
+    burst: 50,
+    per_second: 5,
+};
 /// Typing, presence and read markers.
-pub const BUCKET_NOTICE: Bucket = Bucket { burst: 50, per_second: 20 };
+pub const BUCKET_NOTICE: Bucket = Bucket {
+    burst: 50,
+    per_second: 20,
+};
 /// Reads: history, lists, sync.
-pub const BUCKET_READ: Bucket = Bucket { burst: 200, per_second: 50 };
+pub const BUCKET_READ: Bucket = Bucket {
+    burst: 200,
+    per_second: 50,
+};
 /// Sign-in attempts from one address.
-pub const BUCKET_SIGN_IN: Bucket = Bucket { burst: 20, per_second: 1 };
+pub const BUCKET_SIGN_IN: Bucket = Bucket {
+    burst: 20,
+    per_second: 1,
+};
 /// Sign-in attempts at one account from devices it does not know: so many at once, then one in so many milliseconds.
 pub const ACCOUNT_TRIES: u32 = 10;
 pub const ACCOUNT_TRY_EVERY_MS: u64 = 10_000;
@@ -201,23 +216,55 @@ pub struct BudgetLine {
 /// The most memory the server can come to hold, line by line, kernel socket buffers included.
 #[must_use]
 pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
-    let connection = if limits.tls { CONNECTION_TLS } else { CONNECTION_PLAIN };
+    let connection = if limits.tls {
+        CONNECTION_TLS
+    } else {
+        CONNECTION_PLAIN
+    };
     let line = |pool, bytes, why| BudgetLine { pool, bytes, why };
     vec![
         line("base", BASE, "code, runtime, allocator and SQLite at rest"),
         line("connections", limits.connections * connection, "idle connections"),
-        line("unsigned", CONNECTIONS_UNSIGNED * BYTES_BEFORE_SIGN_IN, "connections before sign-in"),
+        line(
+            "unsigned",
+            CONNECTIONS_UNSIGNED * BYTES_BEFORE_SIGN_IN,
+            "connections before sign-in",
+        ),
         line("partial", POOL_PARTIAL, "frames that arrived in part"),
         line("outgoing", POOL_OUTGOING, "bytes a slow socket has not taken yet"),
         line("queue", QUEUE_BYTES, "commands waiting for the writer"),
-        line("tails", limits.tail_bytes, "encoded events for readers near the end"),
-        line("rosters", limits.roster_members * 24, "memberships of conversations in use"),
+        line(
+            "tails",
+            limits.tail_bytes,
+            "encoded events for readers near the end",
+        ),
+        line(
+            "rosters",
+            limits.roster_members * 24,
+            "memberships of conversations in use",
+        ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),
-        line("pages", (READS_WAITING.min(64)) * PAGE_BYTES, "history pages on their way"),
-        line("sqlite", (WRITER_CACHE_KIB + READERS * READER_CACHE_KIB) * 1024, "page caches"),
-        line("argon2", ARGON2_AT_ONCE * ARGON2_KIB * 1024, "password hashes at work"),
-        line("sockets", POOL_SOCKET, "kernel socket buffers, capped per socket and charged to us"),
+        line(
+            "pages",
+            (READS_WAITING.min(64)) * PAGE_BYTES,
+            "history pages on their way",
+        ),
+        line(
+            "sqlite",
+            (WRITER_CACHE_KIB + READERS * READER_CACHE_KIB) * 1024,
+            "page caches",
+        ),
+        line(
+            "argon2",
+            ARGON2_AT_ONCE * ARGON2_KIB * 1024,
+            "password hashes at work",
+        ),
+        line(
+            "sockets",
+            POOL_SOCKET,
+            "kernel socket buffers, capped per socket and charged to us",
+        ),
     ]
 }
 
@@ -233,8 +280,15 @@ mod tests {
 
     #[test]
     fn the_budget_grows_with_what_the_operator_allows() {
-        let small = Limits { connections: 1_000, ..Limits::default() };
-        let large = Limits { connections: 50_000, tls: true, ..Limits::default() };
+        let small = Limits {
+            connections: 1_000,
+            ..Limits::default()
+        };
+        let large = Limits {
+            connections: 50_000,
+            tls: true,
+            ..Limits::default()
+        };
         assert!(memory_total(&small) < memory_total(&Limits::default()));
         assert!(memory_total(&large) > 50_000 * CONNECTION_TLS);
     }

@@ -209,11 +209,10 @@ fn rows_read_after_a_crash_are_lost_by_a_cut_unless_checkpointed() {
         let rig = Rig::new();
         let db = rig.start(FULL);
         insert(&db, 1).expect("the first row is synced");
-        rig.disk
-            .before_op(Box::new(|info| match (info.kind, info.op) {
-                (FileKind::Wal, Op::Sync) => Action::CrashHere,
-                _ => Action::Go,
-            }));
+        rig.disk.before_op(Box::new(|info| match (info.kind, info.op) {
+            (FileKind::Wal, Op::Sync) => Action::CrashHere,
+            _ => Action::Go,
+        }));
         insert(&db, 2).expect_err("the process dies before the sync");
         rig.disk.clear_before_op();
 
@@ -286,11 +285,8 @@ fn a_dead_process_changes_nothing() {
         "the name of a dead process opens nothing"
     );
     // Another connection finds the same shared memory and the same locks.
-    let other = Connection::open_with_flags_and_vfs(
-        &rig.path,
-        OpenFlags::default(),
-        rig.disk.boot().as_str(),
-    );
+    let other =
+        Connection::open_with_flags_and_vfs(&rig.path, OpenFlags::default(), rig.disk.boot().as_str());
     let other = other.expect("open");
     assert_eq!(rows(&other).expect("rows"), BTreeSet::from([1, 3, 4]));
     now.execute_batch("BEGIN IMMEDIATE").expect("begin");
@@ -303,9 +299,7 @@ fn a_dead_process_changes_nothing() {
 fn run_threads(rig: &Rig, name: &str, cut_at: Option<u64>) -> u64 {
     const ROWS: u64 = 300;
     drop(rig.open(name, FULL).expect("set up"));
-    let connections: Vec<_> = (0..3)
-        .map(|_| rig.open(name, FULL).expect("open"))
-        .collect();
+    let connections: Vec<_> = (0..3).map(|_| rig.open(name, FULL).expect("open")).collect();
     if let Some(n) = cut_at {
         down_at(&rig.disk, n, Action::CutHere(Cut::Random(n)));
     }
@@ -329,10 +323,7 @@ fn run_threads(rig: &Rig, name: &str, cut_at: Option<u64>) -> u64 {
             while !over.load(Ordering::SeqCst) {
                 let at_least = acked.load(Ordering::SeqCst);
                 let Ok(found) = rows(&reader) else { break };
-                assert!(
-                    found.len() as u64 >= at_least,
-                    "an acknowledged row is not shown"
-                );
+                assert!(found.len() as u64 >= at_least, "an acknowledged row is not shown");
                 assert_eq!(
                     found.len() as u64,
                     found.last().copied().unwrap_or(0),
@@ -365,10 +356,7 @@ fn writer_reader_and_checkpointer_share_one_log() {
     run_threads(&rig, "kinglet-test-threads", None);
     let wal = rig.disk.counts_of(FileKind::Wal);
     let db = rig.disk.counts_of(FileKind::Db);
-    assert!(
-        wal.syncs >= 300,
-        "a commit without a sync of the log: {wal:?}"
-    );
+    assert!(wal.syncs >= 300, "a commit without a sync of the log: {wal:?}");
     assert!(
         db.writes > 0 && db.syncs > 0,
         "the checkpointer did nothing: {db:?}"
@@ -417,12 +405,7 @@ fn standard_run(rig: &Rig, acked: &mut BTreeSet<u64>) -> Result<()> {
 #[test]
 fn every_operation_may_fail_once_or_for_good() {
     let mut fired = 0;
-    for fault in [
-        Fault::Eio,
-        Fault::Enospc,
-        Fault::ShortRead,
-        Fault::TornWrite,
-    ] {
+    for fault in [Fault::Eio, Fault::Enospc, Fault::ShortRead, Fault::TornWrite] {
         for sticky in [false, true] {
             for n in 1.. {
                 let rig = Rig::new();
@@ -436,11 +419,8 @@ fn every_operation_may_fail_once_or_for_good() {
                 }
                 fired += 1;
                 rig.disk.clear_faults();
-                rig.disk.cut(if n % 2 == 0 {
-                    Cut::DropAll
-                } else {
-                    Cut::Random(n)
-                });
+                rig.disk
+                    .cut(if n % 2 == 0 { Cut::DropAll } else { Cut::Random(n) });
                 let db = rig.start(FULL);
                 assert_sound(&db, &format!("{fault:?} at {n}"));
                 let found = rows(&db).expect("rows");
@@ -463,11 +443,7 @@ fn a_full_disk_is_an_error_and_passes() {
         .fail_nth_on(FileKind::Wal, Op::Write, 2, Fault::Enospc, true);
     for n in 2..5 {
         let error = insert(&db, n).expect_err("the disk is full");
-        assert_eq!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DiskFull),
-            "{error}"
-        );
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull), "{error}");
     }
     rig.disk.clear_faults();
     insert(&db, 9).expect("there is room again");
@@ -515,10 +491,7 @@ fn plain_files_follow_the_same_rules() {
     let rig = Rig::new();
     rig.disk.file_write("heads", b"one").expect("write");
     rig.disk.cut(Cut::DropAll);
-    let gone = rig
-        .disk
-        .file_read("heads")
-        .expect_err("created, never synced");
+    let gone = rig.disk.file_read("heads").expect_err("created, never synced");
     assert_eq!(gone.kind(), std::io::ErrorKind::NotFound);
 
     rig.disk.file_write("heads", b"one").expect("write");

@@ -126,10 +126,7 @@ async fn meet(tls: &Tls, client: &Arc<ClientConfig>, name: &str) -> Result<Met, 
     stream.write_u8(7).await.expect("written");
     assert_eq!(stream.read_u8().await.expect("read"), 7);
     // To the end, so that the session ticket has arrived.
-    stream
-        .read_to_end(&mut Vec::new())
-        .await
-        .expect("a clean end");
+    stream.read_to_end(&mut Vec::new()).await.expect("a clean end");
     let session = stream.get_ref().1;
     server.await.expect("no panic").expect("served");
     Ok(Met {
@@ -183,10 +180,7 @@ async fn both_versions_work_for_every_name_and_resume_by_one_ticket() {
     let server = tls.server_config();
     assert_eq!(server.send_tls13_tickets, 1);
     assert_eq!(server.max_early_data_size, 0);
-    assert_eq!(
-        server.alpn_protocols,
-        [b"h2".to_vec(), b"http/1.1".to_vec()]
-    );
+    assert_eq!(server.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     assert!(
         !server.session_storage.can_cache(),
         "no session may be kept in the server's memory"
@@ -198,12 +192,7 @@ async fn a_name_the_box_does_not_have_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tls = local(dir.path(), &["192.168.1.20"], today()).expect("opened");
     let config = Arc::new(client(ca(&tls), today(), rustls::ALL_VERSIONS));
-    for name in [
-        "robin.local",
-        "sub.kinglet.local",
-        "example.org",
-        "192.168.1.21",
-    ] {
+    for name in ["robin.local", "sub.kinglet.local", "example.org", "192.168.1.21"] {
         let cause = meet(&tls, &config, name)
             .await
             .err()
@@ -228,12 +217,10 @@ fn a_stolen_authority_is_worth_nothing_outside_its_constraints() {
     let key = KeyPair::try_from(&key).expect("its key");
     let thief = Issuer::from_ca_cert_der(&ca(&tls), key).expect("an issuer");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(
-        Arc::new(roots(ca(&tls))),
-        provider,
-    )
-    .build()
-    .expect("a verifier");
+    let verifier =
+        rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca(&tls))), provider)
+            .build()
+            .expect("a verifier");
     let verdict = |name: &str| {
         let params = CertificateParams::new(vec![name.to_string()]).expect("a name");
         let key = KeyPair::generate().expect("a key");
@@ -282,12 +269,7 @@ fn a_leaf_lives_at_most_398_days_and_names_only_what_the_authority_may_sign() {
     assert_eq!(status.not_before, today() - DAY);
     assert_eq!(
         status.names,
-        [
-            "chat.example.org",
-            "kinglet",
-            "kinglet.local",
-            "192.168.1.20"
-        ]
+        ["chat.example.org", "kinglet", "kinglet.local", "192.168.1.20"]
     );
     assert_eq!(
         status.left_out,
@@ -399,9 +381,7 @@ async fn a_new_address_gives_a_new_leaf_of_the_same_authority_while_running() {
     });
     assert_eq!(tls.reload(today()).expect("looked"), Reloaded::NewLeaf);
     assert_eq!(tls.status().left_out, ["late.example"]);
-    meet(&tls, &config, "robin.local")
-        .await
-        .expect("below .local");
+    meet(&tls, &config, "robin.local").await.expect("below .local");
 
     let serving = leaf(&tls, today()).await;
     tls.set_names(Names {
@@ -458,18 +438,14 @@ async fn a_clock_far_ahead_neither_panics_nor_spoils_what_there_is() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let wild = UNIX_EPOCH + 365 * 9000 * DAY;
     let tls = local(dir.path(), &[], wild).expect("opened");
-    assert_eq!(
-        tls.reload(today()).expect("the clock was set"),
-        Reloaded::NewLeaf
-    );
+    assert_eq!(tls.reload(today()).expect("the clock was set"), Reloaded::NewLeaf);
     leaf(&tls, today()).await;
 
     let dir = tempfile::tempdir().expect("a temporary directory");
     let good = ca(&local(dir.path(), &[], today()).expect("opened"));
-    let tls = local(dir.path(), &[], wild)
-        .expect("a box out of reach would be worse than an old certificate");
-    tls.reload(wild)
-        .expect_err("the authority seems to be over");
+    let tls =
+        local(dir.path(), &[], wild).expect("a box out of reach would be worse than an old certificate");
+    tls.reload(wild).expect_err("the authority seems to be over");
     assert_eq!(ca(&tls), good);
     leaf(&tls, today()).await;
 }

@@ -44,9 +44,15 @@ pub fn may_see(roster: &Roster, user: UserId, seq: Seq) -> bool {
     match roster.member(user) {
         Some(member) => {
             seq >= member.from()
-                || roster.earlier.iter().any(|past| past.user == user && (past.from..=past.to).contains(&seq))
+                || roster
+                    .earlier
+                    .iter()
+                    .any(|past| past.user == user && (past.from..=past.to).contains(&seq))
         }
-        None => roster.departed.iter().any(|gone| gone.user == user && gone.to == seq),
+        None => roster
+            .departed
+            .iter()
+            .any(|gone| gone.user == user && gone.to == seq),
     }
 }
 
@@ -55,7 +61,10 @@ pub fn may_see(roster: &Roster, user: UserId, seq: Seq) -> bool {
 pub fn visible(roster: &Roster, user: UserId) -> Visible {
     let mut ranges = Vec::new();
     if let Some(member) = roster.member(user) {
-        let past = roster.earlier.iter().filter(|past| past.user == user && past.from < member.from());
+        let past = roster
+            .earlier
+            .iter()
+            .filter(|past| past.user == user && past.from < member.from());
         ranges.extend(past.map(|past| (past.from, past.to.min(member.from() - 1))));
         ranges.push((member.from(), Seq::MAX));
         ranges.sort_unstable();
@@ -88,7 +97,13 @@ mod tests {
     fn a_newcomer_sees_from_their_joining_on_unless_history_is_shown() {
         let (mut hidden, mut shown) = (group(false), group(true));
         for roster in [&mut hidden, &mut shown] {
-            roster.fold(5, UserId(3), &What::Joined { users: vec![UserId(3)] });
+            roster.fold(
+                5,
+                UserId(3),
+                &What::Joined {
+                    users: vec![UserId(3)],
+                },
+            );
         }
         assert!(!may_see(&hidden, UserId(3), 4) && may_see(&hidden, UserId(3), 5));
         assert!(may_see(&shown, UserId(3), 1));
@@ -101,10 +116,18 @@ mod tests {
         roster.fold(7, UserId(1), &What::Removed { user: UserId(2) });
         assert!(may_see(&roster, UserId(2), 7));
         assert!(!may_see(&roster, UserId(2), 6) && !may_see(&roster, UserId(2), 8));
-        roster.fold(9, UserId(2), &What::Joined { users: vec![UserId(2)] });
+        roster.fold(
+            9,
+            UserId(2),
+            &What::Joined {
+                users: vec![UserId(2)],
+            },
+        );
         let seen: Vec<Seq> = (1..=10).filter(|seq| may_see(&roster, UserId(2), *seq)).collect();
         assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7, 9, 10]);
-        let paged: Vec<Seq> = (1..=10).filter(|seq| visible(&roster, UserId(2)).contains(*seq)).collect();
+        let paged: Vec<Seq> = (1..=10)
+            .filter(|seq| visible(&roster, UserId(2)).contains(*seq))
+            .collect();
         assert_eq!(seen, paged);
     }
 }

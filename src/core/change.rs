@@ -1,7 +1,7 @@
 //! The commands that change a conversation, and the event each would leave. What must not live here: who may.
 
 use crate::proto::command::{Create, Edit, Invite, React, Send, Update};
-use crate::proto::{ClientId, Command, ConversationId, Seq, UserId};
+use crate::proto::{Body, ClientId, Command, ConversationId, Seq, UserId};
 
 /// Where a change goes: a conversation that is, the direct one with a user, or one that it founds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +94,9 @@ impl Change {
             }
             Command::Invite(invite) => at(invite.client_id, &invite.conversation),
             Command::Approve(approve) => at(approve.client_id, &approve.conversation),
-            Command::Kick(subject) | Command::Transfer(subject) => at(subject.client_id, &subject.conversation),
+            Command::Kick(subject) | Command::Transfer(subject) => {
+                at(subject.client_id, &subject.conversation)
+            }
             Command::Ban(ban) => at(ban.client_id, &ban.conversation),
             Command::Role(role) => at(role.client_id, &role.conversation),
             Command::Mute(mute) => at(mute.client_id, &mute.conversation),
@@ -119,70 +121,95 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
         hash.update(&(bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    let id = |value: u64| value.to_le_bytes();
-    let body = |body: &crate::proto::Body| match body {
-        crate::proto::Body::Text { text } => [b"t", text.as_bytes()].concat(),
-        crate::proto::Body::Opaque { data } => [b"o", data.as_bytes()].concat(),
-    };
-    let users = |users: &[UserId]| users.iter().flat_map(|user| user.0.to_le_bytes()).collect::<Vec<u8>>();
     match command {
         Command::Send(send) => {
-            put(b"send");
-            put(&send.conversation.map_or([0; 8], |conversation| id(conversation.0)));
-            put(&send.to.map_or([0; 8], |user| id(user.0)));
-            put(&id(send.reply_to.unwrap_or(0)));
+            let (conversation, to) = (
+                send.conversation.map_or(0, |id| id.0),
+                send.to.map_or(0, |id| id.0),
+            );
+            put(&words(
+                b"send....",
+                &[conversation, to, send.reply_to.unwrap_or(0)],
+            ));
             put(&body(&send.body));
         }
         Command::Edit(edit) => {
-            put(b"edit");
-            put(&[id(edit.conversation.0), id(edit.target)].concat());
+            put(&words(b"edit....", &[edit.conversation.0, edit.target]));
             put(&body(&edit.body));
         }
-        Command::Recall(recall) => put(&[*b"recall..", id(recall.conversation.0), id(recall.target)].concat()),
         Command::React(react) => {
-            put(if react.remove { b"unreact" } else { b"react" });
-            put(&[id(react.conversation.0), id(react.target)].concat());
+            let word = if react.remove { b"unreact." } else { b"react..." };
+            put(&words(word, &[react.conversation.0, react.target]));
             put(react.emoji.as_bytes());
         }
         Command::Create(create) => {
-            put(b"create");
-            put(&[create.kind as u8, create.join as u8, u8::from(create.history)]);
+            let settings = [create.kind as u64, create.join as u64, u64::from(create.history)];
+            put(&words(b"create..", &settings));
             put(create.title.as_bytes());
-            put(&users(&create.members));
+            put(&words(
+                b"members.",
+                &create.members.iter().map(|user| user.0).collect::<Vec<_>>(),
+            ));
         }
         Command::Update(update) => {
-            put(b"update");
-            put(&id(update.conversation.0));
-            let flag = |flag: Option<bool>| flag.map_or(2, u8::from);
-            put(&[update.join.map_or(9, |join| join as u8), flag(update.history), flag(update.mute_all)]);
+            let flag = |flag: Option<bool>| flag.map_or(2, u64::from);
+            let join = update.join.map_or(9, |join| join as u64);
+            let settings = [
+                update.conversation.0,
+                join,
+                flag(update.history),
+                flag(update.mute_all),
+            ];
+            put(&words(b"update..", &settings));
             put(update.title.as_deref().map_or(&[0xff], str::as_bytes));
         }
-        Command::Leave(plain) => put(&[*b"leave...", id(plain.conversation.0)].concat()),
-        Command::Dissolve(plain) => put(&[*b"dissolve", id(plain.conversation.0)].concat()),
-        Command::Join(plain) => put(&[*b"join....", id(plain.conversation.0)].concat()),
+        other => put(&short(other)),
+    }
+}
+
+fn body(body: &Body) -> Vec<u8> {
+    match body {
+        Body::Text { text } => [b"t", text.as_bytes()].concat(),
+        Body::Opaque { data } => [b"o", data.as_bytes()].concat(),
+    }
+}
+
+fn words(word: &[u8; 8], numbers: &[u64]) -> Vec<u8> {
+    let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+    word.iter().copied().chain(numbers).collect()
+}
+
+/// The commands that are a word and a few numbers.
+fn short(command: &Command) -> Vec<u8> {
+    match command {
+        Command::Recall(recall) => words(b"recall..", &[recall.conversation.0, recall.target]),
+        Command::Leave(plain) => words(b"leave...", &[plain.conversation.0]),
+        Command::Dissolve(plain) => words(b"dissolve", &[plain.conversation.0]),
+        Command::Join(plain) => words(b"join....", &[plain.conversation.0]),
         Command::Invite(invite) => {
-            put(b"invite");
-            put(&id(invite.conversation.0));
-            put(&users(&invite.users));
+            let users = invite.users.iter().map(|user| user.0);
+            words(
+                b"invite..",
+                &[invite.conversation.0]
+                    .into_iter()
+                    .chain(users)
+                    .collect::<Vec<_>>(),
+            )
         }
         Command::Approve(approve) => {
-            let accept = if approve.accept { *b"approve." } else { *b"decline." };
-            put(&[accept, id(approve.conversation.0), id(approve.user.0)].concat());
+            let word = if approve.accept { b"approve." } else { b"decline." };
+            words(word, &[approve.conversation.0, approve.user.0])
         }
-        Command::Kick(subject) => put(&[*b"kick....", id(subject.conversation.0), id(subject.user.0)].concat()),
-        Command::Transfer(subject) => {
-            put(&[*b"transfer", id(subject.conversation.0), id(subject.user.0)].concat());
-        }
+        Command::Kick(subject) => words(b"kick....", &[subject.conversation.0, subject.user.0]),
+        Command::Transfer(subject) => words(b"transfer", &[subject.conversation.0, subject.user.0]),
         Command::Ban(ban) => {
-            let word = if ban.lift { *b"unban..." } else { *b"ban....." };
-            put(&[word, id(ban.conversation.0), id(ban.user.0)].concat());
+            let word = if ban.lift { b"unban..." } else { b"ban....." };
+            words(word, &[ban.conversation.0, ban.user.0])
         }
-        Command::Role(role) => {
-            put(&[*b"role....", id(role.conversation.0), id(role.user.0), id(role.role as u64)].concat());
-        }
+        Command::Role(role) => words(b"role....", &[role.conversation.0, role.user.0, role.role as u64]),
         Command::Mute(mute) => {
-            let until = mute.seconds.map_or(u64::MAX, |seconds| seconds);
-            put(&[*b"mute....", id(mute.conversation.0), id(mute.user.0), id(until)].concat());
+            let seconds = mute.seconds.unwrap_or(u64::MAX);
+            words(b"mute....", &[mute.conversation.0, mute.user.0, seconds])
         }
         _ => unreachable!("a change is never a question"),
     }

@@ -52,7 +52,11 @@ impl Position {
         if bytes[0] != TAG || bytes[25..] != check.as_bytes()[..4] {
             return None;
         }
-        Some(Position { epoch: number(1)?, log: number(9)?, accounts: number(17)? })
+        Some(Position {
+            epoch: number(1)?,
+            log: number(9)?,
+            accounts: number(17)?,
+        })
     }
 
     /// What a reader with this token does on a server that stands at `head`.
@@ -63,7 +67,11 @@ impl Position {
             Some(place)
                 if place.epoch == head.epoch && place.log <= head.log && place.accounts <= head.accounts =>
             {
-                if head.log - place.log <= limits::STREAM_POSITIONS { Start::Walk(place) } else { Start::List }
+                if head.log - place.log <= limits::STREAM_POSITIONS {
+                    Start::Walk(place)
+                } else {
+                    Start::List
+                }
             }
             _ => Start::Resync,
         }
@@ -76,13 +84,26 @@ mod tests {
 
     #[test]
     fn tokens_read_back_and_a_foreign_one_means_resync() {
-        let head = Position { epoch: 9, log: 70_000, accounts: 3 };
+        let head = Position {
+            epoch: 9,
+            log: 70_000,
+            accounts: 3,
+        };
         let near = Position { log: 69_000, ..head };
         assert_eq!(Position::start(Some(&near.to_token()), head), Start::Walk(near));
         assert_eq!(Position::start(None, head), Start::List);
-        assert_eq!(Position::start(Some(&Position { log: 1, ..head }.to_token()), head), Start::List);
-        assert_eq!(Position::start(Some(&Position { log: 70_001, ..head }.to_token()), head), Start::Resync);
-        assert_eq!(Position::start(Some(&Position { epoch: 8, ..head }.to_token()), head), Start::Resync);
+        assert_eq!(
+            Position::start(Some(&Position { log: 1, ..head }.to_token()), head),
+            Start::List
+        );
+        assert_eq!(
+            Position::start(Some(&Position { log: 70_001, ..head }.to_token()), head),
+            Start::Resync
+        );
+        assert_eq!(
+            Position::start(Some(&Position { epoch: 8, ..head }.to_token()), head),
+            Start::Resync
+        );
         let mut broken = near.to_token();
         broken.replace_range(5..6, if &broken[5..6] == "A" { "B" } else { "A" });
         for bad in ["", "x", &broken, &"A".repeat(39), &"é".repeat(20)] {

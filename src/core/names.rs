@@ -8,9 +8,7 @@
 use std::fmt;
 
 use precis_profiles::precis_core::profile::{PrecisFastInvocation, Rules};
-use precis_profiles::precis_core::{
-    DerivedPropertyValue, Error as PrecisError, FreeformClass, StringClass,
-};
+use precis_profiles::precis_core::{DerivedPropertyValue, Error as PrecisError, FreeformClass, StringClass};
 use precis_profiles::{OpaqueString, UsernameCaseMapped};
 use thiserror::Error;
 use unicode_security::{GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection};
@@ -45,9 +43,7 @@ pub enum NameError {
         "the name contains an invisible, control or text-direction character; type it again by hand instead of pasting"
     )]
     Invisible,
-    #[error(
-        "the name contains a character that is not allowed; use letters, digits, '.', '-' or '_'"
-    )]
+    #[error("the name contains a character that is not allowed; use letters, digits, '.', '-' or '_'")]
     Character,
     #[error("the name has no letter or digit; add one")]
     OnlyPunctuation,
@@ -107,8 +103,7 @@ impl UserName {
         let composed = OpaqueString::new()
             .normalization_rule(raw)
             .map_err(|error| refused_by_precis(&error))?;
-        let name =
-            UsernameCaseMapped::enforce(composed).map_err(|error| refused_by_precis(&error))?;
+        let name = UsernameCaseMapped::enforce(composed).map_err(|error| refused_by_precis(&error))?;
         // A mapping that is not at rest would let one person's stored name parse into another's.
         if UsernameCaseMapped::enforce(name.as_ref()).ok().as_deref() != Some(name.as_ref()) {
             return Err(NameError::Character);
@@ -255,8 +250,7 @@ pub fn freeform(raw: &str) -> Result<String, NameError> {
 fn joins_emoji(before: Option<char>, c: char, after: Option<char>) -> bool {
     match c {
         ZERO_WIDTH_JOINER => {
-            before.is_some_and(|b| is_pictograph(b) || b == EMOJI_STYLE)
-                && after.is_some_and(is_pictograph)
+            before.is_some_and(|b| is_pictograph(b) || b == EMOJI_STYLE) && after.is_some_and(is_pictograph)
         }
         EMOJI_STYLE => before.is_some_and(|b| {
             is_pictograph(b) || (matches!(b, '0'..='9' | '#' | '*') && after == Some(KEYCAP))
@@ -446,10 +440,7 @@ mod tests {
             ("Ada\u{a0}\u{3000}L", "Ada L"),
             ("张伟（工程部）", "张伟（工程部）"),
             ("Ada 👩\u{200d}💻", "Ada 👩\u{200d}💻"),
-            (
-                "👩🏽\u{200d}❤\u{fe0f}\u{200d}👨🏽",
-                "👩🏽\u{200d}❤\u{fe0f}\u{200d}👨🏽",
-            ),
+            ("👩🏽\u{200d}❤\u{fe0f}\u{200d}👨🏽", "👩🏽\u{200d}❤\u{fe0f}\u{200d}👨🏽"),
             ("1\u{fe0f}\u{20e3}", "1\u{fe0f}\u{20e3}"),
             ("क्\u{200d}ष", "क्\u{200d}ष"),
             ("🥰🤖", "🥰🤖"),
@@ -503,11 +494,7 @@ mod tests {
         );
         assert_eq!(shown_code(&"张".repeat(42)), "accepted");
         assert_eq!(shown_code(&"张".repeat(43)), "name_too_long");
-        assert_eq!(
-            shown_code(&" ".repeat(10_000)),
-            "name_too_long",
-            "refused unread"
-        );
+        assert_eq!(shown_code(&" ".repeat(10_000)), "name_too_long", "refused unread");
         assert!(title(&"a".repeat(TITLE_BYTES)).is_ok());
         assert_eq!(
             title(&"a".repeat(TITLE_BYTES + 1)).map_err(NameError::code),

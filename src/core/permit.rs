@@ -7,7 +7,9 @@ use super::roster::{MuteUntil, Roster};
 use crate::clock::Now;
 use crate::limits;
 use crate::proto::command::{Mute, Send};
-use crate::proto::{Body, Code, Command, ConversationKind, JoinRule, Refusal, Role, Seq, Timestamp, UserId, What};
+use crate::proto::{
+    Body, Code, Command, ConversationKind, JoinRule, Refusal, Role, Seq, Timestamp, UserId, What,
+};
 
 /// The number the store gives a device; with the client id it identifies a command for ever.
 pub type DeviceNo = u64;
@@ -68,10 +70,21 @@ impl Permit {
     }
 
     /// The part that needs the target's row: asked inside the transaction.
-    pub fn on_target(&self, roster: &Roster, facts: Option<TargetFacts>, settings: &Settings, now: Now) -> Allowed {
+    pub fn on_target(
+        &self,
+        roster: &Roster,
+        facts: Option<TargetFacts>,
+        settings: &Settings,
+        now: Now,
+    ) -> Allowed {
         let user = self.actor.user;
-        let Some(facts) = facts.filter(|facts| facts.is_message) else { return Err(Code::NotFound.into()) };
-        let target = self.change.target().expect("asked only for changes with a target");
+        let Some(facts) = facts.filter(|facts| facts.is_message) else {
+            return Err(Code::NotFound.into());
+        };
+        let target = self
+            .change
+            .target()
+            .expect("asked only for changes with a target");
         if !super::audience::may_see(roster, user, target) {
             return Err(Code::NotFound.into());
         }
@@ -100,14 +113,24 @@ impl Permit {
     #[must_use]
     pub fn event(&self, now: Now) -> What {
         match self.change.command().clone() {
-            Command::Send(Send { body, reply_to, .. }) => {
-                What::Message { body: Some(body), reply_to, erased: false }
-            }
-            Command::Edit(edit) => What::Edited { target: edit.target, body: Some(edit.body), erased: false },
-            Command::Recall(recall) => What::Recalled { target: recall.target },
-            Command::React(react) => {
-                What::Reaction { target: react.target, emoji: react.emoji, removed: react.remove }
-            }
+            Command::Send(Send { body, reply_to, .. }) => What::Message {
+                body: Some(body),
+                reply_to,
+                erased: false,
+            },
+            Command::Edit(edit) => What::Edited {
+                target: edit.target,
+                body: Some(edit.body),
+                erased: false,
+            },
+            Command::Recall(recall) => What::Recalled {
+                target: recall.target,
+            },
+            Command::React(react) => What::Reaction {
+                target: react.target,
+                emoji: react.emoji,
+                removed: react.remove,
+            },
             Command::Create(create) => What::Created {
                 conversation_kind: create.kind,
                 title: create.title,
@@ -124,19 +147,31 @@ impl Permit {
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
             Command::Invite(invite) => What::Joined { users: invite.users },
-            Command::Approve(approve) if approve.accept => What::Joined { users: vec![approve.user] },
+            Command::Approve(approve) if approve.accept => What::Joined {
+                users: vec![approve.user],
+            },
             Command::Approve(approve) => What::JoinDeclined { user: approve.user },
             Command::Kick(subject) => What::Removed { user: subject.user },
             Command::Ban(ban) if ban.lift => What::Unbanned { user: ban.user },
             Command::Ban(ban) => What::Banned { user: ban.user },
-            Command::Role(set) => What::Role { user: set.user, role: set.role },
-            Command::Mute(Mute { user, seconds: Some(0), .. }) => What::Unmuted { user },
-            Command::Mute(Mute { user, seconds, .. }) => {
-                What::Muted { user, until: seconds.map(|seconds| now.ms.saturating_add(seconds * 1_000)) }
-            }
+            Command::Role(set) => What::Role {
+                user: set.user,
+                role: set.role,
+            },
+            Command::Mute(Mute {
+                user,
+                seconds: Some(0),
+                ..
+            }) => What::Unmuted { user },
+            Command::Mute(Mute { user, seconds, .. }) => What::Muted {
+                user,
+                until: seconds.map(|seconds| now.ms.saturating_add(seconds * 1_000)),
+            },
             Command::Transfer(subject) => What::Transferred { user: subject.user },
             // Whether joining means asking is the roster's to say: see `joining`.
-            Command::Join(_) => What::Joined { users: vec![self.actor.user] },
+            Command::Join(_) => What::Joined {
+                users: vec![self.actor.user],
+            },
             _ => unreachable!("a change is never a question"),
         }
     }
@@ -145,13 +180,21 @@ impl Permit {
     #[must_use]
     pub fn event_in(&self, roster: &Roster, now: Now) -> What {
         let asks = matches!(self.change.command(), Command::Join(_)) && roster.join == JoinRule::Approval;
-        if asks { What::JoinRequested {} } else { self.event(now) }
+        if asks {
+            What::JoinRequested {}
+        } else {
+            self.event(now)
+        }
     }
 }
 
 /// Whether a user may ask for pages, lists and notices of a conversation; else it answers as if it did not exist.
 pub fn may_read(roster: &Roster, user: UserId) -> Allowed {
-    if roster.member(user).is_some() { Ok(()) } else { Err(Code::NotFound.into()) }
+    if roster.member(user).is_some() {
+        Ok(())
+    } else {
+        Err(Code::NotFound.into())
+    }
 }
 
 /// Whether a mute holds now. While the clock is not right, a mute keeps its state.
@@ -165,9 +208,9 @@ fn shape(change: &Change) -> Allowed {
     let body = |body: &Body| match body {
         body if body.is_empty() => Err(Refusal::because(Code::BadRequest, "A body must not be empty.")),
         body if body.len() > limits::BODY_BYTES => Err(Code::TooLarge.into()),
-        Body::Opaque { data } if data_encoding::BASE64.decode(data.as_bytes()).is_err() => {
-            Err(Refusal::because(Code::BadRequest, "`data` must be base64 with padding."))
-        }
+        Body::Opaque { data } if data_encoding::BASE64.decode(data.as_bytes()).is_err() => Err(
+            Refusal::because(Code::BadRequest, "`data` must be base64 with padding."),
+        ),
         _ => Ok(()),
     };
     match change.command() {
@@ -182,7 +225,11 @@ fn shape(change: &Change) -> Allowed {
         Command::React(react) => {
             let fits = (1..=limits::EMOJI_BYTES).contains(&react.emoji.len())
                 && !react.emoji.chars().any(|c| c.is_control() || c.is_whitespace());
-            if fits { Ok(()) } else { Err(Refusal::because(Code::BadRequest, "An emoji has 1 to 32 bytes.")) }
+            if fits {
+                Ok(())
+            } else {
+                Err(Refusal::because(Code::BadRequest, "An emoji has 1 to 32 bytes."))
+            }
         }
         Command::Create(create) => {
             if create.kind == ConversationKind::Direct {
@@ -198,17 +245,25 @@ fn shape(change: &Change) -> Allowed {
                 && update.history.is_none()
                 && update.mute_all.is_none();
             if nothing {
-                return Err(Refusal::because(Code::BadRequest, "An `update` changes at least one setting."));
+                return Err(Refusal::because(
+                    Code::BadRequest,
+                    "An `update` changes at least one setting.",
+                ));
             }
             update.title.as_deref().map_or(Ok(()), title)
         }
         Command::Invite(invite) => few(invite.users.len(), 1),
-        Command::Role(set) if set.role == Role::Owner => {
-            Err(Refusal::because(Code::BadRequest, "The owner changes by `transfer`."))
-        }
-        Command::Mute(Mute { seconds: Some(seconds), .. }) if *seconds > 10 * 365 * 86_400 => {
-            Err(Refusal::because(Code::BadRequest, "`seconds` is at most ten years; leave it out for ever."))
-        }
+        Command::Role(set) if set.role == Role::Owner => Err(Refusal::because(
+            Code::BadRequest,
+            "The owner changes by `transfer`.",
+        )),
+        Command::Mute(Mute {
+            seconds: Some(seconds),
+            ..
+        }) if *seconds > 10 * 365 * 86_400 => Err(Refusal::because(
+            Code::BadRequest,
+            "`seconds` is at most ten years; leave it out for ever.",
+        )),
         _ => Ok(()),
     }
 }
@@ -216,7 +271,10 @@ fn shape(change: &Change) -> Allowed {
 fn title(text: &str) -> Allowed {
     match names::title(text) {
         Ok(clean) if clean == text => Ok(()),
-        Ok(_) => Err(Refusal::because(Code::BadRequest, "A title has no blanks at its ends.")),
+        Ok(_) => Err(Refusal::because(
+            Code::BadRequest,
+            "A title has no blanks at its ends.",
+        )),
         Err(error) => Err(Refusal::because(Code::BadRequest, error.to_string())),
     }
 }
@@ -230,7 +288,10 @@ fn few(count: usize, least: usize) -> Allowed {
 }
 
 fn role(roster: &Roster, user: UserId) -> Result<Role, Refusal> {
-    roster.member(user).map(|member| member.role()).ok_or_else(|| Code::NotFound.into())
+    roster
+        .member(user)
+        .map(|member| member.role())
+        .ok_or_else(|| Code::NotFound.into())
 }
 
 /// The rules, given the conversation.
@@ -250,7 +311,9 @@ fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> 
         Command::Edit(_) | Command::React(_) => silence(roster, user, own, now),
         Command::Recall(_) => Ok(()),
         _ if roster.kind == ConversationKind::Direct => Err(Code::WrongKind.into()),
-        Command::Leave(_) if own == Role::Owner && roster.members().len() > 1 => Err(Code::OwnerMustStay.into()),
+        Command::Leave(_) if own == Role::Owner && roster.members().len() > 1 => {
+            Err(Code::OwnerMustStay.into())
+        }
         Command::Leave(_) => Ok(()),
         Command::Dissolve(_) | Command::Transfer(_) | Command::Role(_) if own != Role::Owner => {
             Err(Code::Forbidden.into())
@@ -283,7 +346,11 @@ fn joining(roster: &Roster, user: UserId) -> Allowed {
     if roster.requests.contains(&user) {
         return Err(Code::NoChange.into());
     }
-    if roster.requests.len() >= limits::REQUESTS { Err(Code::LimitReached.into()) } else { Ok(()) }
+    if roster.requests.len() >= limits::REQUESTS {
+        Err(Code::LimitReached.into())
+    } else {
+        Ok(())
+    }
 }
 
 fn room(roster: &Roster, more: usize) -> Allowed {
@@ -291,12 +358,20 @@ fn room(roster: &Roster, more: usize) -> Allowed {
         ConversationKind::Channel => limits::CHANNEL_MEMBERS,
         _ => limits::GROUP_MEMBERS,
     };
-    if roster.members().len() + more > most { Err(Code::LimitReached.into()) } else { Ok(()) }
+    if roster.members().len() + more > most {
+        Err(Code::LimitReached.into())
+    } else {
+        Ok(())
+    }
 }
 
 fn silence(roster: &Roster, user: UserId, own: Role, now: Now) -> Allowed {
     let muted = roster.mute(user).is_some_and(|mute| is_muted(mute, now));
-    if muted || (roster.mute_all && own < Role::Admin) { Err(Code::Muted.into()) } else { Ok(()) }
+    if muted || (roster.mute_all && own < Role::Admin) {
+        Err(Code::Muted.into())
+    } else {
+        Ok(())
+    }
 }
 
 fn posting(roster: &Roster, user: UserId, own: Role, now: Now) -> Allowed {
@@ -307,7 +382,10 @@ fn posting(roster: &Roster, user: UserId, own: Role, now: Now) -> Allowed {
 }
 
 fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed {
-    let same = update.title.as_deref().is_none_or(|title| *title == *roster.title)
+    let same = update
+        .title
+        .as_deref()
+        .is_none_or(|title| *title == *roster.title)
         && update.join.is_none_or(|join| join == roster.join)
         && update.history.is_none_or(|history| history == roster.history)
         && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all);
@@ -319,7 +397,10 @@ fn inviting(roster: &Roster, users: &[UserId]) -> Allowed {
         return Err(Code::AlreadyMember.into());
     }
     if users.iter().any(|user| roster.banned.contains(user)) {
-        return Err(Refusal::because(Code::Banned, "One of these users is banned here; lift the ban first."));
+        return Err(Refusal::because(
+            Code::Banned,
+            "One of these users is banned here; lift the ban first.",
+        ));
     }
     let mut unique = users.to_vec();
     unique.sort_unstable();
@@ -342,14 +423,21 @@ fn on_member(roster: &Roster, actor: UserId, own: Role, command: &Command) -> Al
     };
     let theirs = roster.member(*user).map(|member| member.role());
     if *user == actor {
-        return Err(Refusal::because(Code::Forbidden, "One cannot do this to oneself."));
+        return Err(Refusal::because(
+            Code::Forbidden,
+            "One cannot do this to oneself.",
+        ));
     }
     if theirs.is_some_and(|theirs| theirs >= own) {
         return Err(Code::Forbidden.into());
     }
     match (command, theirs) {
         (Command::Ban(ban), _) if ban.lift => {
-            if roster.banned.contains(user) { Ok(()) } else { Err(Code::NoChange.into()) }
+            if roster.banned.contains(user) {
+                Ok(())
+            } else {
+                Err(Code::NoChange.into())
+            }
         }
         (Command::Ban(_), _) if roster.banned.contains(user) => Err(Code::NoChange.into()),
         (Command::Ban(_), _) if roster.banned.len() >= limits::BANS => Err(Code::LimitReached.into()),
@@ -367,7 +455,10 @@ fn on_member(roster: &Roster, actor: UserId, own: Role, command: &Command) -> Al
 pub fn may_mark(roster: &Roster, user: UserId, seq: Seq, last: Seq) -> Allowed {
     may_read(roster, user)?;
     if seq == 0 || seq > last {
-        return Err(Refusal::because(Code::BadRequest, "There is no event of that seq yet."));
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "There is no event of that seq yet.",
+        ));
     }
     Ok(())
 }

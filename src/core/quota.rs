@@ -34,7 +34,10 @@ mod tests {
 
     #[test]
     fn a_burst_then_the_rate_and_an_honest_wait() {
-        let bucket = Bucket { burst: 3, per_second: 10 };
+        let bucket = Bucket {
+            burst: 3,
+            per_second: 10,
+        };
         let mut tokens = Tokens::full();
         for _ in 0..3 {
             assert_eq!(tokens.take(&bucket, 1_000), Ok(()));

@@ -14,7 +14,10 @@ pub struct Member {
 impl Member {
     #[must_use]
     pub fn new(user: UserId, role: Role, from: Seq) -> Member {
-        Member { user, from_and_role: from << 2 | role as u64 }
+        Member {
+            user,
+            from_and_role: from << 2 | role as u64,
+        }
     }
 
     /// The first seq of the present membership that is shown.
@@ -111,12 +114,18 @@ impl Roster {
 
     #[must_use]
     pub fn member(&self, user: UserId) -> Option<&Member> {
-        self.members.binary_search_by_key(&user, |member| member.user).ok().map(|at| &self.members[at])
+        self.members
+            .binary_search_by_key(&user, |member| member.user)
+            .ok()
+            .map(|at| &self.members[at])
     }
 
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
-        self.members.iter().find(|member| member.role() == Role::Owner).map(|member| member.user)
+        self.members
+            .iter()
+            .find(|member| member.role() == Role::Owner)
+            .map(|member| member.user)
     }
 
     /// The other one of a direct conversation; oneself when writing to oneself.
@@ -125,7 +134,11 @@ impl Roster {
         if self.kind != ConversationKind::Direct {
             return None;
         }
-        self.members.iter().map(|member| member.user).find(|other| *other != user).or(Some(user))
+        self.members
+            .iter()
+            .map(|member| member.user)
+            .find(|other| *other != user)
+            .or(Some(user))
     }
 
     #[must_use]
@@ -136,12 +149,20 @@ impl Roster {
     /// How much room the roster takes of the budget, in memberships.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.members.len() + self.earlier.len() + self.muted.len() + self.banned.len() + self.departed.len() + 4
+        self.members.len()
+            + self.earlier.len()
+            + self.muted.len()
+            + self.banned.len()
+            + self.departed.len()
+            + 4
     }
 
     /// Inserts or replaces a member. For the fold and for loading.
     pub fn put(&mut self, member: Member) {
-        match self.members.binary_search_by_key(&member.user, |known| known.user) {
+        match self
+            .members
+            .binary_search_by_key(&member.user, |known| known.user)
+        {
             Ok(at) => self.members[at] = member,
             Err(at) => self.members.insert(at, member),
         }
@@ -160,7 +181,13 @@ impl Roster {
     pub fn fold(&mut self, seq: Seq, by: UserId, what: &What) {
         match what {
             What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. } => {}
-            What::Created { conversation_kind, title, members, join, history } => {
+            What::Created {
+                conversation_kind,
+                title,
+                members,
+                join,
+                history,
+            } => {
                 self.kind = *conversation_kind;
                 self.title = title.as_str().into();
                 (self.join, self.history) = (*join, *history);
@@ -169,7 +196,12 @@ impl Roster {
                 }
                 self.put(Member::new(by, Role::Owner, seq));
             }
-            What::Updated { title, join, history, mute_all } => {
+            What::Updated {
+                title,
+                join,
+                history,
+                mute_all,
+            } => {
                 if let Some(title) = title {
                     self.title = title.as_str().into();
                 }
@@ -191,7 +223,10 @@ impl Roster {
             What::Role { user, role } => self.set_role(*user, *role),
             What::Muted { user, until } => {
                 self.muted.retain(|mute| mute.user != *user);
-                self.muted.push(MuteUntil { user: *user, until: *until });
+                self.muted.push(MuteUntil {
+                    user: *user,
+                    until: *until,
+                });
             }
             What::Unmuted { user } => self.muted.retain(|mute| mute.user != *user),
             What::Transferred { user } => {
@@ -220,10 +255,16 @@ impl Roster {
     }
 
     fn depart(&mut self, user: UserId, seq: Seq) {
-        let Ok(at) = self.members.binary_search_by_key(&user, |member| member.user) else { return };
+        let Ok(at) = self.members.binary_search_by_key(&user, |member| member.user) else {
+            return;
+        };
         let member = self.members.remove(at);
         self.muted.retain(|mute| mute.user != user);
-        self.departed.push(Interval { user, from: member.from(), to: seq });
+        self.departed.push(Interval {
+            user,
+            from: member.from(),
+            to: seq,
+        });
         // Who comes back after so many others have left starts anew; a dissolved conversation has no newcomers.
         if self.departed.len() > limits::DEPARTURES && !self.dissolved {
             let forgotten = self.departed.remove(0).user;

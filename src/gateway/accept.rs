@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::Peer;
 use super::io::{self, Conn};
+use super::pools;
 use super::tls::Tls;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
@@ -78,7 +79,7 @@ impl Gate {
         let address = block(ip);
         let mut seats = self.seats.lock();
         let unsigned = limits::CONNECTIONS_UNSIGNED.min(self.total);
-        if seats.total >= self.total || seats.unsigned >= unsigned {
+        if seats.total >= self.total || seats.unsigned >= unsigned || pools::are_nearly_empty() {
             return None;
         }
         let of_address = seats.addresses.entry(address).or_insert(0);
@@ -88,8 +89,14 @@ impl Gate {
         *of_address += 1;
         seats.total += 1;
         seats.unsigned += 1;
-        METERS.connections_open.store(seats.total as u64, Ordering::Relaxed);
-        Some(Seat { gate: Arc::clone(self), address, signed: AtomicBool::new(false) })
+        METERS
+            .connections_open
+            .store(seats.total as u64, Ordering::Relaxed);
+        Some(Seat {
+            gate: Arc::clone(self),
+            address,
+            signed: AtomicBool::new(false),
+        })
     }
 }
 
@@ -115,7 +122,9 @@ impl Drop for Seat {
                 seats.addresses.remove(&self.address);
             }
         }
-        METERS.connections_open.store(seats.total as u64, Ordering::Relaxed);
+        METERS
+            .connections_open
+            .store(seats.total as u64, Ordering::Relaxed);
     }
 }
 
@@ -147,13 +156,16 @@ pub async fn accept(
             tokio::spawn(turn_away(stream, tls.is_some()));
             continue;
         };
-        let peer = Peer { ip: address.ip().to_canonical() };
+        let peer = Peer {
+            ip: address.ip().to_canonical(),
+        };
         let (tls, context) = (tls.clone(), Arc::clone(&context));
         tokio::spawn(async move {
             let conn = match tls {
                 None => Conn::plain(stream, seat),
                 Some(tls) => {
-                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, tls.acceptor().accept(stream)).await;
+                    let shaken =
+                        tokio::time::timeout(limits::SIGN_IN_TIME, tls.acceptor().accept(stream)).await;
                     let Ok(Ok(mut stream)) = shaken else { return };
                     stream.get_mut().1.set_buffer_limit(Some(limits::WRITE_BYTES));
                     Conn::tls(stream, seat)
@@ -189,7 +201,9 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
         .keep_alive_interval(limits::PING_EVERY)
         .keep_alive_timeout(limits::SIGN_IN_TIME);
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
-    let _ = server.serve_connection_with_upgrades(TokioIo::new(conn), service).await;
+    let _ = server
+        .serve_connection_with_upgrades(TokioIo::new(conn), service)
+        .await;
 }
 
 /// Tells a plain connection that the house is full; a TLS one is just closed, since a handshake costs more than the news.

@@ -25,12 +25,18 @@ enum Wire {
 impl Conn {
     #[must_use]
     pub fn plain(stream: TcpStream, seat: Seat) -> Conn {
-        Conn { wire: Wire::Plain(stream), seat }
+        Conn {
+            wire: Wire::Plain(stream),
+            seat,
+        }
     }
 
     #[must_use]
     pub fn tls(stream: TlsStream<TcpStream>, seat: Seat) -> Conn {
-        Conn { wire: Wire::Tls(Box::new(stream)), seat }
+        Conn {
+            wire: Wire::Tls(Box::new(stream)),
+            seat,
+        }
     }
 
     /// Makes closing drop what the other end has not taken: a revoked reader gets nothing more.
@@ -63,7 +69,11 @@ pub fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 }
 
 impl AsyncRead for Conn {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buf),

@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::{self, Flow, Incoming, Reader};
 use super::io::Conn;
+use super::pools::{OUTGOING, PARTIAL, SOCKETS, Share};
 use crate::limits;
 use crate::proto::{Code, Command, Refusal, RequestId, codec};
 use crate::session::{Beat, Services, Session, Signed, Slow, Writing};
@@ -22,9 +22,6 @@ const SCRATCH: usize = 32 * 1024;
 thread_local! {
     static SCRATCH_BYTES: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
 }
-
-/// Bytes of split frames that all sockets hold together. Beyond its limit, sockets that hold none are not read.
-static PARTIAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Why a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,19 +49,18 @@ pub struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        PARTIAL.fetch_sub(self.held, Ordering::Relaxed);
+        PARTIAL.change(self.held, 0);
     }
-}
-
-/// Bytes held by split frames now, for metrics.
-#[must_use]
-pub fn partial_bytes() -> usize {
-    PARTIAL.load(Ordering::Relaxed)
 }
 
 /// Opens a live socket: waits for `hello`, then serves in a task of its own, so that what signing in needed is freed.
 pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, services: Arc<Services>) {
-    let mut socket = Socket { conn, reader: Reader::new(), held: 0, max_message: limits::FRAME_BEFORE_SIGN_IN };
+    let mut socket = Socket {
+        conn,
+        reader: Reader::new(),
+        held: 0,
+        max_message: limits::FRAME_BEFORE_SIGN_IN,
+    };
     let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
     match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
         Ok(Ok(signed)) => {
@@ -76,7 +72,11 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
             tokio::spawn(serve(socket, session, out));
         }
         Ok(Err((refusal, end))) => socket.close(refusal, end).await,
-        Err(_) => socket.close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in")).await,
+        Err(_) => {
+            socket
+                .close(Some(Code::SlowSignIn.into()), End::Code(4408, "slow_sign_in"))
+                .await
+        }
     }
 }
 
@@ -91,12 +91,12 @@ async fn sign_in(
     let mut out = Vec::new();
     let mut hello = None;
     if !early.is_empty() {
-        socket.feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello)).map_err(|end| (None, end))?;
+        socket
+            .feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello))
+            .map_err(|end| (None, end))?;
     }
     while hello.is_none() {
-        let fed = poll_fn(|cx| {
-            socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello))
-        });
+        let fed = poll_fn(|cx| socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello)));
         fed.await.map_err(|end| (None, end))?;
         socket.write(&mut out, None).await.map_err(|end| (None, end))?;
     }
@@ -108,14 +108,16 @@ async fn sign_in(
         Command::Hello(hello) => hello,
         _ => return Err((Some(Code::NotSignedIn.into()), End::Code(4401, "not_signed_in"))),
     };
-    Session::sign_in(services, re, ask, header_token).await.map_err(|refusal| {
-        let end = match refusal.code {
-            Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
-            Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
-            _ => SIGNED_OUT,
-        };
-        (Some(refusal), end)
-    })
+    Session::sign_in(services, re, ask, header_token)
+        .await
+        .map_err(|refusal| {
+            let end = match refusal.code {
+                Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
+                Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
+                _ => SIGNED_OUT,
+            };
+            (Some(refusal), end)
+        })
 }
 
 type HelloSlot = Option<Result<(RequestId, Command), Refusal>>;
@@ -156,7 +158,9 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
                 frame::push_text(out, payload);
                 true
             };
-            Box::pin(session.page(ask, &mut put)).await.map_err(|_| End::Code(1011, "internal"))?;
+            Box::pin(session.page(ask, &mut put))
+                .await
+                .map_err(|_| End::Code(1011, "internal"))?;
         } else if matches!(writing, Writing::Idle) && out.is_empty() {
             break;
         }
@@ -206,7 +210,7 @@ async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) ->
 impl Socket {
     /// Whether this socket may take bytes in: one that holds part of a frame may always go on.
     fn may_read(&self) -> bool {
-        self.held > 0 || PARTIAL.load(Ordering::Relaxed) < limits::POOL_PARTIAL
+        self.held > 0 || PARTIAL.has_room()
     }
 
     /// Reads once into the thread's scratch and feeds it.
@@ -251,7 +255,9 @@ impl Socket {
         out: &mut Vec<u8>,
     ) -> Result<Option<Slow>, End> {
         let mut slow = None;
-        self.feed(bytes, out, &mut |text, out| to_session(text, session, out, &mut slow))?;
+        self.feed(bytes, out, &mut |text, out| {
+            to_session(text, session, out, &mut slow)
+        })?;
         Ok(slow)
     }
 
@@ -262,13 +268,20 @@ impl Socket {
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
     ) -> Result<(), End> {
-        let limits = frame::Limits { max_message: self.max_message, max_fragments: limits::FRAGMENTS };
+        let limits = frame::Limits {
+            max_message: self.max_message,
+            max_fragments: limits::FRAGMENTS,
+        };
         let mut end = None;
         let fed = self.reader.feed(bytes, &limits, &mut |incoming| match incoming {
             Incoming::Text(words) => text(words, out),
             Incoming::Ping(payload) => {
                 frame::push_pong(out, payload);
-                if out.len() < limits::WRITE_BYTES { Flow::Continue } else { Flow::Stop }
+                if out.len() < limits::WRITE_BYTES {
+                    Flow::Continue
+                } else {
+                    Flow::Stop
+                }
             }
             Incoming::Pong(_) => Flow::Continue,
             Incoming::Binary(_) => {
@@ -281,8 +294,7 @@ impl Socket {
             }
         });
         let held = self.reader.held();
-        PARTIAL.fetch_add(held, Ordering::Relaxed);
-        PARTIAL.fetch_sub(std::mem::replace(&mut self.held, held), Ordering::Relaxed);
+        PARTIAL.change(std::mem::replace(&mut self.held, held), held);
         match (fed, end) {
             (Err(violation), _) => Err(End::Code(violation.code(), violation.reason())),
             (Ok(_), Some(end)) => Err(end),
@@ -290,11 +302,13 @@ impl Socket {
         }
     }
 
-    /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while.
+    /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while; and one
+    /// that does not take its bytes while the pool for such bytes is empty is cut: it resumes where it stood.
     async fn write(&mut self, out: &mut Vec<u8>, session: Option<&Session>) -> Result<(), End> {
         let mut written = 0;
         let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
         let mut moved = seconds();
+        let mut share: Option<Share> = None;
         while written < out.len() {
             let wrote = poll_fn(|cx| {
                 match Pin::new(&mut self.conn).poll_write(cx, &out[written..]) {
@@ -302,7 +316,15 @@ impl Socket {
                     Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
                     Poll::Pending => {}
                 }
-                let Some(session) = session else { return Poll::Pending };
+                if share.is_none() {
+                    share = OUTGOING.take(out.len()).filter(|_| SOCKETS.has_room());
+                    if share.is_none() {
+                        return Poll::Ready(Err(End::Cut));
+                    }
+                }
+                let Some(session) = session else {
+                    return Poll::Pending;
+                };
                 if session.bell().poll_urgent(cx).is_pending() {
                     return Poll::Pending;
                 }
@@ -322,7 +344,9 @@ impl Socket {
             }
         }
         if written > 0 {
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx)).await.map_err(|_| End::Gone)?;
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx))
+                .await
+                .map_err(|_| End::Gone)?;
         }
         // An idle connection keeps no buffer.
         *out = Vec::new();
@@ -340,7 +364,9 @@ impl Socket {
         frame::push_close(&mut out, code, reason);
         let goodbye = async {
             self.write(&mut out, None).await?;
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx)).await.map_err(|_| End::Gone)
+            poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx))
+                .await
+                .map_err(|_| End::Gone)
         };
         // Whoever is revoked is out within a second, whether or not the farewell arrived.
         let _ = tokio::time::timeout(limits::REVOKE_WITHIN / 2, goodbye).await;

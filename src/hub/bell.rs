@@ -142,7 +142,11 @@ impl Bell {
     #[must_use]
     pub fn take(&self) -> Rung {
         let flags = self.flags.fetch_and(!(PULSE | POKED), Ordering::AcqRel);
-        Rung { revoked: flags & REVOKED != 0, stopped: flags & STOPPED != 0, pulse: flags & PULSE != 0 }
+        Rung {
+            revoked: flags & REVOKED != 0,
+            stopped: flags & STOPPED != 0,
+            pulse: flags & PULSE != 0,
+        }
     }
 
     /// Ready when there is something to look at.

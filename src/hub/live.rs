@@ -23,6 +23,17 @@ pub enum Kind {
     User,
 }
 
+impl Kind {
+    /// Whether a session wants to hear a notice of this kind that `from` caused.
+    pub fn is_for(self, bell: &Bell, from: UserId) -> bool {
+        match self {
+            Kind::Typing => from != bell.user(),
+            Kind::Presence => from != bell.user() && bell.wants_presence(),
+            Kind::Read | Kind::User => true,
+        }
+    }
+}
+
 /// How a walk ended.
 #[derive(Debug)]
 pub enum Walk {
@@ -65,7 +76,12 @@ pub struct Live {
 impl Live {
     /// A conversation nobody had open: its tail begins after `base`.
     pub fn empty(base: Pos) -> Arc<Live> {
-        let inner = Inner { roster: None, base, tail: VecDeque::new(), notices: VecDeque::new() };
+        let inner = Inner {
+            roster: None,
+            base,
+            tail: VecDeque::new(),
+            notices: VecDeque::new(),
+        };
         Arc::new(Live {
             inner: Mutex::new(inner),
             last: AtomicU64::new(0),
@@ -131,9 +147,16 @@ impl Live {
     }
 
     /// Whoever asks is checked here, event by event, at the moment of delivery.
-    pub fn walk(&self, user: UserId, (after, target): (Pos, Pos), take: &mut dyn FnMut(&[u8]) -> bool) -> Walk {
+    pub fn walk(
+        &self,
+        user: UserId,
+        (after, target): (Pos, Pos),
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Walk {
         let inner = self.inner.lock();
-        let Some(roster) = &inner.roster else { return Walk::Done };
+        let Some(roster) = &inner.roster else {
+            return Walk::Done;
+        };
         if after < inner.base && after < self.last() {
             return Walk::Older(Arc::clone(roster));
         }
@@ -148,11 +171,18 @@ impl Live {
 
     pub fn put_notice(&self, stamp: u64, from: UserId, kind: Kind, bytes: Bytes) {
         let mut inner = self.inner.lock();
-        inner.notices.retain(|noted| noted.from != from || noted.kind != kind);
+        inner
+            .notices
+            .retain(|noted| noted.from != from || noted.kind != kind);
         if inner.notices.len() >= limits::NOTICES {
             inner.notices.pop_front();
         }
-        inner.notices.push_back(Noted { stamp, from, kind, bytes });
+        inner.notices.push_back(Noted {
+            stamp,
+            from,
+            kind,
+            bytes,
+        });
         self.last_notice.store(stamp, Ordering::Release);
     }
 
@@ -162,13 +192,12 @@ impl Live {
         if roster.member(bell.user()).is_none() {
             return;
         }
-        for noted in inner.notices.iter().filter(|noted| noted.stamp > after && noted.stamp <= upto) {
-            let wanted = match noted.kind {
-                Kind::Typing => noted.from != bell.user(),
-                Kind::Presence => noted.from != bell.user() && bell.wants_presence(),
-                Kind::Read | Kind::User => true,
-            };
-            if wanted {
+        for noted in inner
+            .notices
+            .iter()
+            .filter(|noted| noted.stamp > after && noted.stamp <= upto)
+        {
+            if noted.kind.is_for(bell, noted.from) {
                 take(&noted.bytes);
             }
         }

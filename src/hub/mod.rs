@@ -55,8 +55,15 @@ struct Online {
 impl Hub {
     #[must_use]
     pub fn new(head: Pos) -> Arc<Hub> {
-        let maps = Maps { published: AtomicU64::new(head), ..Maps::default() };
-        Arc::new(Hub { maps: RwLock::new(maps), rung: AtomicU64::new(head), stamp: AtomicU64::new(1) })
+        let maps = Maps {
+            published: AtomicU64::new(head),
+            ..Maps::default()
+        };
+        Arc::new(Hub {
+            maps: RwLock::new(maps),
+            rung: AtomicU64::new(head),
+            stamp: AtomicU64::new(1),
+        })
     }
 
     /// Where the log stands when the server starts; for before anybody is attached.
@@ -66,21 +73,24 @@ impl Hub {
     }
 
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
-    pub fn attach(&self, bell: &Arc<Bell>) -> Result<(), TooMany> {
+    /// Says whether it is the user's first.
+    pub fn attach(&self, bell: &Arc<Bell>) -> Result<bool, TooMany> {
         let mut maps = self.maps.write();
         let online = maps.users.entry(bell.user()).or_default();
         if online.bells.len() >= bell.per_user() {
             return Err(TooMany);
         }
         online.bells.push(Arc::clone(bell));
-        Ok(())
+        Ok(online.bells.len() == 1)
     }
 
     /// Takes a session out; the last one of a user takes the user's conversations with it.
     pub fn detach(&self, bell: &Arc<Bell>) {
         let left = {
             let mut maps = self.maps.write();
-            let Some(online) = maps.users.get_mut(&bell.user()) else { return };
+            let Some(online) = maps.users.get_mut(&bell.user()) else {
+                return;
+            };
             online.bells.retain(|other| !Arc::ptr_eq(other, bell));
             if !online.bells.is_empty() {
                 return;
@@ -98,7 +108,10 @@ impl Hub {
             }
             left
         };
-        let notice = Notice::Presence { user: bell.user(), online: false };
+        let notice = Notice::Presence {
+            user: bell.user(),
+            online: false,
+        };
         self.tell(&left, bell.user(), Kind::Presence, &notice);
     }
 
@@ -106,13 +119,22 @@ impl Hub {
     /// reads their rosters afterwards and hands them to `fill`.
     pub fn open(&self, user: UserId, conversations: &[ConversationId]) -> Vec<ConversationId> {
         let mut maps = self.maps.write();
-        let Maps { users, conversations: lives, published } = &mut *maps;
-        let Some(online) = users.get_mut(&user) else { return Vec::new() };
+        let Maps {
+            users,
+            conversations: lives,
+            published,
+        } = &mut *maps;
+        let Some(online) = users.get_mut(&user) else {
+            return Vec::new();
+        };
         let mut unknown = Vec::new();
         for id in conversations {
             if !online.conversations.contains(id) {
                 online.conversations.push(*id);
-                lives.entry(*id).or_insert_with(|| Live::empty(published.load(Ordering::Acquire))).hold();
+                lives
+                    .entry(*id)
+                    .or_insert_with(|| Live::empty(published.load(Ordering::Acquire)))
+                    .hold();
             }
             if lives.get(id).is_some_and(|live| live.roster().is_none()) {
                 unknown.push(*id);
@@ -155,9 +177,13 @@ impl Hub {
     #[must_use]
     pub fn moved(&self, user: UserId, after: Pos, noticed: u64) -> Vec<ConversationId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else { return Vec::new() };
+        let Some(online) = maps.users.get(&user) else {
+            return Vec::new();
+        };
         let moved = |id: &&ConversationId| {
-            maps.conversations.get(id).is_some_and(|live| live.last() > after || live.last_notice() > noticed)
+            maps.conversations
+                .get(id)
+                .is_some_and(|live| live.last() > after || live.last_notice() > noticed)
         };
         online.conversations.iter().filter(moved).copied().collect()
     }
@@ -170,7 +196,8 @@ impl Hub {
         span: (Pos, Pos),
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Walk {
-        self.live(conversation).map_or(Walk::Done, |live| live.walk(user, span, take))
+        self.live(conversation)
+            .map_or(Walk::Done, |live| live.walk(user, span, take))
     }
 
     /// Hands over a conversation's notices after `noticed`, up to `stamp`.
@@ -191,26 +218,42 @@ impl Hub {
         let bytes = codec::encode_notice(notice);
         let maps = self.maps.read();
         for id in conversations {
-            let Some(live) = maps.conversations.get(id) else { continue };
+            let Some(live) = maps.conversations.get(id) else {
+                continue;
+            };
             let Some(roster) = live.roster() else { continue };
             if roster.members().len() > limits::NOTICE_MEMBERS {
                 continue;
             }
+            let online = roster
+                .members()
+                .iter()
+                .filter_map(|member| maps.users.get(&member.user));
+            let listening = online
+                .flat_map(|online| &online.bells)
+                .filter(|bell| kind.is_for(bell, from));
+            let mut listening = listening.peekable();
+            // What nobody listens to is not kept: notices are for those who are here.
+            if listening.peek().is_none() {
+                continue;
+            }
             let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
             live.put_notice(stamp, from, kind, bytes.clone());
-            for member in roster.members() {
-                let Some(online) = maps.users.get(&member.user) else { continue };
-                for bell in online.bells.iter().filter(|bell| kind != Kind::Presence || bell.wants_presence()) {
-                    bell.hint(*id);
-                    bell.wake();
-                }
+            for bell in listening {
+                bell.hint(*id);
+                bell.wake();
             }
         }
     }
 
     /// The same in all of a user's conversations.
     pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
-        let conversations = self.maps.read().users.get(&user).map(|online| online.conversations.clone());
+        let conversations = self
+            .maps
+            .read()
+            .users
+            .get(&user)
+            .map(|online| online.conversations.clone());
         self.tell(&conversations.unwrap_or_default(), user, kind, notice);
     }
 
@@ -218,8 +261,13 @@ impl Hub {
     #[must_use]
     pub fn online_peers(&self, user: UserId) -> Vec<UserId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else { return Vec::new() };
-        let lives = online.conversations.iter().filter_map(|id| maps.conversations.get(id));
+        let Some(online) = maps.users.get(&user) else {
+            return Vec::new();
+        };
+        let lives = online
+            .conversations
+            .iter()
+            .filter_map(|id| maps.conversations.get(id));
         let rosters = lives.filter_map(|live| live.roster());
         let mut peers: Vec<UserId> = Vec::new();
         for roster in rosters.filter(|roster| roster.member(user).is_some()) {
@@ -236,7 +284,9 @@ impl Hub {
     /// Ends sessions: one device's, or all of a user's but one.
     pub fn revoke(&self, user: UserId, device: Option<u64>, except: Option<u64>) {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else { return };
+        let Some(online) = maps.users.get(&user) else {
+            return;
+        };
         for bell in &online.bells {
             let meant = device.is_none_or(|device| device == bell.device()) && except != Some(bell.device());
             if meant {
@@ -248,7 +298,10 @@ impl Hub {
     /// Ends all sessions: the server stops.
     pub fn stop_all(&self) {
         let maps = self.maps.read();
-        maps.users.values().flat_map(|online| &online.bells).for_each(|bell| bell.stop());
+        maps.users
+            .values()
+            .flat_map(|online| &online.bells)
+            .for_each(|bell| bell.stop());
     }
 
     /// (users connected, conversations in memory), for metrics.

@@ -34,7 +34,12 @@ pub struct Published<'a> {
 impl Publisher {
     #[must_use]
     pub fn new(hub: Arc<Hub>, tail_bytes: usize) -> Publisher {
-        Publisher { hub, order: VecDeque::new(), bytes: 0, limit: tail_bytes }
+        Publisher {
+            hub,
+            order: VecDeque::new(),
+            bytes: 0,
+            limit: tail_bytes,
+        }
     }
 
     /// Takes in a whole commit at once: a conversation that is opened meanwhile is opened before it or after it.
@@ -61,7 +66,9 @@ impl Publisher {
 
     fn add(&mut self, maps: &Maps, published: &Published<'_>) {
         let event = published.event;
-        let Some(live) = maps.conversations.get(&event.conversation) else { return };
+        let Some(live) = maps.conversations.get(&event.conversation) else {
+            return;
+        };
         for tombstone in published.tombstones {
             live.replace(tombstone.seq, &codec::encode_event(tombstone));
         }
@@ -69,13 +76,18 @@ impl Publisher {
         let size = bytes.len() + ENTRY;
         live.push(event.seq, published.pos, bytes);
         self.bytes += size;
-        self.order.push_back((event.conversation, u32::try_from(size).expect("an event is smaller than a frame")));
+        self.order.push_back((
+            event.conversation,
+            u32::try_from(size).expect("an event is smaller than a frame"),
+        ));
     }
 
     /// Drops the oldest events until the tails are within their bytes.
     fn shrink(&mut self) {
         while self.bytes > self.limit {
-            let Some((conversation, size)) = self.order.pop_front() else { return };
+            let Some((conversation, size)) = self.order.pop_front() else {
+                return;
+            };
             self.bytes -= size as usize;
             if let Some(live) = self.hub.live(conversation) {
                 live.pop();
@@ -87,15 +99,26 @@ impl Publisher {
 /// Makes a changed roster known, and the conversation open for those of its members who are connected.
 fn enlist(maps: &mut Maps, pos: Pos, roster: &Arc<Roster>) {
     let id = roster.conversation;
-    let Maps { users, conversations, .. } = maps;
+    let Maps {
+        users, conversations, ..
+    } = maps;
     // The shorter of the two lists is walked.
-    let connected = roster.members().iter().filter(|member| users.contains_key(&member.user)).map(|member| member.user);
+    let connected = roster
+        .members()
+        .iter()
+        .filter(|member| users.contains_key(&member.user))
+        .map(|member| member.user);
     let connected: Vec<_> = connected.collect();
     for user in connected {
-        let Some(online) = users.get_mut(&user) else { continue };
+        let Some(online) = users.get_mut(&user) else {
+            continue;
+        };
         if !online.conversations.contains(&id) {
             online.conversations.push(id);
-            conversations.entry(id).or_insert_with(|| Live::empty(pos - 1)).hold();
+            conversations
+                .entry(id)
+                .or_insert_with(|| Live::empty(pos - 1))
+                .hold();
         }
     }
     if let Some(live) = conversations.get(&id) {

@@ -8,7 +8,9 @@ use super::answer::UserInfo;
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
 
 /// A server-wide role.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerRole {
     #[default]

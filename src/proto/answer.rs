@@ -75,11 +75,11 @@ pub struct WelcomeLimits {
     pub frame_bytes: usize,
     /// Bytes of a body.
     pub body_bytes: usize,
-    /// Unanswered requests at once.
+    /// Unanswered requests at once; beyond it the socket is not read until something was answered.
     pub in_flight: usize,
     /// Events of a page.
     pub page_events: usize,
-    /// The server pings after this silence; twice as much without any frame ends the connection.
+    /// How often the server looks and pings; twice as much without any frame from the client ends the connection.
     pub ping_ms: u64,
 }
 
@@ -102,7 +102,8 @@ pub struct HistoryPage {
     pub conversation: ConversationId,
     /// Ascending by seq; only what the asker may see.
     pub events: Vec<Event>,
-    /// Edits, recalls and reactions of these messages that lie after the page.
+    /// Edits, recalls and reactions of these messages that lie after the page, at most the first 200. They are still to
+    /// be received in their own places.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<Event>,
     /// Whether the conversation goes on beyond this page in the direction asked.
@@ -127,9 +128,11 @@ pub struct ConversationInfo {
     pub history: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mute_all: bool,
+    /// The newest seq the asker may see.
     pub last_seq: Seq,
-    /// The asker's read marker, and the messages after it.
+    /// The asker's read marker; 0: never read.
     pub read_seq: Seq,
+    /// Messages after the marker.
     pub unread: u64,
 }
 
@@ -218,7 +221,7 @@ pub struct SyncPage {
     /// Conversations one is no longer in; drop or keep them, but nothing more will come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<ConversationId>,
-    /// Users whose profile changed since the token.
+    /// Users whose profile changed since the token; without a token everyone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserInfo>,
     /// Whether to ask again with `resume` at once.
@@ -231,14 +234,22 @@ pub struct SyncPage {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Notice {
     /// Somebody writes, or has stopped; forget it after ten seconds.
-    Typing { conversation: ConversationId, user: UserId, on: bool },
+    Typing {
+        conversation: ConversationId,
+        user: UserId,
+        on: bool,
+    },
     /// Somebody came or went.
     Presence { user: UserId, online: bool },
     /// Somebody, or another device of one's own, has read up to here.
-    Read { conversation: ConversationId, user: UserId, seq: Seq },
+    Read {
+        conversation: ConversationId,
+        user: UserId,
+        seq: Seq,
+    },
     /// A profile changed.
     User(UserInfo),
-    /// Everything before this token was delivered; store it.
+    /// Everything before this token was delivered, or skipped by a `behind`; store it once nothing is left to pull.
     Position { resume: String },
     /// This connection fell too far behind and skipped to now: `sync` with this token, then pull pages.
     Behind { resume: String },

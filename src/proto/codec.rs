@@ -37,7 +37,12 @@ pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
     let command = match decode_command(&envelope.kind, text) {
         Some(Ok(command)) => command,
         Some(Err(error)) => return Err(unreadable(Some(id), &error)),
-        None => return Err(Box::new(Unreadable { re: Some(id), refusal: Code::UnknownType.into() })),
+        None => {
+            return Err(Box::new(Unreadable {
+                re: Some(id),
+                refusal: Code::UnknownType.into(),
+            }));
+        }
     };
     Ok(Request { id, command })
 }
@@ -81,11 +86,17 @@ fn unreadable(re: Option<RequestId>, error: &serde_json::Error) -> Box<Unreadabl
     // The parser's sentence names fields and places; it quotes no value but short scalars of the asker's own.
     let mut sentence = format!("The request could not be read: {error}.");
     if sentence.len() > 240 {
-        let end = (0..=237).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=237)
+            .rev()
+            .find(|at| sentence.is_char_boundary(*at))
+            .unwrap_or(0);
         sentence.truncate(end);
         sentence.push_str("...");
     }
-    Box::new(Unreadable { re, refusal: Refusal::because(Code::BadRequest, sentence) })
+    Box::new(Unreadable {
+        re,
+        refusal: Refusal::because(Code::BadRequest, sentence),
+    })
 }
 
 /// Whether a `type` is one this server knows.
@@ -129,23 +140,45 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_ignored_and_unknown_types_keep_their_id() {
-        let request = decode(r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":3,"new":[{}]}"#);
+        let request =
+            decode(r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":3,"new":[{}]}"#);
         assert_eq!(request.expect("reads").id, RequestId::Number(1));
         let unknown = decode(r#"{"id":"x","type":"dance"}"#).expect_err("unknown");
-        assert_eq!((unknown.re, unknown.refusal.code), (Some(RequestId::Text("x".into())), Code::UnknownType));
+        assert_eq!(
+            (unknown.re, unknown.refusal.code),
+            (Some(RequestId::Text("x".into())), Code::UnknownType)
+        );
     }
 
     #[test]
     fn bad_json_is_refused_without_a_panic() {
-        let deep = format!(r#"{{"id":1,"type":"send","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        let at_bound = format!(r#"{{"id":1,"type":"dance","x":{}{}}}"#, "[".repeat(126), "]".repeat(126));
+        let deep = format!(
+            r#"{{"id":1,"type":"send","x":{}{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        let at_bound = format!(
+            r#"{{"id":1,"type":"dance","x":{}{}}}"#,
+            "[".repeat(126),
+            "]".repeat(126)
+        );
         assert_eq!(code(&at_bound), Code::UnknownType);
         for bad in [
-            "", "{", "[]", "null", "\"x\"", r#"{"type":"send"}"#, r#"{"id":1}"#, r#"{"id":-1,"type":"sync"}"#,
-            r#"{"id":9007199254740992,"type":"sync"}"#, r#"{"id":1,"type":"sync"} x"#, r#"{"id":1,"type":"sync","limit":1e999}"#,
+            "",
+            "{",
+            "[]",
+            "null",
+            "\"x\"",
+            r#"{"type":"send"}"#,
+            r#"{"id":1}"#,
+            r#"{"id":-1,"type":"sync"}"#,
+            r#"{"id":9007199254740992,"type":"sync"}"#,
+            r#"{"id":1,"type":"sync"} x"#,
+            r#"{"id":1,"type":"sync","limit":1e999}"#,
             r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":3,"seq":4}"#,
             r#"{"id":1,"type":"mark_read","conversation":"c0000000001","seq":99999999999999999999}"#,
-            r#"{"id":1,"id":2,"type":"sync"}"#, deep.as_str(),
+            r#"{"id":1,"id":2,"type":"sync"}"#,
+            deep.as_str(),
         ] {
             assert_eq!(code(bad), Code::BadRequest, "{bad:.60}");
         }
@@ -155,7 +188,11 @@ mod tests {
     fn every_type_decodes_to_its_own_command() {
         for kind in command::TYPES {
             let refused = decode(&format!(r#"{{"id":1,"type":"{kind}"}}"#)).err();
-            assert_ne!(refused.map(|bad| bad.refusal.code), Some(Code::UnknownType), "{kind}");
+            assert_ne!(
+                refused.map(|bad| bad.refusal.code),
+                Some(Code::UnknownType),
+                "{kind}"
+            );
             assert!(is_known_type(kind));
         }
     }

@@ -121,8 +121,9 @@ pub struct React {
     pub conversation: ConversationId,
     /// The message's seq.
     pub target: Seq,
-    /// At most 32 bytes.
+    /// 1 to 32 bytes, without blanks and controls.
     pub emoji: String,
+    /// Take the reaction back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remove: bool,
 }
@@ -130,6 +131,7 @@ pub struct React {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MarkRead {
     pub conversation: ConversationId,
+    /// The event read last; it must exist.
     pub seq: Seq,
 }
 
@@ -151,7 +153,7 @@ pub struct Create {
     pub kind: ConversationKind,
     /// 1 to 128 bytes.
     pub title: String,
-    /// First members beside oneself, at most 100.
+    /// First members beside oneself, at most 100, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<UserId>,
     #[serde(default)]
@@ -186,7 +188,7 @@ pub struct Plain {
 pub struct Invite {
     pub client_id: ClientId,
     pub conversation: ConversationId,
-    /// At most 100.
+    /// 1 to 100, each once.
     pub users: Vec<UserId>,
 }
 
@@ -228,7 +230,7 @@ pub struct Mute {
     pub client_id: ClientId,
     pub conversation: ConversationId,
     pub user: UserId,
-    /// Seconds from now; 0 ends the mute; left out means until someone ends it.
+    /// Seconds from now, at most ten years; 0 ends the mute; left out means until someone ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
 }
@@ -236,7 +238,7 @@ pub struct Mute {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     pub conversation: ConversationId,
-    /// Events with a larger seq, ascending. Without `after` and `before`: the newest page.
+    /// Events with a larger seq, ascending. Without `after` and `before` (never both): the newest page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Seq>,
     /// Events with a smaller seq; the page is still ascending.
@@ -271,9 +273,12 @@ pub struct Members {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readers {
     pub conversation: ConversationId,
+    /// Members who have read this far or further.
     pub seq: Seq,
+    /// The last user of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<UserId>,
+    /// 1 to 200; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -290,7 +295,30 @@ pub struct Sync {
 
 /// Every `type` a request may have, for error texts, the token buckets and the documents' tests.
 pub const TYPES: &[&str] = &[
-    "hello", "send", "edit", "recall", "react", "mark_read", "typing", "presence", "create", "update", "leave",
-    "dissolve", "invite", "join", "approve", "kick", "ban", "role", "mute", "transfer", "history",
-    "conversations", "discover", "members", "readers", "sync",
+    "hello",
+    "send",
+    "edit",
+    "recall",
+    "react",
+    "mark_read",
+    "typing",
+    "presence",
+    "create",
+    "update",
+    "leave",
+    "dissolve",
+    "invite",
+    "join",
+    "approve",
+    "kick",
+    "ban",
+    "role",
+    "mute",
+    "transfer",
+    "history",
+    "conversations",
+    "discover",
+    "members",
+    "readers",
+    "sync",
 ];

@@ -65,6 +65,7 @@ impl Body {
 /// One event of a conversation's log: `{"type":"event", ...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename = "event")]
+#[schemars(rename = "Event", transform = says_its_type)]
 pub struct Event {
     pub conversation: ConversationId,
     pub seq: Seq,
@@ -83,10 +84,29 @@ pub struct Event {
     pub what: What,
 }
 
+/// `type`, which serde writes by itself and the schema would leave out.
+fn says_its_type(schema: &mut schemars::Schema) {
+    let object = schema.ensure_object();
+    if let Some(properties) = object
+        .get_mut("properties")
+        .and_then(|properties| properties.as_object_mut())
+    {
+        let event = schemars::json_schema!({ "type": "string", "const": "event" });
+        properties.insert("type".into(), event.to_value());
+    }
+    if let Some(required) = object
+        .get_mut("required")
+        .and_then(|required| required.as_array_mut())
+    {
+        required.insert(0, "type".into());
+    }
+}
+
 /// What happened, told apart by `kind`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
+    /// Somebody posted. The only kind that raises `count`.
     Message {
         /// Absent once erased.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,22 +117,26 @@ pub enum What {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
     },
+    /// The message's body is now this; of several, that of the largest seq.
     Edited {
+        /// The message's seq.
         target: Seq,
+        /// Absent once the message was recalled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Body>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
     },
-    Recalled {
-        target: Seq,
-    },
+    /// The body of the message and of its edits is to be erased, in every copy.
+    Recalled { target: Seq },
+    /// For each (target, by, emoji) the largest seq says whether the reaction is there.
     Reaction {
         target: Seq,
         emoji: String,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         removed: bool,
     },
+    /// `by` founded it and is its owner.
     Created {
         conversation_kind: ConversationKind,
         title: String,
@@ -120,6 +144,7 @@ pub enum What {
         join: JoinRule,
         history: bool,
     },
+    /// Only the settings that were given.
     Updated {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
@@ -130,39 +155,34 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mute_all: Option<bool>,
     },
-    Joined {
-        users: Vec<UserId>,
-    },
+    /// These are members from here on; open requests of theirs are settled.
+    Joined { users: Vec<UserId> },
+    /// `by` asks to join.
     JoinRequested {},
-    JoinDeclined {
-        user: UserId,
-    },
+    /// Their request is settled; they may ask again.
+    JoinDeclined { user: UserId },
+    /// `by` is no longer a member.
     Left {},
-    Removed {
-        user: UserId,
-    },
-    Banned {
-        user: UserId,
-    },
-    Unbanned {
-        user: UserId,
-    },
-    Role {
-        user: UserId,
-        role: Role,
-    },
+    /// No longer a member.
+    Removed { user: UserId },
+    /// No longer a member if they were, and may not come back.
+    Banned { user: UserId },
+    /// May come back.
+    Unbanned { user: UserId },
+    /// Their role is now this.
+    Role { user: UserId, role: Role },
+    /// They may not send, edit or react.
     Muted {
         user: UserId,
         /// Shown time of its end; absent: until someone ends it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
-    Unmuted {
-        user: UserId,
-    },
-    Transferred {
-        user: UserId,
-    },
+    /// They may again.
+    Unmuted { user: UserId },
+    /// `user` is the owner now, and `by` an admin.
+    Transferred { user: UserId },
+    /// The end: nobody is a member any more.
     Dissolved {},
 }
 
@@ -201,6 +221,22 @@ impl What {
 
 /// Every `kind` an event may have.
 pub const KINDS: &[&str] = &[
-    "message", "edited", "recalled", "reaction", "created", "updated", "joined", "join_requested", "join_declined",
-    "left", "removed", "banned", "unbanned", "role", "muted", "unmuted", "transferred", "dissolved",
+    "message",
+    "edited",
+    "recalled",
+    "reaction",
+    "created",
+    "updated",
+    "joined",
+    "join_requested",
+    "join_declined",
+    "left",
+    "removed",
+    "banned",
+    "unbanned",
+    "role",
+    "muted",
+    "unmuted",
+    "transferred",
+    "dissolved",
 ];

@@ -175,7 +175,16 @@ mod tests {
         let id = ConversationId::from_random([0xff; 8]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(UserId(0).to_string(), "u0000000000");
-        for bad in ["", "c", "u000000000", "c00000000000", "c000000000i", "U0000000000", "cZ000000000", "czzzzzzzzzz"] {
+        for bad in [
+            "",
+            "c",
+            "u000000000",
+            "c00000000000",
+            "c000000000i",
+            "U0000000000",
+            "cZ000000000",
+            "czzzzzzzzzz",
+        ] {
             assert!(bad.parse::<ConversationId>().is_err(), "{bad}");
         }
     }

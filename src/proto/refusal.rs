@@ -101,18 +101,29 @@ impl Refusal {
             Code::InFlight => Some(0),
             _ => None,
         };
-        Refusal { code, message: code.message().into(), next: code.next().into(), retry_after_ms }
+        Refusal {
+            code,
+            message: code.message().into(),
+            next: code.next().into(),
+            retry_after_ms,
+        }
     }
 
     /// The code with a sentence that fits the case better.
     #[must_use]
     pub fn because(code: Code, message: impl Into<String>) -> Refusal {
-        Refusal { message: message.into(), ..Refusal::new(code) }
+        Refusal {
+            message: message.into(),
+            ..Refusal::new(code)
+        }
     }
 
     #[must_use]
     pub fn later(code: Code, retry_after_ms: u64) -> Refusal {
-        Refusal { retry_after_ms: Some(retry_after_ms), ..Refusal::new(code) }
+        Refusal {
+            retry_after_ms: Some(retry_after_ms),
+            ..Refusal::new(code)
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::core::roster::Roster;
 use crate::hub::Kind;
 use crate::limits;
 use crate::proto::answer::{
-    ConversationInfo, ConversationPage, DiscoverPage, HistoryPage, MemberInfo, MemberPage, PresenceList, ReaderPage,
-    SyncPage,
+    ConversationInfo, ConversationPage, DiscoverPage, HistoryPage, MemberInfo, MemberPage, PresenceList,
+    ReaderPage, SyncPage,
 };
 use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
 use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, Role, Seq, UserId, What};
@@ -23,20 +23,31 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
     match question {
         Command::MarkRead(mark) => mark_read(services, who, mark).await,
         Command::Typing(typing) => typing_notice(services, who, &typing),
-        Command::Presence(_) => Ok(Answer::Presence(PresenceList { online: services.hub.online_peers(who.user) })),
+        Command::Presence(_) => Ok(Answer::Presence(PresenceList {
+            online: services.hub.online_peers(who.user),
+        })),
         Command::History(history) => history_page(services, who, &history).await.map(Answer::History),
-        Command::Conversations(list) => conversations(services, who, &list).await.map(Answer::Conversations),
+        Command::Conversations(list) => conversations(services, who, &list)
+            .await
+            .map(Answer::Conversations),
         Command::Discover(list) => discover(services, &list).await.map(Answer::Discover),
         Command::Members(list) => members(services, who, &list).await.map(Answer::Members),
         Command::Readers(list) => readers(services, who, &list).await.map(Answer::Readers),
         Command::Sync(sync) => sync_page(services, who, &sync).await.map(Answer::Sync),
-        Command::Hello(_) => Err(Refusal::because(Code::BadRequest, "This connection is signed in already.")),
+        Command::Hello(_) => Err(Refusal::because(
+            Code::BadRequest,
+            "This connection is signed in already.",
+        )),
         _ => Err(Code::UnknownType.into()),
     }
 }
 
 /// The people of a conversation that the asker is in; to anyone else it does not exist.
-async fn readable(services: &Services, who: &Who, conversation: ConversationId) -> Result<Arc<Roster>, Refusal> {
+async fn readable(
+    services: &Services,
+    who: &Who,
+    conversation: ConversationId,
+) -> Result<Arc<Roster>, Refusal> {
     let roster = match services.hub.roster(conversation) {
         Some(roster) => roster,
         None => services.store.roster(conversation).await?.ok_or(Code::NotFound)?,
@@ -49,7 +60,10 @@ fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(_) => Err(Refusal::because(Code::BadRequest, format!("`limit` is 1 to {most}."))),
+        Some(_) => Err(Refusal::because(
+            Code::BadRequest,
+            format!("`limit` is 1 to {most}."),
+        )),
     }
 }
 
@@ -57,9 +71,19 @@ async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Ans
     let roster = readable(services, who, mark.conversation).await?;
     let last = services.store.standing(mark.conversation).await?.last_seq;
     permit::may_mark(&roster, who.user, mark.seq, last)?;
-    if services.store.mark_read(who.user, mark.conversation, mark.seq).await? {
-        let notice = Notice::Read { conversation: mark.conversation, user: who.user, seq: mark.seq };
-        services.hub.tell(&[mark.conversation], who.user, Kind::Read, &notice);
+    if services
+        .store
+        .mark_read(who.user, mark.conversation, mark.seq)
+        .await?
+    {
+        let notice = Notice::Read {
+            conversation: mark.conversation,
+            user: who.user,
+            seq: mark.seq,
+        };
+        services
+            .hub
+            .tell(&[mark.conversation], who.user, Kind::Read, &notice);
     }
     Ok(Answer::Ok {})
 }
@@ -68,8 +92,14 @@ fn typing_notice(services: &Services, who: &Who, typing: &command::Typing) -> Re
     let conversation = typing.conversation;
     let roster = services.hub.roster(conversation).ok_or(Code::NotFound)?;
     permit::may_read(&roster, who.user)?;
-    let notice = Notice::Typing { conversation, user: who.user, on: typing.on };
-    services.hub.tell(&[conversation], who.user, Kind::Typing, &notice);
+    let notice = Notice::Typing {
+        conversation,
+        user: who.user,
+        on: typing.on,
+    };
+    services
+        .hub
+        .tell(&[conversation], who.user, Kind::Typing, &notice);
     Ok(Answer::Ok {})
 }
 
@@ -78,7 +108,10 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     let limit = bound(ask.limit, 50, limits::PAGE_EVENTS)?;
     let span = match (ask.after, ask.before) {
         (Some(_), Some(_)) => {
-            return Err(Refusal::because(Code::BadRequest, "A page goes `after` a seq or `before` one, not both."));
+            return Err(Refusal::because(
+                Code::BadRequest,
+                "A page goes `after` a seq or `before` one, not both.",
+            ));
         }
         (Some(after), None) => Span::After(after),
         (None, Some(before)) => Span::Before(before),
@@ -87,22 +120,36 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
     let visible = audience::visible(&roster, who.user);
-    let page = services.store.page(conversation, span, visible.ranges().to_vec(), limit).await?;
+    let page = services
+        .store
+        .page(conversation, span, visible.ranges().to_vec(), limit)
+        .await?;
     let standing = services.store.standing(conversation).await?;
     let mut events: Vec<_> = page.events.into_iter().map(|(_, event)| event).collect();
-    let messages = events.iter().filter(|event| matches!(event.what, What::Message { .. })).map(|event| event.seq);
+    let messages = events
+        .iter()
+        .filter(|event| matches!(event.what, What::Message { .. }))
+        .map(|event| event.seq);
     let targets: Vec<Seq> = messages.collect();
     let mut annotations = Vec::new();
     if let (false, Some(end)) = (targets.is_empty(), events.last().map(|event| event.seq)) {
-        annotations =
-            services.store.annotations(conversation, targets, end, visible.ranges().to_vec()).await?;
+        annotations = services
+            .store
+            .annotations(conversation, targets, end, visible.ranges().to_vec())
+            .await?;
     }
     // The asker may have been removed while the store was read.
     let roster = readable(services, who, conversation).await?;
     events.retain(|event| audience::may_see(&roster, who.user, event.seq));
     annotations.retain(|event| audience::may_see(&roster, who.user, event.seq));
     let last_seq = visible.newest(standing.last_seq);
-    Ok(HistoryPage { conversation, events, annotations, more: page.more, last_seq })
+    Ok(HistoryPage {
+        conversation,
+        events,
+        annotations,
+        more: page.more,
+        last_seq,
+    })
 }
 
 /// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
@@ -125,14 +172,21 @@ fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
     })
 }
 
-async fn conversations(services: &Services, who: &Who, ask: &Conversations) -> Result<ConversationPage, Refusal> {
+async fn conversations(
+    services: &Services,
+    who: &Who,
+    ask: &Conversations,
+) -> Result<ConversationPage, Refusal> {
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let mut ids = services.store.conversations_of(who.user).await?;
     ids.retain(|id| ask.after.is_none_or(|after| *id > after));
     let more = ids.len() > limit;
     ids.truncate(limit);
     let listed = services.store.list(who.user, ids).await?;
-    let conversations = listed.iter().filter_map(|listed| info(listed, who.user)).collect();
+    let conversations = listed
+        .iter()
+        .filter_map(|listed| info(listed, who.user))
+        .collect();
     Ok(ConversationPage { conversations, more })
 }
 
@@ -147,11 +201,17 @@ async fn discover(services: &Services, ask: &Conversations) -> Result<DiscoverPa
 async fn members(services: &Services, who: &Who, ask: &Members) -> Result<MemberPage, Refusal> {
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let roster = readable(services, who, ask.conversation).await?;
-    let later = roster.members().iter().filter(|member| ask.after.is_none_or(|after| member.user > after));
+    let later = roster
+        .members()
+        .iter()
+        .filter(|member| ask.after.is_none_or(|after| member.user > after));
     let mut page: Vec<_> = later.take(limit + 1).copied().collect();
     let more = page.len() > limit;
     page.truncate(limit);
-    let infos = services.store.user_infos(page.iter().map(|member| member.user).collect()).await?;
+    let infos = services
+        .store
+        .user_infos(page.iter().map(|member| member.user).collect())
+        .await?;
     let now = services.store.clock().now();
     let members = page.iter().map(|member| {
         let info = infos.iter().find(|info| info.user == member.user);
@@ -160,13 +220,26 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
             name: info.map(|info| info.name.clone()).unwrap_or_default(),
             display_name: info.map(|info| info.display_name.clone()).unwrap_or_default(),
             role: member.role(),
-            muted: roster.mute(member.user).is_some_and(|mute| permit::is_muted(mute, now)),
+            muted: roster
+                .mute(member.user)
+                .is_some_and(|mute| permit::is_muted(mute, now)),
         }
     });
-    let manages = roster.member(who.user).is_some_and(|member| member.role() >= Role::Admin) && ask.after.is_none();
-    let (requests, banned) =
-        if manages { (roster.requests.clone(), roster.banned.clone()) } else { (Vec::new(), Vec::new()) };
-    Ok(MemberPage { members: members.collect(), requests, banned, more })
+    let manages = roster
+        .member(who.user)
+        .is_some_and(|member| member.role() >= Role::Admin)
+        && ask.after.is_none();
+    let (requests, banned) = if manages {
+        (roster.requests.clone(), roster.banned.clone())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    Ok(MemberPage {
+        members: members.collect(),
+        requests,
+        banned,
+        more,
+    })
 }
 
 async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<ReaderPage, Refusal> {
@@ -181,9 +254,15 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let head = services.store.head();
     let from = match &ask.after {
-        None => Position { epoch: head.epoch, log: 0, accounts: 0 },
+        None => Position {
+            epoch: head.epoch,
+            log: 0,
+            accounts: 0,
+        },
         Some(token) => Position::from_token(token)
-            .filter(|place| place.epoch == head.epoch && place.log <= head.log && place.accounts <= head.accounts)
+            .filter(|place| {
+                place.epoch == head.epoch && place.log <= head.log && place.accounts <= head.accounts
+            })
             .ok_or(Code::Resync)?,
     };
     let mut changed = services.store.changed(who.user, from.log).await?;
@@ -203,10 +282,18 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
     let listed = services.store.list(who.user, ids).await?;
     Ok(SyncPage {
-        conversations: listed.iter().filter_map(|listed| info(listed, who.user)).collect(),
+        conversations: listed
+            .iter()
+            .filter_map(|listed| info(listed, who.user))
+            .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
         users: users.into_iter().map(|(_, info)| info).collect(),
         more: more_conversations || more_users,
-        resume: Position { epoch: head.epoch, log: reached, accounts }.to_token(),
+        resume: Position {
+            epoch: head.epoch,
+            log: reached,
+            accounts,
+        }
+        .to_token(),
     })
 }

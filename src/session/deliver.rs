@@ -40,7 +40,11 @@ pub enum Filled {
     /// The taker has enough; go on when it has room.
     Full,
     /// A page of the store comes next: `read_page`.
-    Page { conversation: ConversationId, after: Pos, roster: Arc<Roster> },
+    Page {
+        conversation: ConversationId,
+        after: Pos,
+        roster: Arc<Roster>,
+    },
     /// The reader is too far behind to be walked there: it is told, and stands at the end now. It was here:
     Behind(Pos),
 }
@@ -51,7 +55,11 @@ pub type Take<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
 impl Deliver {
     #[must_use]
     pub fn from(position: Pos, noticed: u64) -> Deliver {
-        Deliver { position, noticed, round: None }
+        Deliver {
+            position,
+            noticed,
+            round: None,
+        }
     }
 
     /// Whether a round is under way.
@@ -66,7 +74,9 @@ impl Deliver {
             if self.round.is_none() && !self.begin(hub, bell) {
                 return Filled::Idle;
             }
-            let Some(round) = &mut self.round else { return Filled::Idle };
+            let Some(round) = &mut self.round else {
+                return Filled::Idle;
+            };
             let Some((conversation, after)) = round.current else {
                 (self.position, self.noticed) = (round.target.max(self.position), round.stamp);
                 self.round = None;
@@ -82,7 +92,11 @@ impl Deliver {
                     return Filled::Full;
                 }
                 Walk::Older(roster) if round.pages < PAGES => {
-                    return Filled::Page { conversation, after, roster };
+                    return Filled::Page {
+                        conversation,
+                        after,
+                        roster,
+                    };
                 }
                 Walk::Older(_) => {
                     let behind = self.position;
@@ -114,12 +128,24 @@ impl Deliver {
             }
             Hint::One(conversation) => {
                 let current = Some((conversation, self.position));
-                self.round = Some(Box::new(Round { target, stamp, current, rest: Vec::new(), pages: 0 }));
+                self.round = Some(Box::new(Round {
+                    target,
+                    stamp,
+                    current,
+                    rest: Vec::new(),
+                    pages: 0,
+                }));
                 return true;
             }
             Hint::Many => hub.moved(bell.user(), self.position, self.noticed),
         };
-        let mut round = Round { target, stamp, current: None, rest, pages: 0 };
+        let mut round = Round {
+            target,
+            stamp,
+            current: None,
+            rest,
+            pages: 0,
+        };
         round.current = round.rest.pop().map(|next| (next, self.position));
         self.round = Some(Box::new(round));
         true
@@ -136,8 +162,12 @@ impl Deliver {
         take: &mut (dyn FnMut(&[u8]) -> bool + Send),
     ) -> Result<(), Refusal> {
         let visible = audience::visible(&roster, bell.user()).ranges().to_vec();
-        let page = store.page(conversation, Span::AfterPos(after), visible, limits::PAGE_EVENTS).await?;
-        let Some(round) = &mut self.round else { return Ok(()) };
+        let page = store
+            .page(conversation, Span::AfterPos(after), visible, limits::PAGE_EVENTS)
+            .await?;
+        let Some(round) = &mut self.round else {
+            return Ok(());
+        };
         round.pages += 1;
         let roster = hub.roster(conversation).unwrap_or(roster);
         let mut last = after;

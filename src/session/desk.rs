@@ -21,7 +21,10 @@ pub struct Desk {
 impl Desk {
     #[must_use]
     pub fn new(bell: Arc<Bell>) -> Desk {
-        Desk { bell, answers: Mutex::new(Vec::new()) }
+        Desk {
+            bell,
+            answers: Mutex::new(Vec::new()),
+        }
     }
 
     /// Takes all answers; an idle desk keeps no room for them.
@@ -50,7 +53,12 @@ impl Single {
     #[must_use]
     pub fn new() -> (Arc<Single>, oneshot::Receiver<Result<Receipt, Refusal>>) {
         let (answer, receive) = oneshot::channel();
-        (Arc::new(Single { answer: Mutex::new(Some(answer)) }), receive)
+        (
+            Arc::new(Single {
+                answer: Mutex::new(Some(answer)),
+            }),
+            receive,
+        )
     }
 }
 

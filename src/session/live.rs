@@ -15,7 +15,7 @@ use crate::hub::{Bell, Kind, Pos};
 use crate::limits::{self, Bucket};
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
-use crate::proto::command::{Hello, Sync};
+use crate::proto::command::Hello;
 use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
 use crate::store::Waiter;
 
@@ -85,8 +85,12 @@ impl Session {
     ) -> Result<Signed, Refusal> {
         let token = hello.token.as_deref().or(header_token).ok_or(Code::NotSignedIn)?;
         let who = Who::from(services.accounts.authenticate(token).await?);
-        let bell = Arc::new(Bell::new(who.user, who.device, services.limits.connections_per_user));
-        services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
+        let bell = Arc::new(Bell::new(
+            who.user,
+            who.device,
+            services.limits.connections_per_user,
+        ));
+        let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
             desk: Arc::new(Desk::new(bell)),
@@ -106,7 +110,13 @@ impl Session {
         open_conversations(services, who.user).await?;
         let catch_up = session.place(hello.resume.as_deref()).await?;
         services.pulse.join(&session.desk.bell);
-        services.hub.tell_all(who.user, Kind::Presence, &Notice::Presence { user: who.user, online: true });
+        if is_first {
+            let notice = Notice::Presence {
+                user: who.user,
+                online: true,
+            };
+            services.hub.tell_all(who.user, Kind::Presence, &notice);
+        }
         let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
         Ok(Signed { session, welcome })
     }
@@ -143,7 +153,12 @@ impl Session {
     }
 
     fn token(&self, log: Pos) -> String {
-        Position { epoch: self.services.store.head().epoch, log, accounts: self.accounts }.to_token()
+        Position {
+            epoch: self.services.store.head().epoch,
+            log,
+            accounts: self.accounts,
+        }
+        .to_token()
     }
 
     fn welcome(&self, catch_up: CatchUp) -> Welcome {
@@ -256,7 +271,9 @@ impl Session {
     /// Takes a token from the bucket of the command's kind.
     fn afford(&mut self, command: &Command) -> Result<(), Refusal> {
         let (at, bucket): (usize, &Bucket) = match command {
-            Command::Send(_) | Command::Edit(_) | Command::Recall(_) | Command::React(_) => (0, &limits::BUCKET_SEND),
+            Command::Send(_) | Command::Edit(_) | Command::Recall(_) | Command::React(_) => {
+                (0, &limits::BUCKET_SEND)
+            }
             Command::MarkRead(_) | Command::Typing(_) | Command::Presence(_) => (1, &limits::BUCKET_NOTICE),
             Command::History(_)
             | Command::Conversations(_)
@@ -276,7 +293,9 @@ impl Session {
     pub fn fill(&mut self, put: &mut dyn FnMut(&[u8]) -> bool) -> Writing {
         let mut room = true;
         for (slot, outcome) in self.desk.take() {
-            let Some(at) = self.pending.iter().position(|(waiting, _)| *waiting == slot) else { continue };
+            let Some(at) = self.pending.iter().position(|(waiting, _)| *waiting == slot) else {
+                continue;
+            };
             let (_, id) = self.pending.swap_remove(at);
             match outcome {
                 Ok(receipt) => {
@@ -298,7 +317,11 @@ impl Session {
         match self.deliver.fill(&self.services.hub, &self.desk.bell, put) {
             Filled::Idle => Writing::Idle,
             Filled::Full => Writing::Full,
-            Filled::Page { conversation, after, roster } => Writing::Page(PageAsk(conversation, after, roster)),
+            Filled::Page {
+                conversation,
+                after,
+                roster,
+            } => Writing::Page(PageAsk(conversation, after, roster)),
             Filled::Behind(from) => {
                 let resume = self.token(from);
                 put(&codec::encode_notice(&Notice::Behind { resume }));
@@ -308,10 +331,27 @@ impl Session {
     }
 
     /// Reads a page that `fill` asked for, and gives its events.
-    pub async fn page(&mut self, ask: PageAsk, put: &mut (dyn FnMut(&[u8]) -> bool + Send)) -> Result<(), Refusal> {
+    pub async fn page(
+        &mut self,
+        ask: PageAsk,
+        put: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    ) -> Result<(), Refusal> {
         let PageAsk(conversation, after, roster) = ask;
-        let Session { services, desk, deliver, .. } = self;
-        deliver.read_page(&services.store, &services.hub, &desk.bell, (conversation, after, roster), put).await
+        let Session {
+            services,
+            desk,
+            deliver,
+            ..
+        } = self;
+        deliver
+            .read_page(
+                &services.store,
+                &services.hub,
+                &desk.bell,
+                (conversation, after, roster),
+                put,
+            )
+            .await
     }
 
     /// Something came from the other end.
@@ -328,9 +368,15 @@ impl Session {
         self.desk.bell.hint_many();
         if !self.deliver.is_busy() && self.deliver.position > self.told {
             self.told = self.deliver.position;
-            put(&codec::encode_notice(&Notice::Position { resume: self.token(self.told) }));
+            put(&codec::encode_notice(&Notice::Position {
+                resume: self.token(self.told),
+            }));
         }
-        if silence >= limits::PING_EVERY.as_secs() / 2 { Beat::Ping } else { Beat::Nothing }
+        if silence >= limits::PING_EVERY.as_secs() / 2 {
+            Beat::Ping
+        } else {
+            Beat::Nothing
+        }
     }
 }
 
@@ -346,7 +392,10 @@ impl Drop for Session {
 }
 
 /// Keeps a user's conversations in memory while the user is connected.
-pub(super) async fn open_conversations(services: &Services, user: crate::proto::UserId) -> Result<(), Refusal> {
+pub(super) async fn open_conversations(
+    services: &Services,
+    user: crate::proto::UserId,
+) -> Result<(), Refusal> {
     let conversations = services.store.conversations_of(user).await?;
     let unknown = services.hub.open(user, &conversations);
     if unknown.is_empty() {
@@ -356,10 +405,4 @@ pub(super) async fn open_conversations(services: &Services, user: crate::proto::
         services.hub.fill(listed.roster, listed.standing.last_pos);
     }
     Ok(())
-}
-
-/// A sync as a face without a live socket asks it.
-#[must_use]
-pub fn sync_after(after: Option<String>) -> Command {
-    Command::Sync(Sync { after, limit: None })
 }

@@ -40,6 +40,10 @@ pub struct Who {
 
 impl From<accounts::Caller> for Who {
     fn from(caller: accounts::Caller) -> Who {
-        Who { user: caller.user, device: caller.device_no, device_id: caller.device_id }
+        Who {
+            user: caller.user,
+            device: caller.device_no,
+            device_id: caller.device_id,
+        }
     }
 }

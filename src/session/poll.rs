@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::deliver::{Deliver, Filled};
 use super::{Services, Who};
+use crate::clock::monotonic;
 use crate::core::cursor::{Position, Start};
 use crate::hub::Bell;
 use crate::limits;
@@ -39,7 +40,10 @@ impl Drop for Attached<'_> {
 /// Runs one request frame and gives the reply frame; a refusal comes with its HTTP status.
 pub async fn command(services: &Services, who: &Who, text: &str) -> (u16, Vec<u8>) {
     let (re, outcome) = match codec::decode(text) {
-        Ok(Request { id, command: Command::Hello(_) | Command::Presence(_) }) => {
+        Ok(Request {
+            id,
+            command: Command::Hello(_) | Command::Presence(_),
+        }) => {
             let refusal = Refusal::because(Code::BadRequest, "This command needs a live socket.");
             (Some(id), Err(refusal))
         }
@@ -63,25 +67,43 @@ pub async fn history(services: &Services, who: &Who, ask: History) -> Result<Vec
 }
 
 /// Waits up to `wait` for events after a token.
-pub async fn sync(services: &Services, who: &Who, after: Option<&str>, wait: Duration) -> Result<Polled, Refusal> {
-    let bell = Arc::new(Bell::new(who.user, who.device, services.limits.connections_per_user));
+pub async fn sync(
+    services: &Services,
+    who: &Who,
+    after: Option<&str>,
+    wait: Duration,
+) -> Result<Polled, Refusal> {
+    let bell = Arc::new(Bell::new(
+        who.user,
+        who.device,
+        services.limits.connections_per_user,
+    ));
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
     let attached = Attached { services, bell };
     super::live::open_conversations(services, who.user).await?;
     let head = services.store.head();
     let rung = services.hub.rung().min(head.log);
     let from = match Position::start(after, head) {
-        Start::Walk(from) => Position { log: from.log.min(rung), ..from },
+        Start::Walk(from) => Position {
+            log: from.log.min(rung),
+            ..from
+        },
         Start::List => return Ok(nothing(CatchUp::Sync, Position { log: rung, ..head })),
         Start::Resync => return Ok(nothing(CatchUp::Resync, Position { log: rung, ..head })),
     };
     let mut deliver = Deliver::from(from.log, services.hub.stamp());
     attached.bell.hint_many();
     let mut events = Vec::new();
-    let deadline = tokio::time::Instant::now() + wait.min(limits::POLL_WAIT);
+    let deadline = tokio::time::Instant::from_std(monotonic() + wait.min(limits::POLL_WAIT));
     loop {
         if let Some(end) = gather(&attached, &mut deliver, &mut events).await? {
-            return Ok(nothing(end, Position { log: deliver.position, ..from }));
+            return Ok(nothing(
+                end,
+                Position {
+                    log: deliver.position,
+                    ..from
+                },
+            ));
         }
         if !events.is_empty() {
             break;
@@ -95,12 +117,24 @@ pub async fn sync(services: &Services, who: &Who, after: Option<&str>, wait: Dur
         }
         let _ = attached.bell.take();
     }
-    let resume = Position { log: deliver.position, ..from }.to_token();
-    Ok(Polled { events, catch_up: CatchUp::Streaming, resume })
+    let resume = Position {
+        log: deliver.position,
+        ..from
+    }
+    .to_token();
+    Ok(Polled {
+        events,
+        catch_up: CatchUp::Streaming,
+        resume,
+    })
 }
 
 fn nothing(catch_up: CatchUp, at: Position) -> Polled {
-    Polled { events: Vec::new(), catch_up, resume: at.to_token() }
+    Polled {
+        events: Vec::new(),
+        catch_up,
+        resume: at.to_token(),
+    }
 }
 
 /// Gathers what is due now: to the end of the round, since a poll's token must not fall inside one.
@@ -125,9 +159,15 @@ async fn gather(
             Filled::Idle => return Ok(None),
             Filled::Full => {}
             Filled::Behind(_) => return Ok(Some(CatchUp::Sync)),
-            Filled::Page { conversation, after, roster } => {
+            Filled::Page {
+                conversation,
+                after,
+                roster,
+            } => {
                 let page = (conversation, after, roster);
-                deliver.read_page(&services.store, &services.hub, bell, page, &mut take).await?;
+                deliver
+                    .read_page(&services.store, &services.hub, bell, page, &mut take)
+                    .await?;
             }
         }
     }

@@ -25,7 +25,10 @@ impl Pulse {
     pub fn new() -> Arc<Pulse> {
         let slots = usize::try_from(limits::PING_EVERY.as_secs()).expect("a short interval");
         let slots = (0..slots).map(|_| Vec::new()).collect();
-        Arc::new(Pulse { wheel: Mutex::new(Wheel { slots, next_slot: 0 }), turned: AtomicU32::new(0) })
+        Arc::new(Pulse {
+            wheel: Mutex::new(Wheel { slots, next_slot: 0 }),
+            turned: AtomicU32::new(0),
+        })
     }
 
     /// Puts a session into the emptiest of a few slots, so that pulses spread evenly.
@@ -42,10 +45,12 @@ impl Pulse {
         let mut wheel = self.wheel.lock();
         let turned = self.turned.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         let at = turned as usize % wheel.slots.len();
-        wheel.slots[at].retain(|bell| bell.upgrade().is_some_and(|bell| {
-            bell.pulse();
-            true
-        }));
+        wheel.slots[at].retain(|bell| {
+            bell.upgrade().is_some_and(|bell| {
+                bell.pulse();
+                true
+            })
+        });
     }
 
     /// Seconds since the start: what sessions compare for silence.

@@ -24,7 +24,10 @@ pub enum Submitted {
 impl Who {
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor { user: self.user, device: self.device }
+        Actor {
+            user: self.user,
+            device: self.device,
+        }
     }
 }
 
@@ -73,20 +76,47 @@ pub async fn ask(
     Ok(None)
 }
 
-fn authorise(services: &Services, who: &Who, change: Change, roster: Option<&Roster>) -> Result<permit::Permit, Refusal> {
+fn authorise(
+    services: &Services,
+    who: &Who,
+    change: Change,
+    roster: Option<&Roster>,
+) -> Result<permit::Permit, Refusal> {
     permit::authorise(change, who.actor(), roster, services.store.clock().now())
 }
 
-fn append(services: &Services, permit: permit::Permit, waiter: &Arc<dyn Waiter>, slot: u32) -> Result<(), Refusal> {
+fn append(
+    services: &Services,
+    permit: permit::Permit,
+    waiter: &Arc<dyn Waiter>,
+    slot: u32,
+) -> Result<(), Refusal> {
     add(&METERS.sends, 1);
-    services.store.append(Append { permit, waiter: Arc::clone(waiter), slot, asked: monotonic() })
+    services.store.append(Append {
+        permit,
+        waiter: Arc::clone(waiter),
+        slot,
+        asked: monotonic(),
+    })
 }
 
 /// A receipt as it is told.
 #[must_use]
 pub fn ack(receipt: Receipt) -> Ack {
-    let Receipt { conversation, seq, ts, duplicate, erased } = receipt;
-    Ack { conversation, seq, ts, duplicate, erased }
+    let Receipt {
+        conversation,
+        seq,
+        ts,
+        duplicate,
+        erased,
+    } = receipt;
+    Ack {
+        conversation,
+        seq,
+        ts,
+        duplicate,
+        erased,
+    }
 }
 
 /// One command from start to answer, for faces without a live socket.

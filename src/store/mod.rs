@@ -60,14 +60,21 @@ pub enum AccountEffect {
     /// A profile changed.
     Profile(UserInfo),
     /// These sessions are over: one device's, or (without a device) all of the user's but the one excepted.
-    Revoked { user: UserId, device: Option<DeviceNo>, except: Option<DeviceNo> },
+    Revoked {
+        user: UserId,
+        device: Option<DeviceNo>,
+        except: Option<DeviceNo>,
+    },
 }
+
+/// Who waits, for which of its requests, and the outcome.
+pub type Answered = (Arc<dyn Waiter>, u32, Result<Receipt, Refusal>);
 
 /// What one synced transaction did, in the order in which it did it.
 #[derive(Default)]
 pub struct Commit {
     pub appended: Vec<Appended>,
-    pub answers: Vec<(Arc<dyn Waiter>, u32, Result<Receipt, Refusal>)>,
+    pub answers: Vec<Answered>,
     pub effects: Vec<AccountEffect>,
     /// The newest account change.
     pub accounts: u64,

@@ -8,9 +8,7 @@ mod writer;
 mod tests;
 
 pub use reader::Reader;
-pub use writer::{
-    head, push_binary, push_close, push_close_answer, push_ping, push_pong, push_text,
-};
+pub use writer::{head, push_binary, push_close, push_close_answer, push_ping, push_pong, push_text};
 
 use data_encoding::BASE64;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;

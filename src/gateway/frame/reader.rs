@@ -57,12 +57,7 @@ impl Reader {
     /// limits of the feed that reads them, so a sink that stops at the sign-in may raise the limits for what follows.
     ///
     /// After a violation, or after [`Incoming::Close`], the reader holds nothing and discards all it is fed.
-    pub fn feed(
-        &mut self,
-        input: &mut [u8],
-        limits: &Limits,
-        sink: Sink<'_>,
-    ) -> Result<usize, Violation> {
+    pub fn feed(&mut self, input: &mut [u8], limits: &Limits, sink: Sink<'_>) -> Result<usize, Violation> {
         let all = input.len();
         let fed = if self.ended {
             Ok(all)
@@ -189,20 +184,13 @@ impl Reader {
     }
 
     /// The next header and how much of `input` belongs to it; `None` when all of `input` did and more is missing.
-    fn read_header(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<(Header, usize)>, Violation> {
+    fn read_header(&mut self, input: &[u8], limits: &Limits) -> Result<Option<(Header, usize)>, Violation> {
         let unfinished = self
             .partial
             .as_ref()
             .and_then(|it| it.message.as_ref())
             .map(Message::unfinished);
-        let known = self
-            .partial
-            .as_ref()
-            .map_or(0, |it| usize::from(it.head_len));
+        let known = self.partial.as_ref().map_or(0, |it| usize::from(it.head_len));
         if known == 0
             && let Some(found) = Header::parse(input, unfinished, limits)?
         {
@@ -265,12 +253,7 @@ impl Reader {
         Ok((bytes.len(), flow))
     }
 
-    fn deliver(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        sink: Sink<'_>,
-    ) -> Result<Flow, Violation> {
+    fn deliver(&mut self, opcode: Opcode, payload: &[u8], sink: Sink<'_>) -> Result<Flow, Violation> {
         Ok(sink(match opcode {
             Opcode::Text => Incoming::Text(utf8(payload)?),
             Opcode::Binary => Incoming::Binary(payload),

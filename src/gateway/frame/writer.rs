@@ -33,20 +33,12 @@ pub fn push_binary(out: &mut Vec<u8>, payload: &[u8]) {
 
 /// A payload longer than [`MAX_CONTROL`] is cut: a longer control frame would end the connection.
 pub fn push_ping(out: &mut Vec<u8>, payload: &[u8]) {
-    push(
-        out,
-        Opcode::Ping,
-        &payload[..payload.len().min(MAX_CONTROL)],
-    );
+    push(out, Opcode::Ping, &payload[..payload.len().min(MAX_CONTROL)]);
 }
 
 /// The answer to a ping, with the ping's own payload (which the reader bounds by [`MAX_CONTROL`]).
 pub fn push_pong(out: &mut Vec<u8>, payload: &[u8]) {
-    push(
-        out,
-        Opcode::Pong,
-        &payload[..payload.len().min(MAX_CONTROL)],
-    );
+    push(out, Opcode::Pong, &payload[..payload.len().min(MAX_CONTROL)]);
 }
 
 /// A reason longer than what a control frame carries is cut between two characters.

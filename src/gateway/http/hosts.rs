@@ -26,8 +26,15 @@ impl Hosts {
     /// `names` without port; `origins` as `scheme://host[:port]`.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>, origins: impl IntoIterator<Item = String>) -> Hosts {
-        let names = names.into_iter().map(|name| name.to_lowercase()).chain(["localhost".to_owned()]).collect();
-        let origins = origins.into_iter().map(|origin| origin.trim_end_matches('/').to_lowercase()).collect();
+        let names = names
+            .into_iter()
+            .map(|name| name.to_lowercase())
+            .chain(["localhost".to_owned()])
+            .collect();
+        let origins = origins
+            .into_iter()
+            .map(|origin| origin.trim_end_matches('/').to_lowercase())
+            .collect();
         Hosts { names, origins }
     }
 
@@ -43,7 +50,9 @@ impl Hosts {
     /// Same origin by `Host`, or one of the listed.
     fn accepts(&self, origin: &str, authority: &str) -> bool {
         let origin = origin.to_lowercase();
-        let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let own = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         own.is_some_and(|own| own == authority.to_lowercase()) || self.origins.contains(&origin)
     }
 
@@ -68,7 +77,10 @@ impl Hosts {
 
 /// Refuses requests that came by a foreign name or from a foreign page.
 pub async fn guard(State(face): State<Arc<Face>>, request: Request, next: Next) -> Response {
-    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str().to_owned());
     match face.hosts.check(request.headers(), authority.as_deref()) {
         Ok(()) => next.run(request).await,
         Err(code) => Problem::from(code).into_response(),
@@ -93,7 +105,14 @@ mod tests {
 
     #[test]
     fn own_names_and_addresses_are_known_and_nothing_else() {
-        for host in ["kinglet.local", "KINGLET.local:8443", "localhost:8080", "192.168.1.5:8080", "[::1]:8080", "[fe80::1]"] {
+        for host in [
+            "kinglet.local",
+            "KINGLET.local:8443",
+            "localhost:8080",
+            "192.168.1.5:8080",
+            "[::1]:8080",
+            "[fe80::1]",
+        ] {
             assert_eq!(check(Some(host), None), Ok(()), "{host}");
         }
         for host in ["evil.example", "kinglet.local.evil.example", "", "1.2.3.4.evil"] {
@@ -108,7 +127,13 @@ mod tests {
         for origin in ["https://kinglet.local:8443", "https://chat.example"] {
             assert_eq!(check(own, Some(origin)), Ok(()), "{origin}");
         }
-        for origin in ["null", "https://evil.example", "https://kinglet.local", "kinglet.local:8443", "file://kinglet.local:8443"] {
+        for origin in [
+            "null",
+            "https://evil.example",
+            "https://kinglet.local",
+            "kinglet.local:8443",
+            "file://kinglet.local:8443",
+        ] {
             assert_eq!(check(own, Some(origin)), Err(Code::BadOrigin), "{origin}");
         }
     }

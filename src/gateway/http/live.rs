@@ -44,12 +44,22 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn command(State(face): State<Arc<Face>>, caller: ApiCaller, request: Request) -> Result<Response, Problem> {
+async fn command(
+    State(face): State<Arc<Face>>,
+    caller: ApiCaller,
+    request: Request,
+) -> Result<Response, Problem> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json"));
+        .is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or("")
+                .trim()
+                .eq_ignore_ascii_case("application/json")
+        });
     if !is_json {
         let sentence = "The body must be JSON, with `Content-Type: application/json`.";
         let refusal = Refusal::because(Code::BadRequest, sentence);
@@ -61,7 +71,8 @@ async fn command(State(face): State<Arc<Face>>, caller: ApiCaller, request: Requ
         .await
         .map_err(|_| Refusal::because(Code::BadRequest, "The body did not arrive in time."))?
         .map_err(|_| Code::TooLarge)?;
-    let text = std::str::from_utf8(&body).map_err(|_| Refusal::because(Code::BadRequest, "The body is not UTF-8."))?;
+    let text = std::str::from_utf8(&body)
+        .map_err(|_| Refusal::because(Code::BadRequest, "The body is not UTF-8."))?;
     let (status, reply) = poll::command(&face.services, &caller.0.into(), text).await;
     Ok(json(status, reply))
 }
@@ -73,7 +84,10 @@ async fn sync(
 ) -> Result<Response, Problem> {
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(limits::POLL_WAIT);
     let polled = poll::sync(&face.services, &caller.0.into(), query.after.as_deref(), wait).await?;
-    Ok(json(200, serde_json::to_vec(&polled).map_err(|_| Code::Internal)?))
+    Ok(json(
+        200,
+        serde_json::to_vec(&polled).map_err(|_| Code::Internal)?,
+    ))
 }
 
 async fn events(
@@ -83,8 +97,16 @@ async fn events(
     ApiQuery(query): ApiQuery<EventsQuery>,
 ) -> Result<Response, Problem> {
     let EventsQuery { after, before, limit } = query;
-    let ask = History { conversation, after, before, limit };
-    Ok(json(200, poll::history(&face.services, &caller.0.into(), ask).await?))
+    let ask = History {
+        conversation,
+        after,
+        before,
+        limit,
+    };
+    Ok(json(
+        200,
+        poll::history(&face.services, &caller.0.into(), ask).await?,
+    ))
 }
 
 fn has_word(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
@@ -105,22 +127,31 @@ async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<
         && has_word(headers, header::UPGRADE, "websocket");
     if !asks || !has_word(headers, header::SEC_WEBSOCKET_VERSION, "13") {
         let sentence = "This address speaks WebSocket (RFC 6455, version 13, over HTTP/1.1) only.";
-        return Err(Problem::with_status(StatusCode::UPGRADE_REQUIRED, Refusal::because(Code::BadRequest, sentence)));
+        return Err(Problem::with_status(
+            StatusCode::UPGRADE_REQUIRED,
+            Refusal::because(Code::BadRequest, sentence),
+        ));
     }
     if !has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
         let sentence = "Offer the subprotocol `kinglet.v1` in `Sec-WebSocket-Protocol`.";
         return Err(Refusal::because(Code::BadRequest, sentence).into());
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .and_then(|key| key.to_str().ok());
     let Some(accept) = key.and_then(frame::accept_key) else {
-        return Err(Refusal::because(Code::BadRequest, "`Sec-WebSocket-Key` is missing or malformed.").into());
+        return Err(
+            Refusal::because(Code::BadRequest, "`Sec-WebSocket-Key` is missing or malformed.").into(),
+        );
     };
     let token = bearer(headers).map(str::to_owned);
     let upgrading = hyper::upgrade::on(&mut request);
     let services = Arc::clone(&face.services);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrading.await else { return };
-        let Ok(parts) = downcast::<TokioIo<Conn>>(upgraded) else { return };
+        let Ok(parts) = downcast::<TokioIo<Conn>>(upgraded) else {
+            return;
+        };
         ws::open(parts.io.into_inner(), parts.read_buf.to_vec(), token, services).await;
     });
     let mut response = Response::new(Body::empty());
@@ -128,7 +159,10 @@ async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    headers.insert(
+        header::SEC_WEBSOCKET_PROTOCOL,
+        HeaderValue::from_static(SUBPROTOCOL),
+    );
     let accept = HeaderValue::from_str(&accept).map_err(|_| Code::Internal)?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)

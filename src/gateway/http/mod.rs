@@ -57,7 +57,10 @@ pub fn router(face: Arc<Face>) -> Router {
         .merge(web::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&face), hosts::guard))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&face),
+            hosts::guard,
+        ))
         .with_state(face)
 }
 

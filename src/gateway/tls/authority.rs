@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -47,11 +47,7 @@ const fn build_epoch() -> u64 {
         value = value * 10 + (digits[i] - b'0') as u64;
         i += 1;
     }
-    if value > OLDEST_BUILD {
-        value
-    } else {
-        OLDEST_BUILD
-    }
+    if value > OLDEST_BUILD { value } else { OLDEST_BUILD }
 }
 
 /// The authority's own key and certificate. Neither `Clone` nor `Debug`: the key stays where it is.
@@ -85,13 +81,12 @@ impl Authority {
     fn load(dir: &Path, pem: &[u8]) -> Result<Authority> {
         let der = CertificateDer::from_pem_slice(pem)
             .map_err(|cause| anyhow!("reading its certificate: {cause}"))?;
-        let key = PrivateKeyDer::from_pem_slice(pem)
-            .map_err(|cause| anyhow!("reading its key: {cause}"))?;
-        let key = KeyPair::from_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
-            .context("reading its key")?;
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|cause| anyhow!("reading its key: {cause}"))?;
+        let key =
+            KeyPair::from_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256).context("reading its key")?;
         let facts = Facts::read(&der)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der)
-            .map_err(|cause| anyhow!("parsing: {cause}"))?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&der).map_err(|cause| anyhow!("parsing: {cause}"))?;
         ensure!(
             parsed.public_key().subject_public_key.data.as_ref() == key.public_key_raw(),
             "its key and its certificate do not belong together"
@@ -132,12 +127,7 @@ impl Authority {
     }
 
     /// Whether a new leaf is due, and why.
-    pub(super) fn due(
-        &self,
-        leaf: &Facts,
-        names: &SanSet,
-        now: SystemTime,
-    ) -> Option<&'static str> {
+    pub(super) fn due(&self, leaf: &Facts, names: &SanSet, now: SystemTime) -> Option<&'static str> {
         if leaf.sans != *names {
             return Some("the names or addresses changed");
         }
@@ -148,10 +138,7 @@ impl Authority {
         if now < leaf.not_before {
             return Some("the clock went back to before the certificate began");
         }
-        let life = leaf
-            .not_after
-            .duration_since(leaf.not_before)
-            .unwrap_or_default();
+        let life = leaf.not_after.duration_since(leaf.not_before).unwrap_or_default();
         let aged = now > leaf.not_before + life.mul_f64(2.0 / 3.0);
         // A leaf that ends with its authority cannot get younger by being made again.
         (aged && leaf.not_after < self.facts.not_after).then_some("two thirds of its life are over")
@@ -173,8 +160,7 @@ impl Authority {
             "the box's own authority has expired; check the clock, else move {} away, restart, and let every device trust the new one",
             self.dir.join(AUTHORITY_FILE).display()
         );
-        let key =
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making the leaf's key")?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making the leaf's key")?;
         let mut params = CertificateParams::default();
         validity(&mut params, begin, end)?;
         params.subject_alt_names = names.to_rcgen()?;
@@ -183,22 +169,18 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let leaf = params
-            .signed_by(&key, &self.issuer)
-            .context("signing the leaf")?;
+        let leaf = params.signed_by(&key, &self.issuer).context("signing the leaf")?;
         let pem = format!("{}{}", key.serialize_pem(), leaf.pem());
         if let Err(cause) = write_secret(&self.dir, LEAF_FILE, pem.as_bytes()) {
             log::warn!("TLS: the new certificate is in use but could not be stored: {cause:#}");
         }
-        Identity::from_pem(pem.as_bytes(), pem.as_bytes(), provider)
-            .context("reading back the new leaf")
+        Identity::from_pem(pem.as_bytes(), pem.as_bytes(), provider).context("reading back the new leaf")
     }
 }
 
 fn make(dir: &Path, wanted: &SanSet, now: SystemTime) -> Result<()> {
     let mut random = [0u8; 3];
-    getrandom::fill(&mut random)
-        .map_err(|cause| anyhow!("asking the system for randomness: {cause}"))?;
+    getrandom::fill(&mut random).map_err(|cause| anyhow!("asking the system for randomness: {cause}"))?;
     let name = format!("Kinglet {} CA", data_encoding::HEXLOWER.encode(&random));
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making its key")?;
     let mut params = CertificateParams::default();
@@ -213,9 +195,7 @@ fn make(dir: &Path, wanted: &SanSet, now: SystemTime) -> Result<()> {
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(Permitted::for_new(wanted));
-    let certificate = params
-        .self_signed(&key)
-        .context("signing its certificate")?;
+    let certificate = params.self_signed(&key).context("signing its certificate")?;
     write_secret(
         dir,
         AUTHORITY_FILE,

@@ -64,11 +64,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// `chain` and `key` are PEM text; they may be one and the same. The key must belong to the first certificate.
-    pub(super) fn from_pem(
-        chain: &[u8],
-        key: &[u8],
-        provider: &CryptoProvider,
-    ) -> Result<Identity> {
+    pub(super) fn from_pem(chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Identity> {
         let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|cause| anyhow!("reading the certificate as PEM: {cause}"))?;
@@ -79,8 +75,8 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|cause| {
             anyhow!("reading the private key as PEM: {cause} (it must not have a pass phrase)")
         })?;
-        let key = CertifiedKey::from_der(chain, key, provider)
-            .context("pairing the certificate with its key")?;
+        let key =
+            CertifiedKey::from_der(chain, key, provider).context("pairing the certificate with its key")?;
         Ok(Identity {
             key: Arc::new(key),
             facts,
@@ -175,8 +171,7 @@ mod tests {
         let dir = dir.path().join("deep").join("tls");
         secret_dir(&dir).expect("made");
         fs::write(dir.join("a.pem.tmp"), b"half of a longer old file").expect("a leftover");
-        fs::set_permissions(dir.join("a.pem.tmp"), Permissions::from_mode(0o644))
-            .expect("open to all");
+        fs::set_permissions(dir.join("a.pem.tmp"), Permissions::from_mode(0o644)).expect("open to all");
         write_secret(&dir, "a.pem", b"new").expect("written");
         assert_eq!(fs::read(dir.join("a.pem")).expect("there"), b"new");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;

@@ -277,11 +277,7 @@ fn open_local(
     ))
 }
 
-fn current(
-    identity: &Identity,
-    left_out: Vec<String>,
-    authority: Option<AuthorityStatus>,
-) -> Current {
+fn current(identity: &Identity, left_out: Vec<String>, authority: Option<AuthorityStatus>) -> Current {
     let facts = &identity.facts;
     let status = TlsStatus {
         source: if authority.is_some() {
@@ -332,9 +328,8 @@ impl PemFiles {
 
 fn read_files(cert: &Path, key: &Path) -> Result<PemFiles> {
     let next = "check the path and that the server's user may read it";
-    let read = |path| {
-        read_bounded(path).with_context(|| format!("loading the TLS certificate and key; {next}"))
-    };
+    let read =
+        |path| read_bounded(path).with_context(|| format!("loading the TLS certificate and key; {next}"));
     Ok(PemFiles {
         cert: read(cert)?,
         key: read(key)?,
@@ -360,8 +355,8 @@ fn server_config(
     config.ignore_client_order = ignore_client_order;
     // Resumption costs the server nothing per client: the ticket holds the state, sealed by a key that rotates.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = rustls::crypto::ring::Ticketer::new()
-        .context("making the key that seals session tickets")?;
+    config.ticketer =
+        rustls::crypto::ring::Ticketer::new().context("making the key that seals session tickets")?;
     config.send_tls13_tickets = 1;
     // No 0-RTT: early data can be replayed by whoever recorded it.
     config.max_early_data_size = 0;
@@ -372,9 +367,7 @@ fn server_config(
 fn provider(aes_in_hardware: bool) -> (CryptoProvider, bool) {
     let mut provider = rustls::crypto::ring::default_provider();
     if !aes_in_hardware {
-        provider
-            .cipher_suites
-            .sort_by_key(|suite| !is_chacha(suite));
+        provider.cipher_suites.sort_by_key(|suite| !is_chacha(suite));
     }
     // A client with AES in hardware asks for AES; it is the box that is short of cycles.
     (provider, !aes_in_hardware)

@@ -27,8 +27,8 @@ const PRIVATE_RANGES: [(&str, u8); 8] = [
 /// Single labels that are a whole public tree: permitting one would permit everybody's names below it. Two-letter
 /// labels are all countries. Not a full list of top-level domains; it stops the likely accident, not intent.
 const PUBLIC_TREES: [&str; 16] = [
-    "app", "biz", "cloud", "com", "dev", "edu", "gov", "home", "info", "int", "mil", "net",
-    "online", "org", "site", "xyz",
+    "app", "biz", "cloud", "com", "dev", "edu", "gov", "home", "info", "int", "mil", "net", "online", "org",
+    "site", "xyz",
 ];
 
 /// What the operator and the network say this box is called.
@@ -68,9 +68,7 @@ impl Names {
         for name in &self.extra {
             wanted.dns.insert(normalise(name)?);
         }
-        wanted
-            .ips
-            .extend(self.addresses.iter().map(IpAddr::to_canonical));
+        wanted.ips.extend(self.addresses.iter().map(IpAddr::to_canonical));
         ensure!(
             wanted.len() <= MAX_NAMES,
             "naming the box: {} names and addresses are more than {MAX_NAMES}; list fewer extra names or addresses",
@@ -95,10 +93,7 @@ fn normalise(name: &str) -> Result<String> {
         let plain = label
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let fits = !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-');
+        let fits = !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
         ensure!(
             plain && fits,
             "naming the box: `{name}` is not a DNS name; {next}"
@@ -276,12 +271,7 @@ mod tests {
         let wanted = names.wanted().expect("plain names");
         assert_eq!(
             wanted.listed(),
-            [
-                "chat.example.org",
-                "kinglet",
-                "kinglet.local",
-                "192.168.1.9"
-            ]
+            ["chat.example.org", "kinglet", "kinglet.local", "192.168.1.9"]
         );
 
         let long = "a".repeat(64);
@@ -323,8 +313,7 @@ mod tests {
     fn a_host_named_like_a_public_tree_does_not_open_it() {
         let trees = |host: &str| {
             let constraints = Permitted::for_new(&Names::new(host).wanted().expect("plain"));
-            let is_host =
-                |tree: &GeneralSubtree| *tree == GeneralSubtree::DnsName(host.to_string());
+            let is_host = |tree: &GeneralSubtree| *tree == GeneralSubtree::DnsName(host.to_string());
             constraints.permitted_subtrees.iter().any(is_host)
         };
         assert!(trees("kinglet"));

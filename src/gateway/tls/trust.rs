@@ -319,7 +319,8 @@ mod tests {
     #[test]
     fn the_fingerprint_is_sha256_and_the_words_are_its_first_six_bytes() {
         // FIPS 180-2, appendix B.1: SHA-256 of "abc".
-        let known = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD";
+        let known =
+            "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD";
         assert_eq!(fingerprint(b"abc"), known);
         let places = [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01].map(|byte: usize| WORDS[byte]);
         assert_eq!(six_words(b"abc"), places);
@@ -334,15 +335,8 @@ mod tests {
                 "{word}"
             );
             for other in &WORDS[..place] {
-                let differ = word
-                    .bytes()
-                    .zip(other.bytes())
-                    .filter(|(a, b)| a != b)
-                    .count();
-                assert!(
-                    word.len() != other.len() || differ > 1,
-                    "{word} and {other}"
-                );
+                let differ = word.bytes().zip(other.bytes()).filter(|(a, b)| a != b).count();
+                assert!(word.len() != other.len() || differ > 1, "{word} and {other}");
             }
         }
         // Words read out yesterday must mean the same bytes after an update.

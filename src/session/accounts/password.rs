@@ -182,11 +182,7 @@ impl PasswordPool {
     ///
     /// # Errors
     /// `Busy` when too many wait already; `StoredHash` when `phc` is damaged; `BrokeOff`.
-    pub async fn verify(
-        &self,
-        password: String,
-        phc: Option<String>,
-    ) -> Result<bool, PasswordError> {
+    pub async fn verify(&self, password: String, phc: Option<String>) -> Result<bool, PasswordError> {
         // What could never have been stored is wrong for every user, known or not: nothing to hide, nothing to run.
         let Ok(password) = prepare(&password) else {
             return Ok(false);
@@ -296,13 +292,8 @@ impl Stored {
 }
 
 fn current_params() -> Params {
-    Params::new(
-        ARGON2_MEMORY_KIB,
-        ARGON2_PASSES,
-        ARGON2_LANES,
-        Some(OUTPUT_BYTES),
-    )
-    .expect("the constants above are within the limits of argon2")
+    Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, ARGON2_LANES, Some(OUTPUT_BYTES))
+        .expect("the constants above are within the limits of argon2")
 }
 
 fn phc_head() -> String {
@@ -327,10 +318,7 @@ mod tests {
     }
 
     /// A pool whose hashes (not verifications) stop at their salt until told to go on.
-    fn stoppable(
-        workers: usize,
-        waiting: usize,
-    ) -> (PasswordPool, mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+    fn stoppable(workers: usize, waiting: usize) -> (PasswordPool, mpsc::Receiver<()>, mpsc::SyncSender<()>) {
         let (entered, has_entered) = mpsc::sync_channel(64);
         let (go_on, may_go_on) = mpsc::sync_channel::<()>(64);
         let may_go_on = Mutex::new(may_go_on);
@@ -340,11 +328,7 @@ mod tests {
             let _ = entered.send(());
             let _ = may_go_on.lock().recv();
         });
-        (
-            PasswordPool::new(workers, waiting, salter),
-            has_entered,
-            go_on,
-        )
+        (PasswordPool::new(workers, waiting, salter), has_entered, go_on)
     }
 
     fn start_hash(pool: &PasswordPool) -> tokio::task::JoinHandle<Result<String, PasswordError>> {
@@ -373,8 +357,7 @@ mod tests {
             Ok(false)
         );
         assert_eq!(
-            pool.verify("correct horse ".into(), Some(phc.clone()))
-                .await,
+            pool.verify("correct horse ".into(), Some(phc.clone())).await,
             Ok(false)
         );
         assert!(!needs_rehash(&phc));
@@ -385,10 +368,7 @@ mod tests {
     #[tokio::test]
     async fn the_hash_is_the_one_every_argon2_makes() {
         use argon2::PasswordVerifier;
-        let phc = pool(1, 0)
-            .hash(GOOD.into())
-            .await
-            .expect("an allowed password");
+        let phc = pool(1, 0).hash(GOOD.into()).await.expect("an allowed password");
         let parsed = PasswordHash::new(&phc).expect("a PHC string");
         Argon2::default()
             .verify_password(GOOD.as_bytes(), &parsed)
@@ -434,11 +414,7 @@ mod tests {
         assert_eq!(pool.hashes(), 8);
         let made = pool.inner.memory_made.load(Ordering::Relaxed);
         assert!((1..=2).contains(&made), "{made}");
-        assert_eq!(
-            pool.inner.memory.lock().len() as u64,
-            made,
-            "all of it came back"
-        );
+        assert_eq!(pool.inner.memory.lock().len() as u64, made, "all of it came back");
         assert!(
             pool.inner
                 .memory
@@ -458,14 +434,10 @@ mod tests {
         until(|| pool.in_use() == 2).await;
         assert_eq!(
             pool.hash(GOOD.into()).await,
-            Err(PasswordError::Busy {
-                retry_after_ms: 300
-            })
+            Err(PasswordError::Busy { retry_after_ms: 300 })
         );
         assert_eq!(
-            pool.verify(GOOD.into(), None)
-                .await
-                .map_err(PasswordError::code),
+            pool.verify(GOOD.into(), None).await.map_err(PasswordError::code),
             Err("busy")
         );
         drop(go_on);
@@ -538,10 +510,7 @@ mod tests {
     #[tokio::test]
     async fn hashing_keeps_the_length_rule_and_verifying_answers_no() {
         let pool = pool(1, 0);
-        assert_eq!(
-            pool.hash("short".into()).await,
-            Err(PasswordError::TooShort)
-        );
+        assert_eq!(pool.hash("short".into()).await, Err(PasswordError::TooShort));
         assert_eq!(
             pool.hash("x".repeat(PASSWORD_MAX_BYTES + 1)).await,
             Err(PasswordError::TooLong)

@@ -34,9 +34,8 @@ const CODE_TEXT_BYTES: usize = 128;
 
 /// Fills `buffer` from the operating system. The only place that asks it.
 pub fn os_random(buffer: &mut [u8]) {
-    getrandom::fill(buffer).expect(
-        "getrandom(2) cannot fail on a kernel that has it, and Kinglet needs such a kernel",
-    );
+    getrandom::fill(buffer)
+        .expect("getrandom(2) cannot fail on a kernel that has it, and Kinglet needs such a kernel");
 }
 
 /// The text is not one of ours. It does not say why: whoever holds a real token never sees this.
@@ -208,9 +207,7 @@ impl InvitationCode {
     #[must_use]
     pub fn derive(server_secret: &[u8; 32], invitation: u64) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(server_secret);
-        hasher
-            .update(INVITATION_LABEL)
-            .update(&invitation.to_le_bytes());
+        hasher.update(INVITATION_LABEL).update(&invitation.to_le_bytes());
         let mut bytes = [0; 16];
         bytes[6..].copy_from_slice(&hasher.finalize().as_bytes()[..10]);
         let bits = u128::from_be_bytes(bytes);
@@ -225,23 +222,14 @@ impl InvitationCode {
     /// The 16 characters, as they stand in a link.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0
-            .iter()
-            .map(|character| char::from(*character))
-            .collect()
+        self.0.iter().map(|character| char::from(*character)).collect()
     }
 
     /// The form to read aloud: `XXXX-XXXX-XXXX-XXXX`.
     #[must_use]
     pub fn shown(&self) -> String {
         let text = self.text();
-        format!(
-            "{}-{}-{}-{}",
-            &text[..4],
-            &text[4..8],
-            &text[8..12],
-            &text[12..]
-        )
+        format!("{}-{}-{}-{}", &text[..4], &text[4..8], &text[8..12], &text[12..])
     }
 
     /// Reads a code as people write it: any case, `I` and `L` for `1`, `O` for `0`, any separators.
@@ -290,18 +278,13 @@ fn symbols<const N: usize>(text: &str) -> Result<[u8; N], Malformed> {
     let mut found = [0; N];
     let mut count = 0;
     for c in text.chars() {
-        if c.is_whitespace() || matches!(c, '-' | '_' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}')
-        {
+        if c.is_whitespace() || matches!(c, '-' | '_' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}') {
             continue;
         }
         *found.get_mut(count).ok_or(Malformed)? = u8::try_from(c).map_err(|_| Malformed)?;
         count += 1;
     }
-    if count == N {
-        Ok(found)
-    } else {
-        Err(Malformed)
-    }
+    if count == N { Ok(found) } else { Err(Malformed) }
 }
 
 /// Compares without stopping at the first difference, so that time tells nothing about where it is.
@@ -387,11 +370,7 @@ mod tests {
         let (one, two) = (Token::new(&mut chance), Token::new(&mut chance));
         assert_ne!(one.text(), two.text());
         assert_ne!(one.hash(), two.hash());
-        assert_ne!(
-            one.hash().as_bytes(),
-            &one.0,
-            "the stored hash is not the token"
-        );
+        assert_ne!(one.hash().as_bytes(), &one.0, "the stored hash is not the token");
         assert_eq!(TokenHash::from_bytes(*one.hash().as_bytes()), one.hash());
         // Pinned: a change of the context or the hash would sign everyone out.
         let hex = data_encoding::HEXLOWER.encode(one.hash().as_bytes());
@@ -441,10 +420,7 @@ mod tests {
     #[test]
     fn the_claim_gate_gives_five_tries() {
         let mut gate = ClaimGate::new(&claim(42));
-        assert_eq!(
-            gate.try_code("not a code"),
-            Err(ClaimRefused { tries_left: 5 })
-        );
+        assert_eq!(gate.try_code("not a code"), Err(ClaimRefused { tries_left: 5 }));
         for left in [4, 3, 2, 1] {
             assert_eq!(
                 gate.try_code("00000-00043"),
@@ -456,10 +432,7 @@ mod tests {
             Ok(()),
             "the last try may be the right one"
         );
-        assert_eq!(
-            gate.try_code("00000-00043"),
-            Err(ClaimRefused { tries_left: 0 })
-        );
+        assert_eq!(gate.try_code("00000-00043"), Err(ClaimRefused { tries_left: 0 }));
         assert_eq!(
             gate.try_code("00000-00042"),
             Err(ClaimRefused { tries_left: 0 }),
@@ -482,10 +455,7 @@ mod tests {
             "until the owner is committed"
         );
         gate.close();
-        assert_eq!(
-            gate.try_code("0000000042"),
-            Err(ClaimRefused { tries_left: 0 })
-        );
+        assert_eq!(gate.try_code("0000000042"), Err(ClaimRefused { tries_left: 0 }));
     }
 
     #[test]
@@ -518,9 +488,7 @@ mod tests {
             .update(b"kinglet 2026 invitation code v1")
             .update(&1_u64.to_le_bytes());
         let mut crockford = data_encoding::Specification::new();
-        crockford
-            .symbols
-            .push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+        crockford.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
         let crockford = crockford.encoding().expect("32 symbols");
         let expected = crockford.encode(&hasher.finalize().as_bytes()[..10]);
         assert_eq!(code.text(), expected);
@@ -528,8 +496,7 @@ mod tests {
 
     #[test]
     fn an_invitation_code_is_read_as_people_write_it() {
-        let code =
-            InvitationCode::parse("0123456789ABCDEF").expect("16 characters of the alphabet");
+        let code = InvitationCode::parse("0123456789ABCDEF").expect("16 characters of the alphabet");
         for text in [
             "0123-4567-89ab-cdef",
             "O1234 56789abcdef",
@@ -554,9 +521,7 @@ mod tests {
         assert_eq!(InvitationCode::parse(&endless), Err(Malformed));
         assert_ne!(
             code.hash(),
-            InvitationCode::parse("1123456789ABCDEF")
-                .expect("valid")
-                .hash()
+            InvitationCode::parse("1123456789ABCDEF").expect("valid").hash()
         );
     }
 

@@ -87,12 +87,14 @@ impl Work<'_> {
             None => Arc::new(self.found(permit, pair)?),
         };
         if let Some(target) = change.target() {
-            let facts = self.row_of(roster.conversation.0, target)?.map(|row| TargetFacts {
-                is_message: row.is_message(),
-                by: UserId(row.sender),
-                erased: row.is_erased(),
-                ts: row.ts,
-            });
+            let facts = self
+                .row_of(roster.conversation.0, target)?
+                .map(|row| TargetFacts {
+                    is_message: row.is_message(),
+                    by: UserId(row.sender),
+                    erased: row.is_erased(),
+                    ts: row.ts,
+                });
             permit.on_target(&roster, facts, &self.shared.settings, self.now)?;
         }
         if founded {
@@ -129,24 +131,44 @@ impl Work<'_> {
             None
         };
         if what.counts() {
-            self.staged.markers.push((permit.actor().user, conversation, row.seq, row.count));
+            self.staged
+                .markers
+                .push((permit.actor().user, conversation, row.seq, row.count));
         }
         // What was said before one came counts as read.
-        let newcomers = changed.iter().flat_map(|new| new.members()).filter(|member| roster.member(member.user).is_none());
+        let newcomers = changed
+            .iter()
+            .flat_map(|new| new.members())
+            .filter(|member| roster.member(member.user).is_none());
         if pair.is_none() {
             let arrivals = newcomers.map(|member| (member.user, conversation, row.seq, row.count));
             self.staged.markers.extend(arrivals);
         }
         *self.head = row.pos;
-        let standing = Standing { last_seq: row.seq, last_count: row.count, last_pos: row.pos };
+        let standing = Standing {
+            last_seq: row.seq,
+            last_count: row.count,
+            last_pos: row.pos,
+        };
         self.states.insert(conversation, State { standing, hash });
         self.staged.clients.insert(key, row.pos);
         self.staged.places.insert((conversation, row.seq), row.pos);
         let (seq, ts) = (row.seq, row.ts);
         let event = Event { what, ..bare(&row) };
-        self.staged.appended.push(Appended { pos: row.pos, event, roster: changed, tombstones });
+        self.staged.appended.push(Appended {
+            pos: row.pos,
+            event,
+            roster: changed,
+            tombstones,
+        });
         self.staged.rows.push((row, hash));
-        Ok(Receipt { conversation: roster.conversation, seq, ts, duplicate: false, erased: false })
+        Ok(Receipt {
+            conversation: roster.conversation,
+            seq,
+            ts,
+            duplicate: false,
+            erased: false,
+        })
     }
 
     fn row(&self, permit: &Permit, conversation: u64, key: ClientKey, what: &What, state: &State) -> Row {
@@ -216,7 +238,10 @@ impl Work<'_> {
 
     /// The conversation's roster as this batch has it; for a direct conversation also its pair, lower user first.
     #[allow(clippy::type_complexity)] // a roster and a pair, both optional
-    fn roster_for(&self, permit: &Permit) -> Result<(Option<Arc<Roster>>, Option<(UserId, UserId)>), Failure> {
+    fn roster_for(
+        &self,
+        permit: &Permit,
+    ) -> Result<(Option<Arc<Roster>>, Option<(UserId, UserId)>), Failure> {
         match permit.change().place() {
             Place::New => Ok((None, None)),
             Place::Conversation(id) => Ok((Some(self.roster(id.0)?.ok_or(Code::NotFound)?), None)),
@@ -250,7 +275,11 @@ impl Work<'_> {
             Err(error) => (None, Some(error)),
         };
         // Without room in the cache the writer still goes on: it just keeps nothing.
-        let kept = self.shared.rosters.loaded(conversation, roster.clone()).unwrap_or(None);
+        let kept = self
+            .shared
+            .rosters
+            .loaded(conversation, roster.clone())
+            .unwrap_or(None);
         match error {
             Some(error) => Err(error),
             None => Ok(kept.or_else(|| roster.map(Arc::new))),
@@ -299,14 +328,24 @@ impl Work<'_> {
             _ => return Ok(()),
         };
         let counted = !matches!(permit.change().command(), Command::Send(_) | Command::Ban(_));
-        let mut exists = self.connection.prepare_cached("SELECT disabled FROM user WHERE id = ?1")?;
-        let mut count = self.connection.prepare_cached("SELECT count(*) FROM member WHERE user = ?1")?;
+        let mut exists = self
+            .connection
+            .prepare_cached("SELECT disabled FROM user WHERE id = ?1")?;
+        let mut count = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM member WHERE user = ?1")?;
         for user in named {
             let disabled: Option<bool> = exists.query_row([int(user.0)], |row| row.get(0)).optional()?;
             if disabled != Some(false) {
-                return Err(Refusal::because(Code::NotFound, "There is no such user, or not any more.").into());
+                return Err(
+                    Refusal::because(Code::NotFound, "There is no such user, or not any more.").into(),
+                );
             }
-            let many: i64 = if counted { count.query_row([int(user.0)], |row| row.get(0))? } else { 0 };
+            let many: i64 = if counted {
+                count.query_row([int(user.0)], |row| row.get(0))?
+            } else {
+                0
+            };
             if many >= i64::try_from(limits::CONVERSATIONS_PER_USER).expect("a small bound") {
                 return Err(Code::LimitReached.into());
             }
@@ -320,14 +359,20 @@ impl Work<'_> {
         }
         let recent = self.shared.recent.read();
         if let Some(stretch) = recent.conversations.get(&conversation) {
-            return Ok(State { standing: stretch.standing(), hash: stretch.hash });
+            return Ok(State {
+                standing: stretch.standing(),
+                hash: stretch.hash,
+            });
         }
         drop(recent);
         let folded = find::folded_state(self.connection, conversation)?;
-        Ok(folded.map_or(State { standing: Standing::default(), hash: [0; 32] }, |(standing, hash)| State {
-            standing,
-            hash,
-        }))
+        Ok(folded.map_or(
+            State {
+                standing: Standing::default(),
+                hash: [0; 32],
+            },
+            |(standing, hash)| State { standing, hash },
+        ))
     }
 
     /// The row of one event, wherever its place is kept.
@@ -335,7 +380,10 @@ impl Work<'_> {
         let staged = self.staged.places.get(&(conversation, seq)).copied();
         let recent = || {
             let recent = self.shared.recent.read();
-            recent.conversations.get(&conversation).and_then(|stretch| stretch.position(seq))
+            recent
+                .conversations
+                .get(&conversation)
+                .and_then(|stretch| stretch.position(seq))
         };
         let pos = match staged.or_else(recent) {
             Some(pos) => Some(pos),
@@ -355,7 +403,9 @@ impl Work<'_> {
         }
         let mut tombstones = Vec::new();
         for seq in seqs {
-            let Some(mut row) = self.row_of(conversation, seq)? else { continue };
+            let Some(mut row) = self.row_of(conversation, seq)? else {
+                continue;
+            };
             if row.is_erased() || !(row.is_message() || row.is_edit()) {
                 continue;
             }
@@ -365,7 +415,12 @@ impl Work<'_> {
                 .execute(params![int(row.pos), commitment])?;
             (row.body, row.digest, row.salt) = (None, None, commitment.to_vec());
             // An event of this very batch was not told yet: it is told as erased from the start.
-            if let Some(same) = self.staged.appended.iter_mut().find(|appended| appended.pos == row.pos) {
+            if let Some(same) = self
+                .staged
+                .appended
+                .iter_mut()
+                .find(|appended| appended.pos == row.pos)
+            {
                 same.event = row.event();
             }
             tombstones.push(row.event());
@@ -408,7 +463,10 @@ pub fn receipt_of_repeat(row: &Row, digest: [u8; 8]) -> Result<Receipt, Refusal>
 }
 
 fn what_annotates(what: &What) -> bool {
-    matches!(what, What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. })
+    matches!(
+        what,
+        What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. }
+    )
 }
 
 /// The event around a row's words; the words come from the change itself, which is at hand.

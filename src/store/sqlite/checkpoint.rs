@@ -52,7 +52,9 @@ pub fn run(connection: &Connection, nudges: &Receiver<()>) {
                 add(&METERS.checkpoints, 1);
                 METERS.checkpoint_seconds.observe_time(begun.elapsed());
             }
-            Err(error) => log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds"),
+            Err(error) => {
+                log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds")
+            }
         }
     }
 }
@@ -60,8 +62,9 @@ pub fn run(connection: &Connection, nudges: &Receiver<()>) {
 /// Brings everything recovered from the write-ahead log into the database, synced, before anybody is served from it: rows
 /// that a crash left written but unsynced would otherwise be shown, or acknowledged again, and lost at the next power cut.
 pub fn complete(connection: &Connection) -> rusqlite::Result<()> {
-    let (busy, pages): (i64, i64) =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (busy, pages): (i64, i64) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     // Minus one: the database is not in WAL mode after all, so nothing of what was promised holds.
     if busy != 0 || pages < 0 {
         return Err(rusqlite::Error::SqliteFailure(

@@ -36,11 +36,19 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
     report.damage.extend(damage);
     clients(&connection, recent.folded, &mut report).map_err(sql)?;
     let path = directory.join(HEADS);
-    let file = |source| OpenError::File { what: "could not read the heads file", path: path.clone(), source };
+    let file = |source| OpenError::File {
+        what: "could not read the heads file",
+        path: path.clone(),
+        source,
+    };
     if let Some(recorded) = heads::read(&path).map_err(file)? {
-        let epoch = connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get::<_, [u8; 8]>(0));
+        let epoch = connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| {
+            row.get::<_, [u8; 8]>(0)
+        });
         if epoch.is_ok_and(|epoch| u64::from_le_bytes(epoch) == recorded.epoch) {
-            report.damage.extend(open::missing(&connection, &recent, &recorded).map_err(sql)?);
+            report
+                .damage
+                .extend(open::missing(&connection, &recent, &recorded).map_err(sql)?);
         }
     }
     Ok(report)
@@ -50,8 +58,13 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
 pub fn accept_loss(directory: &Path, clock: &Clock) -> Result<(), OpenError> {
     let _lock = open::lock(directory)?;
     let connection = open::connect(directory, None, 4096)?;
-    let sql = |source| OpenError::Sql { what: "written", source };
-    connection.execute("DELETE FROM meta WHERE key = 'epoch'", []).map_err(sql)?;
+    let sql = |source| OpenError::Sql {
+        what: "written",
+        source,
+    };
+    connection
+        .execute("DELETE FROM meta WHERE key = 'epoch'", [])
+        .map_err(sql)?;
     open::epoch(&connection, clock).map_err(sql)?;
     Ok(())
 }
@@ -83,32 +96,48 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
     let name = ConversationId(conversation);
     let mut expected: Seq = 1;
     let mut hash: Hash = [0; 32];
-    let mut segments = connection
-        .prepare_cached("SELECT first, last, hash, positions FROM segment WHERE conversation = ?1 ORDER BY first")?;
+    let mut segments = connection.prepare_cached(
+        "SELECT first, last, hash, positions FROM segment WHERE conversation = ?1 ORDER BY first",
+    )?;
     let mut rows = segments.query([int(conversation)])?;
     while let Some(row) = rows.next()? {
-        let (first, last) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        let (first, last) = (
+            row.get::<_, i64>(0)?.cast_unsigned(),
+            row.get::<_, i64>(1)?.cast_unsigned(),
+        );
         let recorded: Hash = row.get(2)?;
         let positions = unpack_positions(row.get_ref(3)?.as_blob()?);
         if first != expected || last + 1 - first != positions.len() as u64 {
-            report.damage.push(format!("conversation {name}: the index goes from seq {expected} to {first}"));
+            report.damage.push(format!(
+                "conversation {name}: the index goes from seq {expected} to {first}"
+            ));
         }
         for pos in positions {
             match find::row_at(connection, pos)? {
-                Some(row) if row.conversation == conversation && row.seq == expected => hash = row.link(&hash),
-                _ => report.damage.push(format!("conversation {name}: seq {expected} is not where the index says")),
+                Some(row) if row.conversation == conversation && row.seq == expected => {
+                    hash = row.link(&hash)
+                }
+                _ => report.damage.push(format!(
+                    "conversation {name}: seq {expected} is not where the index says"
+                )),
             }
             expected += 1;
             report.events += 1;
         }
         if hash != recorded {
-            report.damage.push(format!("conversation {name}: the hash chain breaks between seq {first} and {last}"));
+            report.damage.push(format!(
+                "conversation {name}: the hash chain breaks between seq {first} and {last}"
+            ));
             hash = recorded;
         }
     }
     let folded = find::folded_state(connection, conversation)?;
-    if folded.is_some_and(|(standing, end)| standing.last_seq + 1 != expected || (expected > 1 && end != hash)) {
-        report.damage.push(format!("conversation {name}: its recorded end is not the index's"));
+    if folded
+        .is_some_and(|(standing, end)| standing.last_seq + 1 != expected || (expected > 1 && end != hash))
+    {
+        report.damage.push(format!(
+            "conversation {name}: its recorded end is not the index's"
+        ));
     }
     Ok(())
 }
@@ -121,14 +150,21 @@ fn clients(connection: &Connection, folded: u64, report: &mut Report) -> rusqlit
     while let Some(row) = rows.next()? {
         let row = Row::read(row)?;
         if row.pos != expected {
-            report.damage.push(format!("place {expected} of the log is missing"));
+            report
+                .damage
+                .push(format!("place {expected} of the log is missing"));
         }
         expected = row.pos + 1;
         if find::folded_client(connection, (row.device, row.client))? != Some(row.pos) {
-            report.damage.push(format!("place {}: its client id does not lead to it", row.pos));
+            report
+                .damage
+                .push(format!("place {}: its client id does not lead to it", row.pos));
         }
     }
-    let recent: i64 = connection.query_row("SELECT count(*) FROM log WHERE pos > ?1", [int(folded)], |row| row.get(0))?;
+    let recent: i64 =
+        connection.query_row("SELECT count(*) FROM log WHERE pos > ?1", [int(folded)], |row| {
+            row.get(0)
+        })?;
     report.events += recent.cast_unsigned();
     Ok(())
 }

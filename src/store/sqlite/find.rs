@@ -41,9 +41,15 @@ pub fn segment_at(connection: &Connection, conversation: u64, seq: Seq) -> rusql
 
 /// The place of one folded event.
 pub fn folded_pos(connection: &Connection, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Pos>> {
-    let Some(segment) = segment_at(connection, conversation, seq)? else { return Ok(None) };
+    let Some(segment) = segment_at(connection, conversation, seq)? else {
+        return Ok(None);
+    };
     let at = usize::try_from(seq.saturating_sub(segment.first)).unwrap_or(usize::MAX);
-    Ok(segment.positions.get(at).copied().filter(|_| (segment.first..=segment.last).contains(&seq)))
+    Ok(segment
+        .positions
+        .get(at)
+        .copied()
+        .filter(|_| (segment.first..=segment.last).contains(&seq)))
 }
 
 /// The places of the seqs `from..=to` (which exist), folded or recent. `recent` is what the memory had before the
@@ -60,12 +66,16 @@ pub fn positions(
     while seq <= to {
         if seq >= recent.first {
             let at = usize::try_from(seq - recent.first).expect("a slice is small");
-            let Some(pos) = recent.positions.get(at) else { break };
+            let Some(pos) = recent.positions.get(at) else {
+                break;
+            };
             found.push((seq, *pos));
             seq += 1;
             continue;
         }
-        let Some(segment) = segment_at(connection, conversation, seq)? else { break };
+        let Some(segment) = segment_at(connection, conversation, seq)? else {
+            break;
+        };
         if seq > segment.last {
             break;
         }
@@ -96,28 +106,45 @@ impl RecentSlice {
                 positions: stretch.positions.clone(),
                 standing: Some(stretch.standing()),
             },
-            None => RecentSlice { first: Seq::MAX, positions: Vec::new(), standing: None },
+            None => RecentSlice {
+                first: Seq::MAX,
+                positions: Vec::new(),
+                standing: None,
+            },
         }
     }
 }
 
 /// Where a conversation stood when it was last folded, and its hash.
-pub fn folded_state(connection: &Connection, conversation: u64) -> rusqlite::Result<Option<(Standing, Hash)>> {
+pub fn folded_state(
+    connection: &Connection,
+    conversation: u64,
+) -> rusqlite::Result<Option<(Standing, Hash)>> {
     connection
         .prepare_cached("SELECT last_seq, last_count, last_pos, hash FROM conversation WHERE id = ?1")?
         .query_row([int(conversation)], |row| {
             let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-            let standing = Standing { last_seq: number(0)?, last_count: number(1)?, last_pos: number(2)? };
+            let standing = Standing {
+                last_seq: number(0)?,
+                last_count: number(1)?,
+                last_pos: number(2)?,
+            };
             Ok((standing, row.get(3)?))
         })
         .optional()
 }
 
 /// Where a conversation stands.
-pub fn standing(connection: &Connection, recent: &RecentSlice, conversation: u64) -> rusqlite::Result<Standing> {
+pub fn standing(
+    connection: &Connection,
+    recent: &RecentSlice,
+    conversation: u64,
+) -> rusqlite::Result<Standing> {
     match recent.standing {
         Some(standing) => Ok(standing),
-        None => Ok(folded_state(connection, conversation)?.map_or(Standing::default(), |(standing, _)| standing)),
+        None => {
+            Ok(folded_state(connection, conversation)?.map_or(Standing::default(), |(standing, _)| standing))
+        }
     }
 }
 
@@ -125,7 +152,9 @@ pub fn standing(connection: &Connection, recent: &RecentSlice, conversation: u64
 pub fn folded_client(connection: &Connection, key: ClientKey) -> rusqlite::Result<Option<Pos>> {
     connection
         .prepare_cached("SELECT pos FROM client WHERE device = ?1 AND client = ?2")?
-        .query_row(params![int(key.0), key.1], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
+        .query_row(params![int(key.0), key.1], |row| {
+            row.get::<_, i64>(0).map(i64::cast_unsigned)
+        })
         .optional()
 }
 
@@ -144,7 +173,9 @@ pub fn first_after_pos(
     let (mut low, mut high) = (1, last.min(recent.first.saturating_sub(1)) + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let Some(segment) = segment_at(connection, conversation, middle)? else { break };
+        let Some(segment) = segment_at(connection, conversation, middle)? else {
+            break;
+        };
         let before = segment.positions.partition_point(|place| *place <= pos) as u64;
         if before == 0 {
             high = segment.first;

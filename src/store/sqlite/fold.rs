@@ -20,7 +20,13 @@ pub fn fold(connection: &Connection, recent: &Recent) -> rusqlite::Result<()> {
     for (id, stretch) in conversations {
         let standing = stretch.standing();
         let positions = pack_positions(&stretch.positions);
-        segment.execute(params![int(*id), int(stretch.first), int(standing.last_seq), stretch.hash, positions])?;
+        segment.execute(params![
+            int(*id),
+            int(stretch.first),
+            int(standing.last_seq),
+            stretch.hash,
+            positions
+        ])?;
         state.execute(params![
             int(*id),
             int(standing.last_seq),
@@ -29,14 +35,17 @@ pub fn fold(connection: &Connection, recent: &Recent) -> rusqlite::Result<()> {
             stretch.hash
         ])?;
     }
-    let mut client = connection.prepare_cached("INSERT INTO client (device, client, pos) VALUES (?1, ?2, ?3)")?;
+    let mut client =
+        connection.prepare_cached("INSERT INTO client (device, client, pos) VALUES (?1, ?2, ?3)")?;
     let mut clients: Vec<_> = recent.clients.iter().collect();
     clients.sort_unstable_by_key(|(key, _)| **key);
     for ((device, id), pos) in clients {
         client.execute(params![int(*device), id, int(*pos)])?;
     }
     connection
-        .prepare_cached("INSERT INTO meta (key, value) VALUES ('folded', ?1) ON CONFLICT DO UPDATE SET value = ?1")?
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES ('folded', ?1) ON CONFLICT DO UPDATE SET value = ?1",
+        )?
         .execute([recent.head.to_le_bytes()])?;
     Ok(())
 }

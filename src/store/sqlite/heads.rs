@@ -58,7 +58,11 @@ pub fn read(path: &Path) -> io::Result<Option<Recorded>> {
         Err(error) => return Err(error),
     };
     let number = |record: &[u8], at: usize| {
-        u64::from_le_bytes(record[at..at + 8].try_into().expect("eight bytes of a whole record"))
+        u64::from_le_bytes(
+            record[at..at + 8]
+                .try_into()
+                .expect("eight bytes of a whole record"),
+        )
     };
     let mut said = Recorded::default();
     for (index, bytes) in bytes.as_chunks::<RECORD>().0.iter().enumerate() {
@@ -85,12 +89,21 @@ impl HeadsFile {
     /// Begins a new file for the log's stretch after `base`, and replaces the old one by it.
     pub fn begin(path: &Path, epoch: u64, base: Pos) -> io::Result<HeadsFile> {
         let fresh = path.with_extension("new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(&fresh)?;
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&epoch.to_le_bytes());
         file.write_all(&record(MAGIC, base, &hash))?;
         std::fs::rename(&fresh, path)?;
-        Ok(HeadsFile { path: path.to_owned(), file, pending: Vec::new(), unsynced: 0 })
+        Ok(HeadsFile {
+            path: path.to_owned(),
+            file,
+            pending: Vec::new(),
+            unsynced: 0,
+        })
     }
 
     pub fn note(&mut self, conversation: u64, seq: Seq, hash: &Hash) {
@@ -105,7 +118,11 @@ impl HeadsFile {
         self.file.write_all(&self.pending)?;
         self.unsynced += self.pending.len() / RECORD;
         self.pending.clear();
-        if self.unsynced >= SYNC_EVERY { self.sync() } else { Ok(()) }
+        if self.unsynced >= SYNC_EVERY {
+            self.sync()
+        } else {
+            Ok(())
+        }
     }
 
     pub fn sync(&mut self) -> io::Result<()> {
@@ -137,7 +154,17 @@ mod tests {
         }
         file.write().expect("writes");
         let said = read(&path).expect("reads").expect("says something");
-        assert_eq!((said.epoch, said.base, said.heads[&5]), (7, 40, Head { seq: 3, hash: [3; 32] }));
+        assert_eq!(
+            (said.epoch, said.base, said.heads[&5]),
+            (
+                7,
+                40,
+                Head {
+                    seq: 3,
+                    hash: [3; 32]
+                }
+            )
+        );
         let bytes = std::fs::read(&path).expect("reads");
         std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("cuts");
         assert_eq!(read(&path).expect("reads").expect("says").heads[&5].seq, 2);

@@ -26,6 +26,9 @@ pub struct Markers {
 struct Waiting {
     markers: HashMap<(u64, UserId), Marker>,
     seen: HashMap<DeviceNo, Timestamp>,
+    /// What an open transaction has written. It counts until the commit, or nobody would see it in between.
+    flushed_markers: HashMap<(u64, UserId), Marker>,
+    flushed_seen: HashMap<DeviceNo, Timestamp>,
 }
 
 impl Markers {
@@ -54,44 +57,70 @@ impl Markers {
 
     /// One user's marker, written or waiting.
     pub fn get(&self, connection: &Connection, user: UserId, conversation: u64) -> rusqlite::Result<Marker> {
+        // In this order: what leaves memory meanwhile is in the table by then.
+        let waiting = self
+            .waiting
+            .lock()
+            .markers
+            .get(&(conversation, user))
+            .copied()
+            .unwrap_or_default();
         let written = connection
             .prepare_cached("SELECT seq, count FROM marker WHERE conversation = ?1 AND user = ?2")?
             .query_row([int(conversation), int(user.0)], |row| {
-                Ok(Marker { seq: row.get::<_, i64>(0)?.cast_unsigned(), count: row.get::<_, i64>(1)?.cast_unsigned() })
+                Ok(Marker {
+                    seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                    count: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
             })
             .optional()?
             .unwrap_or_default();
-        let waiting = self.waiting.lock().markers.get(&(conversation, user)).copied().unwrap_or_default();
         Ok(written.max(waiting))
     }
 
-    /// Writes out what waits; part of a larger transaction. What waits is kept until it is surely written: a rolled-back
-    /// commit leaves it, and writing the same maximum twice does no harm.
+    /// Writes out what waits; part of a larger transaction. What waits is kept until `written`: a commit that fails leaves
+    /// it, and writing the same maximum twice does no harm.
     pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
         let (markers, seen) = {
             let mut waiting = self.waiting.lock();
-            (std::mem::take(&mut waiting.markers), std::mem::take(&mut waiting.seen))
+            waiting.flushed_markers = waiting.markers.clone();
+            waiting.flushed_seen = waiting.seen.clone();
+            (waiting.flushed_markers.clone(), waiting.flushed_seen.clone())
         };
         let mut put = connection.prepare_cached(
             "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
         )?;
-        let mut touch = connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
+        let mut touch =
+            connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
         let mut all: Vec<_> = markers.iter().collect();
         all.sort_unstable();
-        let written = all
-            .into_iter()
-            .try_for_each(|((conversation, user), marker)| {
-                put.execute([int(user.0), int(*conversation), int(marker.seq), int(marker.count)]).map(drop)
-            })
-            .and_then(|()| {
-                seen.iter().try_for_each(|(device, ts)| touch.execute(params![int(*device), int(*ts)]).map(drop))
-            });
-        if written.is_err() {
-            for ((conversation, user), marker) in markers {
-                self.raise(user, conversation, marker.seq, marker.count);
+        for ((conversation, user), marker) in all {
+            put.execute([
+                int(user.0),
+                int(*conversation),
+                int(marker.seq),
+                int(marker.count),
+            ])?;
+        }
+        for (device, ts) in seen {
+            touch.execute(params![int(device), int(ts)])?;
+        }
+        Ok(())
+    }
+
+    /// The transaction of the last `flush`, if there was one, is on disk: what it wrote need not wait any more.
+    pub fn written(&self) {
+        let mut waiting = self.waiting.lock();
+        for (key, written) in std::mem::take(&mut waiting.flushed_markers) {
+            if waiting.markers.get(&key).is_some_and(|now| *now <= written) {
+                waiting.markers.remove(&key);
             }
         }
-        written
+        for (device, written) in std::mem::take(&mut waiting.flushed_seen) {
+            if waiting.seen.get(&device).is_some_and(|now| *now <= written) {
+                waiting.seen.remove(&device);
+            }
+        }
     }
 }

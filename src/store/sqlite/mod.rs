@@ -122,10 +122,12 @@ impl Store {
     }
 
     fn submit_register(&self, job: registers::RegisterJob) -> Result<(), Refusal> {
-        self.queue.try_send(Job::Register(job)).map_err(|full| match full {
-            mpsc::error::TrySendError::Full(_) => Code::Busy.into(),
-            mpsc::error::TrySendError::Closed(_) => Code::ShuttingDown.into(),
-        })
+        self.queue
+            .try_send(Job::Register(job))
+            .map_err(|full| match full {
+                mpsc::error::TrySendError::Full(_) => Code::Busy.into(),
+                mpsc::error::TrySendError::Closed(_) => Code::ShuttingDown.into(),
+            })
     }
 
     /// Runs a read on one of the readers' connections. Each statement sees its own moment; nothing is held in between.
@@ -214,7 +216,11 @@ impl Store {
     #[must_use]
     pub fn usage(&self) -> (usize, usize, usize) {
         let recent = self.shared.recent.read().rows();
-        (self.shared.queued_bytes.load(Ordering::Relaxed), self.shared.rosters.weight(), recent)
+        (
+            self.shared.queued_bytes.load(Ordering::Relaxed),
+            self.shared.rosters.weight(),
+            recent,
+        )
     }
 }
 
@@ -225,18 +231,21 @@ impl ReadPool {
         let receiver = Arc::new(Mutex::new(receiver));
         for (number, connection) in connections.into_iter().enumerate() {
             let receiver = Arc::clone(&receiver);
-            std::thread::Builder::new().name(format!("reader-{number}")).spawn(move || {
-                loop {
-                    // The lock is held while waiting: the others wait for the lock instead, which is the same.
-                    let job = receiver.lock().recv();
-                    let Ok(job) = job else { return };
-                    // A panic in one read must not take the reader away from everybody else.
-                    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&connection)));
-                    if outcome.is_err() {
-                        crate::meters::add(&crate::meters::METERS.panics, 1);
+            std::thread::Builder::new()
+                .name(format!("reader-{number}"))
+                .spawn(move || {
+                    loop {
+                        // The lock is held while waiting: the others wait for the lock instead, which is the same.
+                        let job = receiver.lock().recv();
+                        let Ok(job) = job else { return };
+                        // A panic in one read must not take the reader away from everybody else.
+                        let outcome =
+                            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&connection)));
+                        if outcome.is_err() {
+                            crate::meters::add(&crate::meters::METERS.panics, 1);
+                        }
                     }
-                }
-            })?;
+                })?;
         }
         Ok(ReadPool { jobs })
     }

@@ -29,14 +29,23 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the data directory {0} is in use by another kinglet process; stop that one, or use another `data_dir`")]
+    #[error(
+        "the data directory {0} is in use by another kinglet process; stop that one, or use another `data_dir`"
+    )]
     InUse(PathBuf),
     #[error("SQLite {0} is too old: at least 3.51.3 is needed, build with the bundled one")]
     OldSqlite(&'static str),
     #[error("{what} in {path}: {source}; check that the directory exists and belongs to the server's user")]
-    File { what: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the database could not be {what}: {source}; run `kinglet doctor`")]
-    Sql { what: &'static str, source: rusqlite::Error },
+    Sql {
+        what: &'static str,
+        source: rusqlite::Error,
+    },
 }
 
 pub const DATABASE: &str = "kinglet.db";
@@ -48,8 +57,16 @@ fn sql(what: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
 
 pub fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| OpenError::File { what: "could not make the lock file", path, source })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|source| OpenError::File {
+        what: "could not make the lock file",
+        path,
+        source,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(OpenError::InUse(directory.to_owned())),
@@ -58,13 +75,18 @@ pub fn lock(directory: &Path) -> Result<File, OpenError> {
 
 pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<Connection, OpenError> {
     let path = directory.join(DATABASE);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(&path, flags, vfs),
         None => Connection::open_with_flags(&path, flags),
     };
     let connection = connection.map_err(sql("opened"))?;
-    let synchronous = if cfg!(feature = "bug-synchronous-normal") { "NORMAL" } else { "FULL" };
+    let synchronous = if cfg!(feature = "bug-synchronous-normal") {
+        "NORMAL"
+    } else {
+        "FULL"
+    };
     let pragmas = format!(
         "PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
@@ -79,12 +101,20 @@ pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<
 /// The pragma answers "wal" before the change is committed: only stepping it to its end shows whether that failed.
 fn journal(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
-    let modes = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    if modes == ["wal"] { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
+    let modes = statement
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    if modes == ["wal"] {
+        Ok(())
+    } else {
+        Err(rusqlite::Error::InvalidQuery)
+    }
 }
 
 fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
-    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+    connection
+        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+        .optional()
 }
 
 /// The server's epoch; made once, and anew after a restore.
@@ -101,7 +131,11 @@ pub fn epoch(connection: &Connection, clock: &Clock) -> rusqlite::Result<u64> {
 /// Rebuilds the memory's index from the rows that are not folded, checking the chain and the seqs on the way.
 pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>)> {
     let folded: Pos = meta(connection, "folded")?.map_or(0, u64::from_le_bytes);
-    let mut recent = Recent { folded, head: folded, ..Recent::default() };
+    let mut recent = Recent {
+        folded,
+        head: folded,
+        ..Recent::default()
+    };
     let mut damage = Vec::new();
     let mut ends: HashMap<u64, (u64, Hash)> = HashMap::new();
     let mut rows = connection.prepare(&format!("SELECT {COLUMNS} FROM log WHERE pos > ?1 ORDER BY pos"))?;
@@ -128,23 +162,41 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>
 }
 
 /// Compares the log with what the heads file knew.
-pub fn missing(connection: &Connection, recent: &Recent, recorded: &Recorded) -> rusqlite::Result<Vec<String>> {
+pub fn missing(
+    connection: &Connection,
+    recent: &Recent,
+    recorded: &Recorded,
+) -> rusqlite::Result<Vec<String>> {
     let mut damage = Vec::new();
     if recorded.base > recent.head {
-        damage.push(format!("the log ends at place {}, but had come to {}", recent.head, recorded.base));
+        damage.push(format!(
+            "the log ends at place {}, but had come to {}",
+            recent.head, recorded.base
+        ));
     }
     for (conversation, head) in &recorded.heads {
         let (last, hash) = match recent.conversations.get(conversation) {
-            Some(stretch) => (stretch.last(), (stretch.last() == head.seq).then_some(stretch.hash)),
+            Some(stretch) => (
+                stretch.last(),
+                (stretch.last() == head.seq).then_some(stretch.hash),
+            ),
             None => match find::folded_state(connection, *conversation)? {
-                Some((standing, hash)) => (standing.last_seq, (standing.last_seq == head.seq).then_some(hash)),
+                Some((standing, hash)) => {
+                    (standing.last_seq, (standing.last_seq == head.seq).then_some(hash))
+                }
                 None => (0, None),
             },
         };
         if last < head.seq {
-            damage.push(format!("{} acknowledged events of a conversation are missing", head.seq - last));
+            damage.push(format!(
+                "{} acknowledged events of a conversation are missing",
+                head.seq - last
+            ));
         } else if hash.is_some_and(|hash| hash != head.hash) {
-            damage.push(format!("a conversation's hash chain does not end as recorded at seq {}", head.seq));
+            damage.push(format!(
+                "a conversation's hash chain does not end as recorded at seq {}",
+                head.seq
+            ));
         }
     }
     Ok(damage)
@@ -201,7 +253,11 @@ impl Store {
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });
-        let thread = |source| OpenError::File { what: "could not start a thread", path: directory.clone(), source };
+        let thread = |source| OpenError::File {
+            what: "could not start a thread",
+            path: directory.clone(),
+            source,
+        };
         let reads = Arc::new(ReadPool::start(readers).map_err(thread)?);
         let (queue, jobs) = mpsc::channel(limits::QUEUE_COMMANDS);
         let writer = Writer {
@@ -229,7 +285,10 @@ impl Store {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map(drop)
 }
 
 /// Reads the heads file, compares, and begins a new one. After damage the old file is kept for the doctor.
@@ -240,7 +299,11 @@ fn open_heads(
     recent: &Recent,
     damage: &mut Vec<String>,
 ) -> Result<HeadsFile, OpenError> {
-    let file = |source| OpenError::File { what: "could not use the heads file", path: path.to_owned(), source };
+    let file = |source| OpenError::File {
+        what: "could not use the heads file",
+        path: path.to_owned(),
+        source,
+    };
     if let Some(recorded) = heads::read(path).map_err(file)?
         && recorded.epoch == epoch
     {

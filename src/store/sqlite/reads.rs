@@ -49,12 +49,14 @@ impl Store {
             return Ok(Some(roster));
         }
         let shared = Arc::clone(&self.shared);
-        self.read(move |connection| shared.load_roster(connection, conversation)).await
+        self.read(move |connection| shared.load_roster(connection, conversation))
+            .await
     }
 
     /// The conversations a user is a member of.
     pub async fn conversations_of(&self, user: UserId) -> Result<Vec<ConversationId>, Refusal> {
-        self.read(move |connection| conversations_of(connection, user).map_err(|error| sql_refusal(&error))).await
+        self.read(move |connection| conversations_of(connection, user).map_err(|error| sql_refusal(&error)))
+            .await
     }
 
     /// A page of a conversation, only of seqs inside `visible` (ascending ranges, both ends inside).
@@ -68,7 +70,8 @@ impl Store {
         let recent = self.recent(conversation);
         add(&METERS.pages_read, 1);
         self.read(move |connection| {
-            page(connection, &recent, conversation, span, &visible, limit).map_err(|error| sql_refusal(&error))
+            page(connection, &recent, conversation, span, &visible, limit)
+                .map_err(|error| sql_refusal(&error))
         })
         .await
     }
@@ -107,11 +110,20 @@ impl Store {
             let mut listed = Vec::with_capacity(wanted.len());
             for conversation in wanted {
                 let recent = RecentSlice::of(&shared.recent.read(), conversation.0);
-                let Some(roster) = shared.load_roster(connection, conversation)? else { continue };
-                let standing = find::standing(connection, &recent, conversation.0).map_err(|error| sql_refusal(&error))?;
-                let marker =
-                    shared.markers.get(connection, user, conversation.0).map_err(|error| sql_refusal(&error))?;
-                listed.push(Listed { roster, standing, marker: (marker.seq, marker.count) });
+                let Some(roster) = shared.load_roster(connection, conversation)? else {
+                    continue;
+                };
+                let standing = find::standing(connection, &recent, conversation.0)
+                    .map_err(|error| sql_refusal(&error))?;
+                let marker = shared
+                    .markers
+                    .get(connection, user, conversation.0)
+                    .map_err(|error| sql_refusal(&error))?;
+                listed.push(Listed {
+                    roster,
+                    standing,
+                    marker: (marker.seq, marker.count),
+                });
             }
             Ok(listed)
         })
@@ -132,8 +144,9 @@ impl Store {
                     }
                 }
                 changed.conversations.sort_unstable_by_key(|(_, pos)| *pos);
-                let mut gone = connection
-                    .prepare_cached("SELECT conversation, pos FROM gone WHERE user = ?1 AND pos > ?2 ORDER BY pos")?;
+                let mut gone = connection.prepare_cached(
+                    "SELECT conversation, pos FROM gone WHERE user = ?1 AND pos > ?2 ORDER BY pos",
+                )?;
                 let rows = gone.query_map([int(user.0), int(after)], |row| {
                     Ok((id_of(row)?, row.get::<_, i64>(1)?.cast_unsigned()))
                 })?;
@@ -146,22 +159,37 @@ impl Store {
     }
 
     /// Groups and channels that one may join or ask to join, by id.
-    pub async fn discover(&self, after: Option<ConversationId>, limit: usize) -> Result<Vec<Discovered>, Refusal> {
-        self.read(move |connection| discover(connection, after, limit).map_err(|error| sql_refusal(&error))).await
+    pub async fn discover(
+        &self,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Discovered>, Refusal> {
+        self.read(move |connection| discover(connection, after, limit).map_err(|error| sql_refusal(&error)))
+            .await
     }
 
     /// Moves a user's read marker; the caller has checked that the user may see the conversation.
-    pub async fn mark_read(&self, user: UserId, conversation: ConversationId, seq: Seq) -> Result<bool, Refusal> {
+    pub async fn mark_read(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<bool, Refusal> {
         let recent = self.recent(conversation);
         let shared = Arc::clone(&self.shared);
         let moved = self
             .read(move |connection| {
                 let moved = || -> rusqlite::Result<Option<bool>> {
                     let pos = match recent.standing.filter(|_| seq >= recent.first) {
-                        Some(_) => usize::try_from(seq - recent.first).ok().and_then(|at| recent.positions.get(at)).copied(),
+                        Some(_) => usize::try_from(seq - recent.first)
+                            .ok()
+                            .and_then(|at| recent.positions.get(at))
+                            .copied(),
                         None => find::folded_pos(connection, conversation.0, seq)?,
                     };
-                    let Some(row) = pos.map_or(Ok(None), |pos| find::row_at(connection, pos))? else { return Ok(None) };
+                    let Some(row) = pos.map_or(Ok(None), |pos| find::row_at(connection, pos))? else {
+                        return Ok(None);
+                    };
                     let before = shared.markers.get(connection, user, conversation.0)?;
                     if seq <= before.seq {
                         return Ok(Some(false));
@@ -189,7 +217,10 @@ impl Store {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
             let mut readers = Vec::new();
-            let later = roster.members().iter().filter(|member| after.is_none_or(|after| member.user > after));
+            let later = roster
+                .members()
+                .iter()
+                .filter(|member| after.is_none_or(|after| member.user > after));
             for member in later {
                 let marker: Marker = shared
                     .markers
@@ -199,7 +230,10 @@ impl Store {
                     if readers.len() == limit {
                         return Ok((readers, true));
                     }
-                    readers.push(Reader { user: member.user, seq: marker.seq });
+                    readers.push(Reader {
+                        user: member.user,
+                        seq: marker.seq,
+                    });
                 }
             }
             Ok((readers, false))
@@ -238,7 +272,9 @@ impl Store {
             connection
                 .prepare_cached("SELECT id FROM conversation WHERE one = ?1 AND other = ?2")
                 .and_then(|mut statement| {
-                    statement.query_row([int(pair.0.0), int(pair.1.0)], id_of).optional()
+                    statement
+                        .query_row([int(pair.0.0), int(pair.1.0)], id_of)
+                        .optional()
                 })
                 .map_err(|error| sql_refusal(&error))
         })
@@ -263,7 +299,10 @@ impl super::Shared {
             Ok(roster) => (roster, None),
             Err(error) => (None, Some(sql_refusal(&error))),
         };
-        let kept = self.rosters.loaded(conversation.0, roster).map_err(|_| Code::Busy.into());
+        let kept = self
+            .rosters
+            .loaded(conversation.0, roster)
+            .map_err(|_| Code::Busy.into());
         match error {
             Some(refusal) => Err(refusal),
             None => kept,
@@ -272,7 +311,8 @@ impl super::Shared {
 }
 
 fn conversations_of(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<ConversationId>> {
-    let mut statement = connection.prepare_cached("SELECT conversation FROM member WHERE user = ?1 ORDER BY conversation")?;
+    let mut statement =
+        connection.prepare_cached("SELECT conversation FROM member WHERE user = ?1 ORDER BY conversation")?;
     statement.query_map([int(user.0)], id_of)?.collect()
 }
 
@@ -286,7 +326,9 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let last = find::standing(connection, recent, conversation.0)?.last_seq;
     let ascending = |after: Seq| {
-        let ranges = visible.iter().map(move |(from, to)| ((*from).max(after + 1), (*to).min(last)));
+        let ranges = visible
+            .iter()
+            .map(move |(from, to)| ((*from).max(after.saturating_add(1)), (*to).min(last)));
         ranges.flat_map(|(from, to)| from..=to)
     };
     let (mut seqs, more): (Vec<Seq>, bool) = match span {
@@ -304,22 +346,36 @@ fn page(
             (seqs, more)
         }
         Span::Before(before) => {
-            let ranges = visible.iter().rev().map(|(from, to)| (*from, (*to).min(last).min(before.saturating_sub(1))));
-            let mut seqs: Vec<Seq> = ranges.flat_map(|(from, to)| (from..=to).rev()).take(limit + 1).collect();
+            let ranges = visible
+                .iter()
+                .rev()
+                .map(|(from, to)| (*from, (*to).min(last).min(before.saturating_sub(1))));
+            let mut seqs: Vec<Seq> = ranges
+                .flat_map(|(from, to)| (from..=to).rev())
+                .take(limit + 1)
+                .collect();
             let more = seqs.len() > limit;
             seqs.truncate(limit);
             seqs.reverse();
             (seqs, more)
         }
     };
-    let mut page = Page { events: Vec::with_capacity(seqs.len()), more };
+    let mut page = Page {
+        events: Vec::with_capacity(seqs.len()),
+        more,
+    };
     let mut bytes = 0;
     let places = places(connection, recent, conversation, &seqs)?;
     let backwards = matches!(span, Span::Before(_));
-    let ordered: Box<dyn Iterator<Item = &(Seq, Pos)>> =
-        if backwards { Box::new(places.iter().rev()) } else { Box::new(places.iter()) };
+    let ordered: Box<dyn Iterator<Item = &(Seq, Pos)>> = if backwards {
+        Box::new(places.iter().rev())
+    } else {
+        Box::new(places.iter())
+    };
     for (_, pos) in ordered {
-        let Some(row) = find::row_at(connection, *pos)? else { continue };
+        let Some(row) = find::row_at(connection, *pos)? else {
+            continue;
+        };
         bytes += row.body.as_ref().map_or(0, Vec::len) + 256;
         if bytes > limits::PAGE_BYTES && !page.events.is_empty() {
             page.more = true;
@@ -343,8 +399,16 @@ fn places(
 ) -> rusqlite::Result<Vec<(Seq, Pos)>> {
     let mut found = Vec::with_capacity(seqs.len());
     for run in seqs.chunk_by(|one, next| *next == one + 1) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        found.extend(find::positions(connection, recent, conversation.0, *first, *last)?);
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            continue;
+        };
+        found.extend(find::positions(
+            connection,
+            recent,
+            conversation.0,
+            *first,
+            *last,
+        )?);
     }
     Ok(found)
 }
@@ -362,7 +426,9 @@ fn annotations(
         "SELECT seq FROM annotation WHERE conversation = ?1 AND target = ?2 AND seq > ?3 ORDER BY seq",
     )?;
     for target in targets {
-        let rows = statement.query_map([int(conversation.0), int(*target), int(after)], |row| row.get::<_, i64>(0))?;
+        let rows = statement.query_map([int(conversation.0), int(*target), int(after)], |row| {
+            row.get::<_, i64>(0)
+        })?;
         for seq in rows {
             let seq = seq?.cast_unsigned();
             if visible.iter().any(|(from, to)| (*from..=*to).contains(&seq)) {

@@ -42,7 +42,11 @@ impl Stretch {
 
     pub fn standing(&self) -> Standing {
         let last_pos = self.positions.last().copied().unwrap_or(0);
-        Standing { last_seq: self.last(), last_count: self.last_count, last_pos }
+        Standing {
+            last_seq: self.last(),
+            last_count: self.last_count,
+            last_pos,
+        }
     }
 }
 
@@ -51,13 +55,20 @@ impl Recent {
     pub fn add(&mut self, row: &Row, hash: Hash) {
         self.head = self.head.max(row.pos);
         self.clients.insert((row.device, row.client), row.pos);
-        let stretch = self.conversations.entry(row.conversation).or_insert_with(|| Stretch {
-            first: row.seq,
-            positions: Vec::new(),
-            last_count: 0,
-            hash,
-        });
-        debug_assert_eq!(stretch.first + stretch.positions.len() as u64, row.seq, "seqs are gapless");
+        let stretch = self
+            .conversations
+            .entry(row.conversation)
+            .or_insert_with(|| Stretch {
+                first: row.seq,
+                positions: Vec::new(),
+                last_count: 0,
+                hash,
+            });
+        debug_assert_eq!(
+            stretch.first + stretch.positions.len() as u64,
+            row.seq,
+            "seqs are gapless"
+        );
         stretch.positions.push(row.pos);
         stretch.last_count = row.count;
         stretch.hash = hash;

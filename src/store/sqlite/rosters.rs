@@ -29,7 +29,10 @@ struct Inner {
 
 impl RosterCache {
     pub fn new(limit: usize) -> RosterCache {
-        RosterCache { inner: Mutex::default(), limit }
+        RosterCache {
+            inner: Mutex::default(),
+            limit,
+        }
     }
 
     pub fn get(&self, conversation: u64) -> Option<Arc<Roster>> {
@@ -66,12 +69,18 @@ impl RosterCache {
         Ok(Some(roster))
     }
 
-    /// Puts the newest roster in place. Only the writer calls this, after the commit.
+    /// Puts the newest roster in place, unless nobody has an older one and there is no room. Only the writer calls this,
+    /// after the commit.
     pub fn publish(&self, roster: &Arc<Roster>) {
         let mut inner = self.inner.lock();
-        inner.put(roster.conversation.0, roster);
-        if inner.weight > self.limit {
+        let conversation = roster.conversation.0;
+        let known = inner.rosters.contains_key(&conversation) || inner.loading.contains_key(&conversation);
+        inner.take(conversation);
+        if inner.weight + roster.weight() > self.limit {
             inner.shed(self.limit);
+        }
+        if known || inner.weight + roster.weight() <= self.limit {
+            inner.put(conversation, roster);
         }
     }
 
@@ -160,7 +169,9 @@ fn pack_annex(roster: &Roster) -> Vec<u8> {
     let intervals = |out: &mut Vec<u8>, list: &[Interval]| {
         put_number(out, list.len() as u64);
         for item in list {
-            [item.user.0, item.from, item.to].into_iter().for_each(|number| put_number(out, number));
+            [item.user.0, item.from, item.to]
+                .into_iter()
+                .for_each(|number| put_number(out, number));
         }
     };
     intervals(&mut out, &roster.earlier);
@@ -182,12 +193,19 @@ fn unpack_annex(roster: &mut Roster, mut bytes: &[u8]) -> Option<()> {
     for list in [&mut roster.earlier, &mut roster.departed] {
         for _ in 0..take_number(bytes)? {
             let (user, from, to) = (take_number(bytes)?, take_number(bytes)?, take_number(bytes)?);
-            list.push(Interval { user: UserId(user), from, to });
+            list.push(Interval {
+                user: UserId(user),
+                from,
+                to,
+            });
         }
     }
     for _ in 0..take_number(bytes)? {
         let (user, until) = (UserId(take_number(bytes)?), take_number(bytes)?);
-        roster.muted.push(MuteUntil { user, until: until.checked_sub(1) });
+        roster.muted.push(MuteUntil {
+            user,
+            until: until.checked_sub(1),
+        });
     }
     for list in [&mut roster.banned, &mut roster.requests] {
         for _ in 0..take_number(bytes)? {
@@ -216,11 +234,15 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
         })
         .optional()?;
     let Some(mut roster) = found else { return Ok(None) };
-    let mut members =
-        connection.prepare_cached("SELECT user, role, from_seq FROM member WHERE conversation = ?1 ORDER BY user")?;
+    let mut members = connection
+        .prepare_cached("SELECT user, role, from_seq FROM member WHERE conversation = ?1 ORDER BY user")?;
     let rows = members.query_map([int(conversation)], |row| {
         let user = UserId(row.get::<_, i64>(0)?.cast_unsigned());
-        Ok(Member::new(user, role_of(row.get(1)?), row.get::<_, i64>(2)?.cast_unsigned()))
+        Ok(Member::new(
+            user,
+            role_of(row.get(1)?),
+            row.get::<_, i64>(2)?.cast_unsigned(),
+        ))
     })?;
     for member in rows {
         roster.put(member?);
@@ -229,7 +251,11 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
 }
 
 /// Founds a conversation's row; its members follow with `save`.
-pub fn insert(connection: &Connection, roster: &Roster, pair: Option<(UserId, UserId)>) -> rusqlite::Result<()> {
+pub fn insert(
+    connection: &Connection,
+    roster: &Roster,
+    pair: Option<(UserId, UserId)>,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO conversation (id, kind, title, join_rule, history, mute_all, dissolved, annex, one, other, hash)
@@ -272,7 +298,12 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
         let before = old.member(member.user);
         if before != Some(member) {
             let role = member.role() as i64;
-            put.execute(params![conversation, int(member.user.0), role, int(member.from())])?;
+            put.execute(params![
+                conversation,
+                int(member.user.0),
+                role,
+                int(member.from())
+            ])?;
         }
         if before.is_none() {
             back.execute([int(member.user.0), conversation])?;
@@ -282,7 +313,11 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
     let mut gone = connection.prepare_cached(
         "INSERT INTO gone (user, conversation, pos) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET pos = excluded.pos",
     )?;
-    for member in old.members().iter().filter(|member| new.member(member.user).is_none()) {
+    for member in old
+        .members()
+        .iter()
+        .filter(|member| new.member(member.user).is_none())
+    {
         drop.execute([conversation, int(member.user.0)])?;
         gone.execute([int(member.user.0), conversation, int(pos)])?;
     }

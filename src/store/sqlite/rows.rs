@@ -62,8 +62,16 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
             (kind, Some(*target), body)
         }
         What::Recalled { target } => (kind::RECALLED, Some(*target), Some(Vec::new())),
-        What::Reaction { target, emoji, removed } => {
-            let kind = if *removed { kind::REACTION_REMOVED } else { kind::REACTION };
+        What::Reaction {
+            target,
+            emoji,
+            removed,
+        } => {
+            let kind = if *removed {
+                kind::REACTION_REMOVED
+            } else {
+                kind::REACTION
+            };
             (kind, Some(*target), Some(emoji.clone().into_bytes()))
         }
         other => {
@@ -97,7 +105,11 @@ impl Row {
 
     /// The kind column's value.
     pub fn kind_column(&self) -> i64 {
-        i64::from(if self.unsynchronised { self.kind | kind::UNSYNCHRONISED } else { self.kind })
+        i64::from(if self.unsynchronised {
+            self.kind | kind::UNSYNCHRONISED
+        } else {
+            self.kind
+        })
     }
 
     pub fn is_message(&self) -> bool {
@@ -127,13 +139,21 @@ impl Row {
     }
 
     fn what(&self) -> What {
-        let words = || self.body.as_ref().and_then(|body| String::from_utf8(body.clone()).ok());
+        let words = || {
+            self.body
+                .as_ref()
+                .and_then(|body| String::from_utf8(body.clone()).ok())
+        };
         let text = || words().map(|text| Body::Text { text });
         let opaque = || words().map(|data| Body::Opaque { data });
         let target = self.target.unwrap_or(0);
         let message = |body: Option<Body>| {
             let erased = body.is_none();
-            What::Message { body, reply_to: self.target, erased }
+            What::Message {
+                body,
+                reply_to: self.target,
+                erased,
+            }
         };
         let edited = |body: Option<Body>| {
             let erased = body.is_none();
@@ -145,9 +165,21 @@ impl Row {
             kind::EDITED_TEXT => edited(text()),
             kind::EDITED_OPAQUE => edited(opaque()),
             kind::RECALLED => What::Recalled { target },
-            kind::REACTION => What::Reaction { target, emoji: words().unwrap_or_default(), removed: false },
-            kind::REACTION_REMOVED => What::Reaction { target, emoji: words().unwrap_or_default(), removed: true },
-            _ => self.body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_else(|| message(None)),
+            kind::REACTION => What::Reaction {
+                target,
+                emoji: words().unwrap_or_default(),
+                removed: false,
+            },
+            kind::REACTION_REMOVED => What::Reaction {
+                target,
+                emoji: words().unwrap_or_default(),
+                removed: true,
+            },
+            _ => self
+                .body
+                .as_ref()
+                .and_then(|body| serde_json::from_slice(body).ok())
+                .unwrap_or_else(|| message(None)),
         }
     }
 
@@ -230,8 +262,20 @@ mod tests {
     fn row(what: &What) -> Row {
         let (kind, target, body) = pack(what);
         Row {
-            pos: 9, conversation: 5, seq: 3, count: 2, kind, unsynchronised: false, sender: 7, device: 1,
-            client: [4; 16], ts: 11, target, digest: Some([1; 8]), salt: vec![6; SALT], body,
+            pos: 9,
+            conversation: 5,
+            seq: 3,
+            count: 2,
+            kind,
+            unsynchronised: false,
+            sender: 7,
+            device: 1,
+            client: [4; 16],
+            ts: 11,
+            target,
+            digest: Some([1; 8]),
+            salt: vec![6; SALT],
+            body,
         }
     }
 
@@ -239,12 +283,30 @@ mod tests {
     fn events_read_back_from_their_columns() {
         let body = || Some(Body::Text { text: "hi".into() });
         for what in [
-            What::Message { body: body(), reply_to: Some(2), erased: false },
-            What::Message { body: Some(Body::Opaque { data: "aGk=".into() }), reply_to: None, erased: false },
-            What::Edited { target: 1, body: body(), erased: false },
+            What::Message {
+                body: body(),
+                reply_to: Some(2),
+                erased: false,
+            },
+            What::Message {
+                body: Some(Body::Opaque { data: "aGk=".into() }),
+                reply_to: None,
+                erased: false,
+            },
+            What::Edited {
+                target: 1,
+                body: body(),
+                erased: false,
+            },
             What::Recalled { target: 1 },
-            What::Reaction { target: 1, emoji: "👍".into(), removed: true },
-            What::Joined { users: vec![UserId(3)] },
+            What::Reaction {
+                target: 1,
+                emoji: "👍".into(),
+                removed: true,
+            },
+            What::Joined {
+                users: vec![UserId(3)],
+            },
             What::Dissolved {},
         ] {
             assert_eq!(row(&what).event().what, what);
@@ -253,12 +315,26 @@ mod tests {
 
     #[test]
     fn erasing_keeps_the_link_and_changing_anything_breaks_it() {
-        let whole = row(&What::Message { body: Some(Body::Text { text: "hi".into() }), reply_to: None, erased: false });
+        let whole = row(&What::Message {
+            body: Some(Body::Text { text: "hi".into() }),
+            reply_to: None,
+            erased: false,
+        });
         let mut erased = whole.clone();
         (erased.salt, erased.body) = (whole.commitment().to_vec(), None);
         assert_eq!(whole.link(&[0; 32]), erased.link(&[0; 32]));
-        assert!(matches!(erased.event().what, What::Message { erased: true, body: None, .. }));
-        let other = Row { body: Some(b"ho".to_vec()), ..whole.clone() };
+        assert!(matches!(
+            erased.event().what,
+            What::Message {
+                erased: true,
+                body: None,
+                ..
+            }
+        ));
+        let other = Row {
+            body: Some(b"ho".to_vec()),
+            ..whole.clone()
+        };
         assert_ne!(whole.link(&[0; 32]), other.link(&[0; 32]));
         assert_ne!(whole.link(&[0; 32]), whole.link(&[1; 32]));
     }

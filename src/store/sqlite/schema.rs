@@ -134,9 +134,9 @@ CREATE TABLE invitation (
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|v| {
-        usize::try_from(v).unwrap_or(usize::MAX)
-    })?;
+    let version: usize = connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map(|v| usize::try_from(v).unwrap_or(usize::MAX))?;
     for (index, step) in STEPS.iter().enumerate().skip(version) {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;

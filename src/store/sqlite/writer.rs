@@ -70,8 +70,12 @@ impl Writer {
                 (self.shared.fatal)(&error);
                 return;
             }
+            // All jobs are done; the places they stood in are not part of the next batch.
+            jobs.clear();
             if let Some(done) = stop {
                 self.shut_down();
+                // Who waits for the end may open the store again: the connection and the lock go first.
+                drop(self);
                 let _ = done.send(());
                 return;
             }
@@ -81,7 +85,9 @@ impl Writer {
     fn take_stop(&mut self, jobs: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
         let at = jobs.iter().position(|job| matches!(job, Job::Stop(_)))?;
         // What was queued behind the stop is dropped unanswered, as if the process had ended: the client retries.
-        let Some(Job::Stop(done)) = jobs.drain(at..).next() else { return None };
+        let Some(Job::Stop(done)) = jobs.drain(at..).next() else {
+            return None;
+        };
         Some(done)
     }
 
@@ -117,8 +123,10 @@ impl Writer {
             self.change = change_before;
             return self.failed(error, jobs, outcome);
         }
-        *self.shared.writable.write() = Writable::Yes;
+        self.shared.markers.written();
         if !only_looked {
+            // Only a write shows that there is room again.
+            *self.shared.writable.write() = Writable::Yes;
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
@@ -132,7 +140,7 @@ impl Writer {
 
     fn work(
         &mut self,
-        jobs: &mut Vec<Job>,
+        jobs: &mut [Job],
         folding: bool,
         staged: &mut Staged,
         outcome: &mut Outcome,
@@ -148,8 +156,8 @@ impl Writer {
         let mut flush = folding || self.last_flush.elapsed() > FLUSH_EVERY;
         let mut wrote = false;
         // The jobs stay in place until they are done: a failing batch answers those it has not reached, too.
-        for at in 0..jobs.len() {
-            let job = std::mem::replace(&mut jobs[at], Job::Probe(oneshot::channel().0));
+        for job in jobs {
+            let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
                     let mut work = Work {
@@ -244,11 +252,16 @@ impl Writer {
         }
         add(&METERS.log_bytes_written, bytes);
         self.shared.accounts_change.store(self.change, Ordering::Release);
-        let mut commit =
-            Commit { appended: staged.appended, effects: std::mem::take(&mut outcome.effects), ..Commit::default() };
+        let mut commit = Commit {
+            appended: staged.appended,
+            effects: std::mem::take(&mut outcome.effects),
+            ..Commit::default()
+        };
         commit.accounts = self.change;
         for (append, result) in outcome.answers.drain(..) {
-            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            self.shared
+                .queued_bytes
+                .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
             METERS.ack_latency.observe_time(append.asked.elapsed());
             commit.answers.push((append.waiter, append.slot, result));
         }
@@ -257,31 +270,41 @@ impl Writer {
 
     fn finish(&mut self, outcome: Outcome) {
         outcome.finishes.into_iter().for_each(|finish| finish(Ok(())));
-        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(answer_probe);
         if !outcome.tidied.is_empty() {
             // Lazily synced: a failure here costs a check, not a message.
             let _ = self.heads.sync();
         }
-        outcome.tidied.into_iter().for_each(|tidied| drop(tidied.send(())));
+        for tidied in outcome.tidied {
+            // Nobody may wait any more.
+            let _ = tidied.send(());
+        }
     }
 
     fn after_commit(&mut self, folded: bool) -> Result<(), String> {
         let heads = if folded {
             let (folded, heads) = {
                 let recent = self.shared.recent.read();
-                let heads: Vec<_> =
-                    recent.conversations.iter().map(|(id, stretch)| (*id, stretch.last(), stretch.hash)).collect();
+                let heads: Vec<_> = recent
+                    .conversations
+                    .iter()
+                    .map(|(id, stretch)| (*id, stretch.last(), stretch.hash))
+                    .collect();
                 (recent.folded, heads)
             };
             self.heads.restart(self.shared.epoch, folded).and_then(|()| {
-                heads.iter().for_each(|(id, seq, hash)| self.heads.note(*id, *seq, hash));
+                heads
+                    .iter()
+                    .for_each(|(id, seq, hash)| self.heads.note(*id, *seq, hash));
                 self.heads.write()
             })
         } else {
             self.heads.write()
         };
         if let Err(error) = heads {
-            log::warn!("the heads file could not be written ({error}); missing messages would not be noticed at the next start");
+            log::warn!(
+                "the heads file could not be written ({error}); missing messages would not be noticed at the next start"
+            );
         }
         let pages = super::checkpoint::wal_pages();
         METERS.wal_bytes.store(u64::from(pages) * 4096, Ordering::Relaxed);
@@ -293,38 +316,61 @@ impl Writer {
 
     /// A full disk refuses the batch and the server goes on. Anything else ends it: after a failed sync nobody knows what
     /// is on disk, and trying again would hide it.
-    fn failed(&mut self, error: rusqlite::Error, jobs: &mut Vec<Job>, outcome: Outcome) -> Result<(), String> {
+    fn failed(
+        &mut self,
+        error: rusqlite::Error,
+        jobs: &mut Vec<Job>,
+        outcome: Outcome,
+    ) -> Result<(), String> {
         let refusal = sql_refusal(&error);
         if refusal.code != Code::StorageFull {
-            return Err(format!("the log could not be written: {error}; nothing of the last batch was acknowledged"));
+            return Err(format!(
+                "the log could not be written: {error}; nothing of the last batch was acknowledged"
+            ));
         }
         let _ = self.connection.execute_batch("ROLLBACK");
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();
         for (append, _) in outcome.answers {
-            self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
-            refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+            self.shared
+                .queued_bytes
+                .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+            refused
+                .answers
+                .push((append.waiter, append.slot, Err(refusal.clone())));
         }
         refused.accounts = self.change;
         self.sink.committed(refused);
-        outcome.finishes.into_iter().for_each(|finish| finish(Err(refusal.clone())));
+        outcome
+            .finishes
+            .into_iter()
+            .for_each(|finish| finish(Err(refusal.clone())));
         // A full disk is not a hang.
-        outcome.probes.into_iter().for_each(|probe| drop(probe.send(true)));
+        outcome.probes.into_iter().for_each(answer_probe);
         self.refuse_all(jobs, &refusal)
     }
 
     fn refuse_all(&mut self, jobs: &mut Vec<Job>, refusal: &Refusal) -> Result<(), String> {
-        let mut refused = Commit { accounts: self.change, ..Commit::default() };
+        let mut refused = Commit {
+            accounts: self.change,
+            ..Commit::default()
+        };
         for job in jobs.drain(..) {
             match job {
                 Job::Append(append) => {
-                    self.shared.queued_bytes.fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
-                    refused.answers.push((append.waiter, append.slot, Err(refusal.clone())));
+                    self.shared
+                        .queued_bytes
+                        .fetch_sub(append.permit.change().weight(), Ordering::Relaxed);
+                    refused
+                        .answers
+                        .push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
-                Job::Probe(answer) => drop(answer.send(true)),
-                Job::Tidy(answer) => drop(answer.send(())),
+                Job::Probe(answer) => answer_probe(answer),
+                Job::Tidy(answer) => {
+                    let _ = answer.send(());
+                }
                 Job::Stop(_) => {}
             }
         }
@@ -339,6 +385,7 @@ impl Writer {
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.shared.markers.flush(&self.connection))
             .and_then(|()| self.connection.execute_batch("COMMIT"));
+        self.shared.markers.written();
         if let Err(error) = flushed {
             log::warn!("read markers of the last seconds were not written: {error}");
         }
@@ -346,4 +393,9 @@ impl Writer {
             log::warn!("the heads file was not synced: {error}");
         }
     }
+}
+
+fn answer_probe(probe: oneshot::Sender<bool>) {
+    // The asker may have given up.
+    let _ = probe.send(true);
 }

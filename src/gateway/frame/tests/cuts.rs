@@ -41,16 +41,9 @@ fn the_limit_counts_the_whole_message_and_may_change() {
         (vec![Said::Ping(vec![0; 125])], Some(Violation::TooBig))
     );
     // The sign-in stops the feed; what came with it is read under the limits that it earned.
-    let mut stream = [
-        frame(FIN | TEXT, b"hello"),
-        frame(FIN | TEXT, &[b'x'; 4000]),
-    ]
-    .concat();
+    let mut stream = [frame(FIN | TEXT, b"hello"), frame(FIN | TEXT, &[b'x'; 4000])].concat();
     let mut reader = Reader::new();
-    assert_eq!(
-        reader.feed(&mut stream, &small, &mut |_| Flow::Stop),
-        Ok(11)
-    );
+    assert_eq!(reader.feed(&mut stream, &small, &mut |_| Flow::Stop), Ok(11));
     let mut len = 0;
     let fed = reader.feed(&mut [], &LIMITS, &mut |incoming| {
         len = if let Incoming::Text(text) = incoming {
@@ -77,21 +70,14 @@ fn a_stop_loses_nothing() {
                     heard.push(incoming.into());
                     Flow::Stop
                 });
-                assert!(
-                    heard.len() <= before + 1,
-                    "a stop lets nothing more through"
-                );
+                assert!(heard.len() <= before + 1, "a stop lets nothing more through");
                 let fed = fed.expect("the stream keeps the rules");
                 assert!(
                     fed == scratch.len() || reader.is_stopped(),
                     "what was not used waits inside"
                 );
                 used.get_or_insert(fed);
-                assert!(
-                    reader.held() <= 256 + 1024 + part.len(),
-                    "{}",
-                    reader.held()
-                );
+                assert!(reader.held() <= 256 + 1024 + part.len(), "{}", reader.held());
                 scratch.clear();
                 if !reader.is_stopped() {
                     break;
@@ -122,10 +108,7 @@ fn what_is_fed_during_a_stop_waits_in_order() {
         heard.push(incoming.into());
         Flow::Continue
     });
-    assert_eq!(
-        (held, reader.is_stopped(), reader.held()),
-        (Ok(0), false, 0)
-    );
+    assert_eq!((held, reader.is_stopped(), reader.held()), (Ok(0), false, 0));
     let text: Vec<_> = ["a", "-", "b", "-", "c", "-"]
         .map(|it| Said::Text(it.into()))
         .into();
@@ -149,10 +132,7 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
             } else {
                 BINARY
             };
-            out.extend(frame(
-                opcode | if at == last { FIN } else { 0 },
-                part.as_bytes(),
-            ));
+            out.extend(frame(opcode | if at == last { FIN } else { 0 }, part.as_bytes()));
             out.extend(ping.iter().flat_map(|it| frame(FIN | PING, it)));
         }
         out

@@ -61,11 +61,7 @@ fn an_announced_length_is_not_memory() {
         reader
             .feed(&mut [byte], &LIMITS, &mut |_| Flow::Continue)
             .expect("the frame keeps the rules");
-        assert!(
-            reader.held() <= 256 + 2 * came,
-            "{} after {came}",
-            reader.held()
-        );
+        assert!(reader.held() <= 256 + 2 * came, "{} after {came}", reader.held());
         assert!(
             reader.held() <= 256 + LIMITS.max_message,
             "{} after {came}",

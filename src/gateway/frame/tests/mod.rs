@@ -52,12 +52,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         .iter()
         .zip(MASK.iter().cycle())
         .map(|(byte, key)| byte ^ key);
-    head[..size]
-        .iter()
-        .copied()
-        .chain(MASK)
-        .chain(masked)
-        .collect()
+    head[..size].iter().copied().chain(MASK).chain(masked).collect()
 }
 
 fn head_with(first: u8, len: usize, out: &mut [u8; 10]) -> usize {

@@ -36,10 +36,7 @@ fn each_broken_rule_has_its_violation() {
     .concat();
     assert_eq!(refused(&ended, 1), StrayContinuation);
     for opcode in [TEXT, BINARY, FIN | TEXT, FIN | BINARY] {
-        assert_eq!(
-            refused(&after_start(&frame(opcode, b"x")), 0),
-            InterleavedMessage
-        );
+        assert_eq!(refused(&after_start(&frame(opcode, b"x")), 0), InterleavedMessage);
     }
     assert_eq!(refused(&[FIN | TEXT, 0xFE, 0, 125], 0), NonMinimalLength);
     assert_eq!(
@@ -54,17 +51,13 @@ fn each_broken_rule_has_its_violation() {
         refused(&[FIN | TEXT, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], 0),
         LengthTopBit
     );
-    assert_eq!(
-        refused(&[FIN | BINARY, 0xFF, 0, 0, 0, 0, 0, 1, 0, 1], 0),
-        TooBig
-    );
+    assert_eq!(refused(&[FIN | BINARY, 0xFF, 0, 0, 0, 0, 0, 1, 0, 1], 0), TooBig);
     assert_eq!(refused(&frame(FIN | TEXT, b"\xC0\xAF"), 0), InvalidUtf8);
 }
 
 #[test]
 fn close_frames_keep_their_rules() {
-    let close =
-        |code: u16, reason: &[u8]| frame(FIN | CLOSE, &[&code.to_be_bytes()[..], reason].concat());
+    let close = |code: u16, reason: &[u8]| frame(FIN | CLOSE, &[&code.to_be_bytes()[..], reason].concat());
     assert_eq!(refused(&frame(FIN | CLOSE, &[3]), 0), Violation::ShortClose);
     for code in 0..=u16::MAX {
         let good = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
@@ -76,10 +69,7 @@ fn close_frames_keep_their_rules() {
         assert_eq!(at_once(&close(code, b"ok")), expected);
     }
     assert_eq!(refused(&close(1000, b"\xFF"), 0), Violation::InvalidUtf8);
-    assert_eq!(
-        refused(&close(1000, b"\xE4\xB8"), 0),
-        Violation::InvalidUtf8
-    );
+    assert_eq!(refused(&close(1000, b"\xE4\xB8"), 0), Violation::InvalidUtf8);
     assert_eq!(
         at_once(&frame(FIN | CLOSE, b"")),
         (vec![Said::Close(None, String::new())], None)
@@ -100,12 +90,7 @@ fn nothing_is_heard_after_the_end() {
             (Ok(bytes.len()), 0, true)
         );
     };
-    let close = [
-        frame(FIN | CLOSE, b""),
-        frame(FIN | TEXT, b"late"),
-        vec![0xFF; 9],
-    ]
-    .concat();
+    let close = [frame(FIN | CLOSE, b""), frame(FIN | TEXT, b"late"), vec![0xFF; 9]].concat();
     feed(&mut reader, close.clone(), Flow::Continue);
     feed(&mut reader, frame(FIN | TEXT, b"later"), Flow::Continue);
     feed(&mut Reader::new(), close, Flow::Stop);
@@ -212,11 +197,7 @@ fn utf8_is_judged_across_fragments() {
         let mut ones: Vec<_> = bytes.chunks(1).map(|it| frame(CONT, it)).collect();
         ones[0][0] = TEXT;
         ones.push(frame(FIN | CONT, b""));
-        assert_eq!(
-            at_once(&ones.concat()),
-            expected,
-            "{core:02x?} in single bytes"
-        );
+        assert_eq!(at_once(&ones.concat()), expected, "{core:02x?} in single bytes");
     }
     let anything = [frame(BINARY, b"\xFF\xC0"), frame(FIN | CONT, b"\x80")].concat();
     assert_eq!(
@@ -240,9 +221,7 @@ fn unmasking_equals_the_plain_loop() {
         for len in 0..=plain.len() {
             let mut fast = plain[..len].to_vec();
             unmask(&mut fast, MASK, offset);
-            let slow: Vec<u8> = (0..len)
-                .map(|at| plain[at] ^ MASK[(at + offset) % 4])
-                .collect();
+            let slow: Vec<u8> = (0..len).map(|at| plain[at] ^ MASK[(at + offset) % 4]).collect();
             assert_eq!(fast, slow, "offset {offset}, length {len}");
         }
     }

@@ -105,24 +105,15 @@ mod tests {
         assert_eq!(code(&"x".repeat(PASSWORD_MAX_BYTES)), "accepted");
         let shorter_in_nfc = format!("{}e\u{301}", "x".repeat(PASSWORD_MAX_BYTES - 2));
         assert_eq!(code(&shorter_in_nfc), "password_too_long");
-        assert_eq!(
-            code(&"x".repeat(PASSWORD_MAX_BYTES + 1)),
-            "password_too_long"
-        );
+        assert_eq!(code(&"x".repeat(PASSWORD_MAX_BYTES + 1)), "password_too_long");
     }
 
     #[test]
     fn the_list_of_common_passwords_has_no_dead_entry() {
         for (at, password) in COMMON.iter().enumerate() {
-            assert!(
-                prepare(password).is_ok(),
-                "{password} fails an earlier rule"
-            );
+            assert!(prepare(password).is_ok(), "{password} fails an earlier rule");
             assert_eq!(*password, password.to_lowercase());
-            assert!(
-                !COMMON[..at].contains(password),
-                "{password} is listed twice"
-            );
+            assert!(!COMMON[..at].contains(password), "{password} is listed twice");
         }
         assert!(COMMON.len() >= 100);
     }

@@ -443,13 +443,30 @@ async fn of_two_claims_at_once_one_is_the_owner() {
 #[tokio::test]
 async fn a_refused_change_burns_no_number() {
     let (hall, owner) = Hall::claimed().await;
-    let made = hall.accounts.invite(&owner, invitation(9, ServerRole::Member)).await.expect("made");
+    let made = hall
+        .accounts
+        .invite(&owner, invitation(9, ServerRole::Member))
+        .await
+        .expect("made");
     let before = hall.store.head().accounts;
     let refused = hall.accounts.join(join(&made, "bob", 1), HERE).await;
-    assert_eq!(code(refused), Some(Code::DeviceTaken), "refused after the user's row was made");
-    hall.sign_in("ada", &password_of("ada"), 1).await.expect("another change commits");
-    assert_eq!(hall.store.head().accounts, before, "a number without a row is given out again after a restart");
-    hall.accounts.join(join(&made, "bob", 2), HERE).await.expect("the name and the use are still free");
+    assert_eq!(
+        code(refused),
+        Some(Code::DeviceTaken),
+        "refused after the user's row was made"
+    );
+    hall.sign_in("ada", &password_of("ada"), 1)
+        .await
+        .expect("another change commits");
+    assert_eq!(
+        hall.store.head().accounts,
+        before,
+        "a number without a row is given out again after a restart"
+    );
+    hall.accounts
+        .join(join(&made, "bob", 2), HERE)
+        .await
+        .expect("the name and the use are still free");
     assert_eq!(hall.store.head().accounts, before + 1);
 }
 
@@ -457,10 +474,16 @@ async fn a_refused_change_burns_no_number() {
 async fn whoever_shows_a_token_was_seen() {
     let (hall, owner) = Hall::claimed().await;
     hall.store.clock().set(1_750_000_900_000, true);
-    let again = hall.sign_in("ada", &password_of("ada"), 2).await.expect("signed in");
+    let again = hall
+        .sign_in("ada", &password_of("ada"), 2)
+        .await
+        .expect("signed in");
     hall.store.clock().set(1_750_000_999_000, true);
     hall.caller(&again).await;
     let devices = hall.accounts.devices(&owner).await.expect("a list").devices;
-    assert_eq!((devices[0].id, devices[0].last_seen), (device(2).id, 1_750_000_999_000));
+    assert_eq!(
+        (devices[0].id, devices[0].last_seen),
+        (device(2).id, 1_750_000_999_000)
+    );
     assert_eq!(devices[1].last_seen, 1_750_000_000_000);
 }

@@ -127,11 +127,7 @@ impl Disk {
     }
 
     /// Replaces a plain file's content (cut to nothing, then written), unsynced.
-    pub fn file_write(
-        self: &Arc<Self>,
-        path: impl AsRef<Path>,
-        bytes: &[u8],
-    ) -> std::io::Result<()> {
+    pub fn file_write(self: &Arc<Self>, path: impl AsRef<Path>, bytes: &[u8]) -> std::io::Result<()> {
         let file = self.plain(path);
         file.truncate(0)?;
         file.append(bytes)
@@ -273,13 +269,7 @@ impl Disk {
     }
 
     /// The door every operation passes: is the process alive, does a rule or the hook object?
-    pub(super) fn admit(
-        &self,
-        ticket: &Ticket,
-        op: Op,
-        offset: u64,
-        len: u64,
-    ) -> Result<Go, Failure> {
+    pub(super) fn admit(&self, ticket: &Ticket, op: Op, offset: u64, len: u64) -> Result<Go, Failure> {
         let (fault, index) = {
             let mut state = self.state.lock();
             if !self.alive(ticket) {
@@ -491,8 +481,7 @@ impl Entry {
         report: &mut CutReport,
     ) -> Option<Vec<u8>> {
         if let Some(live) = &self.live {
-            let survives =
-                !live.unsynced.created || rng.as_deref_mut().is_some_and(|rng| rng.coin());
+            let survives = !live.unsynced.created || rng.as_deref_mut().is_some_and(|rng| rng.coin());
             if survives {
                 let bytes = fs::read(path).expect("a tracked file can be read");
                 return Some(live.unsynced.after_cut(&bytes, rng, toll));

@@ -80,9 +80,7 @@ impl Counts {
     pub(super) fn add(&mut self, op: Op, bytes: u64) {
         match op {
             Op::Read => (self.reads, self.bytes_read) = (self.reads + 1, self.bytes_read + bytes),
-            Op::Write => {
-                (self.writes, self.bytes_written) = (self.writes + 1, self.bytes_written + bytes)
-            }
+            Op::Write => (self.writes, self.bytes_written) = (self.writes + 1, self.bytes_written + bytes),
             Op::Sync => self.syncs += 1,
             Op::Truncate => self.truncates += 1,
             Op::Open => self.opens += 1,
@@ -134,8 +132,7 @@ pub(super) struct Rule {
 pub(super) fn apply_rules(rules: &mut Vec<Rule>, op: Op, kind: FileKind) -> Option<Fault> {
     let mut due = None;
     rules.retain_mut(|rule| {
-        let matches =
-            (rule.op == Op::Any || rule.op == op) && rule.kind.is_none_or(|wanted| wanted == kind);
+        let matches = (rule.op == Op::Any || rule.op == op) && rule.kind.is_none_or(|wanted| wanted == kind);
         if !matches {
             return true;
         }

@@ -238,19 +238,11 @@ unsafe extern "C" fn x_open(
     answer
 }
 
-unsafe extern "C" fn x_delete(
-    vfs: *mut sqlite3_vfs,
-    name: *const c_char,
-    sync_dir: c_int,
-) -> c_int {
+unsafe extern "C" fn x_delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_dir: c_int) -> c_int {
     // SAFETY: SQLite passes our VFS and a name that ends in zero.
     let (registration, path) = unsafe { (registration(vfs), path_of(name)) };
     let is_wal = path.as_os_str().as_bytes().ends_with(b"-wal");
-    let kind = if is_wal {
-        FileKind::Wal
-    } else {
-        FileKind::Other
-    };
+    let kind = if is_wal { FileKind::Wal } else { FileKind::Other };
     let Some((disk, ticket)) = registration.ticket(kind, path) else {
         return ffi::SQLITE_IOERR_DELETE;
     };
@@ -270,10 +262,7 @@ unsafe extern "C" fn x_access(
 ) -> c_int {
     // SAFETY: SQLite passes our VFS.
     let registration = unsafe { registration(vfs) };
-    if registration
-        .ticket(FileKind::Other, PathBuf::new())
-        .is_none()
-    {
+    if registration.ticket(FileKind::Other, PathBuf::new()).is_none() {
         return ffi::SQLITE_IOERR_ACCESS;
     }
     unix_vfs!(vfs, xAccess(name, flags, out), ffi::SQLITE_IOERR_ACCESS)
@@ -304,11 +293,7 @@ unsafe extern "C" fn x_current_time_int64(vfs: *mut sqlite3_vfs, out: *mut sqlit
     unix_vfs!(vfs, xCurrentTimeInt64(out), ffi::SQLITE_ERROR)
 }
 
-unsafe extern "C" fn x_get_last_error(
-    vfs: *mut sqlite3_vfs,
-    len: c_int,
-    out: *mut c_char,
-) -> c_int {
+unsafe extern "C" fn x_get_last_error(vfs: *mut sqlite3_vfs, len: c_int, out: *mut c_char) -> c_int {
     unix_vfs!(vfs, xGetLastError(len, out), 0)
 }
 
@@ -424,10 +409,7 @@ unsafe extern "C" fn x_write(
 ) -> c_int {
     let handle = handle!(file);
     let (at, whole) = (offset as u64, len as usize);
-    let go = match handle
-        .disk
-        .admit(&handle.ticket, Op::Write, at, whole as u64)
-    {
+    let go = match handle.disk.admit(&handle.ticket, Op::Write, at, whole as u64) {
         Err(failure) => return code(Op::Write, failure),
         Ok(go) => go,
     };
@@ -449,19 +431,14 @@ unsafe extern "C" fn x_write(
 
 unsafe extern "C" fn x_truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
     let handle = handle!(file);
-    if let Err(failure) = handle
-        .disk
-        .admit(&handle.ticket, Op::Truncate, 0, size as u64)
-    {
+    if let Err(failure) = handle.disk.admit(&handle.ticket, Op::Truncate, 0, size as u64) {
         return code(Op::Truncate, failure);
     }
     let read = &mut |at, buf: &mut [u8]| peek(file, at, buf);
     let truncate = || checked(unix_file!(file, xTruncate(size)));
     answered(
         Op::Truncate,
-        handle
-            .disk
-            .truncate(&handle.ticket, size as u64, read, truncate),
+        handle.disk.truncate(&handle.ticket, size as u64, read, truncate),
     )
 }
 
@@ -515,22 +492,14 @@ unsafe extern "C" fn x_shm_map(
     let handle = handle!(file);
     // Under the disk's lock: mapping opens the -shm file by name, which must not be the next process's one.
     let map = || unix_file!(file, xShmMap(page, page_size, extend, out));
-    handle
-        .disk
-        .while_alive(&handle.ticket, map)
-        .unwrap_or_else(|| {
-            // SAFETY: SQLite passes a place for the answer.
-            unsafe { *out = ptr::null_mut() };
-            ffi::SQLITE_IOERR_SHMMAP
-        })
+    handle.disk.while_alive(&handle.ticket, map).unwrap_or_else(|| {
+        // SAFETY: SQLite passes a place for the answer.
+        unsafe { *out = ptr::null_mut() };
+        ffi::SQLITE_IOERR_SHMMAP
+    })
 }
 
-unsafe extern "C" fn x_shm_lock(
-    file: *mut sqlite3_file,
-    offset: c_int,
-    n: c_int,
-    flags: c_int,
-) -> c_int {
+unsafe extern "C" fn x_shm_lock(file: *mut sqlite3_file, offset: c_int, n: c_int, flags: c_int) -> c_int {
     if_alive!(file, unix_file!(file, xShmLock(offset, n, flags)))
 }
 

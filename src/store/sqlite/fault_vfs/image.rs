@@ -77,10 +77,7 @@ impl Unsynced {
     pub(super) fn existing(len: u64) -> Unsynced {
         Unsynced {
             sectors: BTreeMap::new(),
-            eras: vec![Era {
-                start: len,
-                end: len,
-            }],
+            eras: vec![Era { start: len, end: len }],
             created: false,
         }
     }
@@ -109,12 +106,7 @@ impl Unsynced {
     }
 
     /// Call before bytes change. `read` fills its buffer from the file as it still is, zeros past the end.
-    pub(super) fn before_write(
-        &mut self,
-        offset: u64,
-        len: usize,
-        read: &mut dyn FnMut(u64, &mut [u8]),
-    ) {
+    pub(super) fn before_write(&mut self, offset: u64, len: usize, read: &mut dyn FnMut(u64, &mut [u8])) {
         if len > 0 {
             let first = offset / SECTOR_U64;
             let last = (offset + len as u64 - 1) / SECTOR_U64;
@@ -142,13 +134,7 @@ impl Unsynced {
         self.remember(size / SECTOR_U64, (old - 1) / SECTOR_U64, true, read);
     }
 
-    fn remember(
-        &mut self,
-        first: u64,
-        last: u64,
-        barrier: bool,
-        read: &mut dyn FnMut(u64, &mut [u8]),
-    ) {
+    fn remember(&mut self, first: u64, last: u64, barrier: bool, read: &mut dyn FnMut(u64, &mut [u8])) {
         let era = self.eras.len() - 1;
         let mut before = vec![0; (last - first + 1) as usize * SECTOR];
         read(first * SECTOR_U64, &mut before);
@@ -289,9 +275,7 @@ mod tests {
         fn write(&mut self, offset: usize, bytes: &[u8]) {
             let live = &self.live;
             self.unsynced
-                .before_write(offset as u64, bytes.len(), &mut |at, buf| {
-                    copy(live, at, buf)
-                });
+                .before_write(offset as u64, bytes.len(), &mut |at, buf| copy(live, at, buf));
             let end = offset + bytes.len();
             self.live.resize(self.live.len().max(end), 0);
             self.live[offset..end].copy_from_slice(bytes);
@@ -306,8 +290,7 @@ mod tests {
         }
 
         fn cut(&self, rng: Option<&mut Rng>) -> Vec<u8> {
-            self.unsynced
-                .after_cut(&self.live, rng, &mut Toll::default())
+            self.unsynced.after_cut(&self.live, rng, &mut Toll::default())
         }
     }
 
@@ -339,10 +322,7 @@ mod tests {
         let (mut old, mut new) = (0, 0);
         for seed in 0..50 {
             for sector in paper.cut(Some(&mut Rng::new(seed))).chunks(SECTOR) {
-                assert!(
-                    sector.iter().all(|byte| *byte == sector[0]),
-                    "a sector was torn"
-                );
+                assert!(sector.iter().all(|byte| *byte == sector[0]), "a sector was torn");
                 if sector[0] == 1 { old += 1 } else { new += 1 }
             }
         }

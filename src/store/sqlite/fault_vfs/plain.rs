@@ -41,18 +41,8 @@ impl PlainFile {
     pub fn read_all(&self) -> io::Result<Vec<u8>> {
         let (file, ticket) = self.open(false)?;
         let len = file.metadata()?.len() as usize;
-        let go = self
-            .disk
-            .admit(&ticket, Op::Read, 0, len as u64)
-            .map_err(error)?;
-        let mut bytes = vec![
-            0;
-            if go == Go::Half {
-                faults::half(len)
-            } else {
-                len
-            }
-        ];
+        let go = self.disk.admit(&ticket, Op::Read, 0, len as u64).map_err(error)?;
+        let mut bytes = vec![0; if go == Go::Half { faults::half(len) } else { len }];
         file.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
@@ -64,9 +54,7 @@ impl PlainFile {
 
     pub fn truncate(&self, size: u64) -> io::Result<()> {
         let (file, ticket) = self.open(true)?;
-        self.disk
-            .admit(&ticket, Op::Truncate, 0, size)
-            .map_err(error)?;
+        self.disk.admit(&ticket, Op::Truncate, 0, size).map_err(error)?;
         let read = &mut |at, buf: &mut [u8]| peek(&file, at, buf);
         self.disk
             .truncate(&ticket, size, read, || file.set_len(size))
@@ -121,9 +109,7 @@ fn peek(file: &File, mut at: u64, mut buf: &mut [u8]) {
 
 fn error(failure: Failure) -> io::Error {
     match failure {
-        Failure::Dead => {
-            io::Error::other("simulated disk: the process that held this file is dead")
-        }
+        Failure::Dead => io::Error::other("simulated disk: the process that held this file is dead"),
         Failure::Injected(Fault::Enospc) => io::ErrorKind::StorageFull.into(),
         Failure::Injected(fault) => io::Error::other(format!("simulated disk: {fault:?}")),
         Failure::Code(code) => io::Error::other(format!("simulated disk: refused with {code}")),

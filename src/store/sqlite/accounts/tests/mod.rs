@@ -386,7 +386,9 @@ fn a_disabled_user_has_no_session_until_enabled() {
 fn a_token_that_outlived_its_user_opens_nothing() {
     let mut desk = Desk::new();
     desk.owner();
-    desk.connection.execute("UPDATE user SET disabled = 1", []).expect("the row changes");
+    desk.connection
+        .execute("UPDATE user SET disabled = 1", [])
+        .expect("the row changes");
     assert_eq!(desk.session(1), None);
 }
 

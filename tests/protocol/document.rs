@@ -1,0 +1,161 @@
+//! `docs/PROTOCOL.md` as tests see it: its examples, its generated regions, and the shape each example claims to have.
+//! What must not live here: what the tables say, and any rule of the protocol.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kinglet::proto::account::{
+    ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, Health, InvitationCheck,
+    InvitationInfo, InvitationList, JoinServer, NewInvitation, PasswordReset, Profile, RenameDevice,
+    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserStatus,
+};
+use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
+use kinglet::proto::command::Request;
+use kinglet::proto::{Event, Notice, codec};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// One JSON document of the page.
+pub struct Example {
+    pub line: usize,
+    /// `request`, `reply`, ..., or `http:` and the type.
+    pub shape: String,
+    pub value: Value,
+}
+
+/// What an example can be: how it is read and written again, and its schema.
+pub struct Shape {
+    pub name: &'static str,
+    pub again: fn(&Value) -> Result<Value, String>,
+    pub schema: fn() -> Value,
+}
+
+pub fn page_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")
+}
+
+pub fn page() -> String {
+    fs::read_to_string(page_path()).expect("the page is in the tree")
+}
+
+fn again<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
+    // Through text, as it comes over the wire: some types borrow from it.
+    let read: T = serde_json::from_str(&value.to_string()).map_err(|error| error.to_string())?;
+    serde_json::to_value(read).map_err(|error| error.to_string())
+}
+
+/// Requests go through the codec, the door that clients use.
+fn request_again(value: &Value) -> Result<Value, String> {
+    let request: Request = codec::decode(&value.to_string()).map_err(|bad| bad.refusal.to_string())?;
+    serde_json::to_value(request).map_err(|error| error.to_string())
+}
+
+/// What clients send: fields with a default may be left out.
+fn received<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+/// What the server sends: only what it may skip may be missing.
+fn sent<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+macro_rules! http {
+    ($contract:ident: $($name:ident),*) => {
+        [$(Shape {
+            name: concat!("http:", stringify!($name)),
+            again: again::<$name>,
+            schema: $contract::<$name>,
+        }),*]
+    };
+}
+
+pub fn shapes() -> Vec<Shape> {
+    let mut shapes = vec![
+        Shape {
+            name: "request",
+            again: request_again,
+            schema: received::<Request>,
+        },
+        Shape {
+            name: "reply",
+            again: again::<Reply>,
+            schema: sent::<Reply>,
+        },
+        Shape {
+            name: "event",
+            again: again::<Event>,
+            schema: sent::<Event>,
+        },
+        Shape {
+            name: "notice",
+            again: again::<Notice>,
+            schema: sent::<Notice>,
+        },
+        Shape {
+            name: "error",
+            again: again::<ErrorReply>,
+            schema: sent::<ErrorReply>,
+        },
+    ];
+    shapes.extend(http!(
+        received: Claim, CheckInvitation, JoinServer, SignIn, SignOutEverywhere, NewInvitation, RenameDevice,
+        ChangeProfile, ChangePassword
+    ));
+    shapes.extend(http!(
+        sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
+        PasswordReset, Health, PollPage, HistoryPage
+    ));
+    shapes
+}
+
+/// The documents of every fenced block that begins with `json`, several to a block or one.
+pub fn examples(page: &str) -> Vec<Example> {
+    let mut found = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        let Some(shape) = line.strip_prefix("```json") else {
+            continue;
+        };
+        let mut text = String::new();
+        for (_, line) in lines.by_ref().take_while(|(_, line)| !line.starts_with("```")) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+        let mut begin = documents.byte_offset();
+        while let Some(document) = documents.next() {
+            let line = at + 2 + text[..begin].matches('\n').count();
+            let value = document.unwrap_or_else(|error| panic!("PROTOCOL.md:{line}: not JSON: {error}"));
+            found.push(Example {
+                line,
+                shape: shape.trim().to_owned(),
+                value,
+            });
+            begin = documents.byte_offset() + 1;
+        }
+    }
+    found
+}
+
+/// Replaces a golden file in one step, since other tests may be reading it.
+pub fn rewrite(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).expect("the file can be written");
+    fs::rename(&beside, path).expect("the file can be replaced");
+}
+
+/// Whether golden files are to be rewritten instead of compared.
+pub fn is_updating() -> bool {
+    std::env::var_os("KINGLET_UPDATE_GOLDEN").is_some_and(|value| value == "1")
+}

@@ -1,0 +1,444 @@
+//! The generated tables of `docs/PROTOCOL.md`: refusals, limits, and who may do what, each taken from the code that
+//! decides. What must not live here: the page, and how it is compared.
+
+use std::fmt::Write;
+
+use kinglet::clock::Now;
+use kinglet::core::change::Change;
+use kinglet::core::permit::{self, Actor, Settings, TargetFacts};
+use kinglet::core::roster::Roster;
+use kinglet::limits::{self, Bucket};
+use kinglet::proto::answer::ErrorReply;
+use kinglet::proto::{
+    Code, ConversationId, ConversationKind, JoinRule, Refusal, RequestId, Role, UserId, What, codec,
+};
+
+pub fn refusals() -> String {
+    let mut table =
+        "| code | status | message | what to do | `retry_after_ms` |\n|---|---|---|---|---|\n".to_owned();
+    for code in Code::ALL {
+        let Refusal {
+            message,
+            next,
+            retry_after_ms,
+            ..
+        } = Refusal::new(*code);
+        let wait = match code {
+            Code::RateLimited => "as long as it takes".to_owned(),
+            _ => retry_after_ms.map_or(String::new(), |ms| number(ms as usize)),
+        };
+        let (text, status) = (code.text(), code.status());
+        writeln!(table, "| `{text}` | {status} | {message} | {next} | {wait} |").expect("writing to a text");
+    }
+    table
+}
+
+pub fn refusal_examples() -> String {
+    let mut block = "```json error\n".to_owned();
+    for (index, code) in Code::ALL.iter().enumerate() {
+        let refusal = match code {
+            Code::RateLimited => Refusal::later(*code, 20),
+            _ => Refusal::new(*code),
+        };
+        let reply = ErrorReply {
+            re: Some(RequestId::Number(index as u64 + 1)),
+            error: refusal,
+        };
+        block.push_str(&serde_json::to_string(&reply).expect("a refusal encodes"));
+        block.push('\n');
+    }
+    block + "```\n"
+}
+
+/// 1,000 for people.
+pub fn number(value: usize) -> String {
+    let digits = value.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits"))
+        .collect();
+    groups.join(",")
+}
+
+fn bytes(value: usize) -> String {
+    match value {
+        value if value % 1024 == 0 && value >= 1024 => format!("{} KiB", number(value / 1024)),
+        value => format!("{} bytes", number(value)),
+    }
+}
+
+fn bucket(bucket: &Bucket) -> String {
+    format!("{} at once, {} a second", bucket.burst, bucket.per_second)
+}
+
+pub fn limits() -> String {
+    let seconds = |time: std::time::Duration| format!("{} seconds", time.as_secs());
+    let two = |one: usize, other: usize| format!("{}, {}", number(one), number(other));
+    let closes = |code: u16| format!("close {code}");
+    let refused = |code: Code| format!("`{}`", code.text());
+    let rows = [
+        (
+            "a frame before `welcome`",
+            bytes(limits::FRAME_BEFORE_SIGN_IN),
+            closes(1009),
+        ),
+        ("a frame after it", bytes(limits::FRAME_DEFAULT), closes(1009)),
+        (
+            "fragments of a message",
+            number(limits::FRAGMENTS as usize),
+            closes(1008),
+        ),
+        ("time to sign in", seconds(limits::SIGN_IN_TIME), closes(4408)),
+        (
+            "nesting of JSON",
+            number(limits::JSON_DEPTH),
+            refused(Code::BadRequest),
+        ),
+        (
+            "silence before a ping; before the end",
+            format!(
+                "{}; {}",
+                seconds(limits::PING_EVERY),
+                seconds(limits::PING_EVERY * 2)
+            ),
+            closes(4408),
+        ),
+        (
+            "time that a write may make no progress",
+            seconds(limits::WRITE_TIME),
+            "the connection is cut".into(),
+        ),
+        (
+            "requests without an answer, per connection",
+            number(limits::IN_FLIGHT),
+            "the socket is not read".into(),
+        ),
+        (
+            "connections in total",
+            number(limits::CONNECTIONS),
+            refused(Code::TooManyConnections),
+        ),
+        (
+            "connections of a user",
+            number(limits::CONNECTIONS_PER_USER),
+            refused(Code::TooManyConnections),
+        ),
+        (
+            "connections from an address (IPv6: a /64)",
+            number(limits::CONNECTIONS_PER_ADDRESS),
+            refused(Code::TooManyConnections),
+        ),
+        (
+            "connections not signed in",
+            number(limits::CONNECTIONS_UNSIGNED),
+            refused(Code::TooManyConnections),
+        ),
+        (
+            "commands `send`, `edit`, `recall`, `react`",
+            bucket(&limits::BUCKET_SEND),
+            refused(Code::RateLimited),
+        ),
+        (
+            "commands that change a conversation",
+            bucket(&limits::BUCKET_CHANGE),
+            refused(Code::RateLimited),
+        ),
+        (
+            "commands `typing`, `presence`, `mark_read`",
+            bucket(&limits::BUCKET_NOTICE),
+            refused(Code::RateLimited),
+        ),
+        (
+            "commands that read",
+            bucket(&limits::BUCKET_READ),
+            refused(Code::RateLimited),
+        ),
+        (
+            "wrong guesses (sign-in, claim, invitation) from an address",
+            bucket(&limits::BUCKET_SIGN_IN),
+            refused(Code::RateLimited),
+        ),
+        (
+            "wrong passwords for an account from devices it does not know",
+            format!(
+                "{} at once, one in {} seconds",
+                limits::ACCOUNT_TRIES,
+                limits::ACCOUNT_TRY_EVERY_MS / 1_000
+            ),
+            refused(Code::RateLimited),
+        ),
+        ("a body", bytes(limits::BODY_BYTES), refused(Code::TooLarge)),
+        (
+            "a title; an emoji",
+            format!("{}; {}", bytes(limits::TITLE_BYTES), bytes(limits::EMOJI_BYTES)),
+            refused(Code::BadRequest),
+        ),
+        (
+            "users named in a command",
+            number(limits::USERS_PER_COMMAND),
+            refused(Code::BadRequest),
+        ),
+        (
+            "members of a group, of a channel",
+            two(limits::GROUP_MEMBERS, limits::CHANNEL_MEMBERS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "conversations of a user",
+            number(limits::CONVERSATIONS_PER_USER),
+            refused(Code::LimitReached),
+        ),
+        (
+            "bans, open requests of a conversation",
+            two(limits::BANS, limits::REQUESTS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "departures that a conversation remembers",
+            number(limits::DEPARTURES),
+            "the oldest are forgotten".into(),
+        ),
+        (
+            "members up to which notices are told",
+            number(limits::NOTICE_MEMBERS),
+            "no notices".into(),
+        ),
+        (
+            "events of a page; their bodies",
+            format!("{}; {}", number(limits::PAGE_EVENTS), bytes(limits::PAGE_BYTES)),
+            "`more`".into(),
+        ),
+        (
+            "annotations of a page",
+            number(limits::PAGE_ANNOTATIONS),
+            "the first ones".into(),
+        ),
+        ("rows of a list", number(limits::LIST_ROWS), "`more`".into()),
+        (
+            "missed places in the log that are streamed",
+            number(limits::STREAM_POSITIONS as usize),
+            "`catch_up` is `sync`, or `behind`".into(),
+        ),
+        ("an HTTP body", bytes(limits::HTTP_BODY), refused(Code::TooLarge)),
+        (
+            "time for an HTTP request to arrive",
+            seconds(limits::HTTP_TIME),
+            "refused".into(),
+        ),
+        (
+            "wait of a long poll",
+            seconds(limits::POLL_WAIT),
+            "the answer, empty".into(),
+        ),
+        (
+            "devices of a user: signed in, ever",
+            two(limits::DEVICES_PER_USER, limits::DEVICE_IDS_PER_USER),
+            refused(Code::LimitReached),
+        ),
+        (
+            "uses of an invitation; days",
+            format!(
+                "{}; {}",
+                number(limits::INVITATION_USES as usize),
+                limits::INVITATION_DAYS
+            ),
+            refused(Code::BadRequest),
+        ),
+        (
+            "open invitations; users of the server",
+            format!("{}; {}", number(limits::INVITATIONS), number(limits::USERS)),
+            refused(Code::LimitReached),
+        ),
+    ];
+    let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
+    for (what, most, beyond) in rows {
+        writeln!(table, "| {what} | {most} | {beyond} |").expect("writing to a text");
+    }
+    table
+}
+
+const OWNER: UserId = UserId(1);
+const ADMIN: UserId = UserId(2);
+const MEMBER: UserId = UserId(3);
+/// A plain member to whom things are done, and who wrote "their" messages.
+const OTHER: UserId = UserId(4);
+const BANNED: UserId = UserId(7);
+const ASKED: UserId = UserId(8);
+const STRANGER: UserId = UserId(9);
+const HERE: ConversationId = ConversationId(5);
+const NOON: Now = Now {
+    ms: 1_764_000_000_000,
+    synchronised: true,
+};
+
+#[derive(Clone, Copy)]
+enum Row {
+    /// A command's fields, and whose message it is about.
+    Command(&'static str, Option<bool>),
+    Join(JoinRule),
+    Read,
+}
+
+const ROWS: [(&str, Row); 20] = [
+    (
+        "`send`",
+        Row::Command(r#""type":"send","body":{"kind":"text","text":"x"}"#, None),
+    ),
+    (
+        "`edit`, own",
+        Row::Command(
+            r#""type":"edit","target":2,"body":{"kind":"text","text":"x"}"#,
+            Some(true),
+        ),
+    ),
+    (
+        "`edit`, theirs",
+        Row::Command(
+            r#""type":"edit","target":2,"body":{"kind":"text","text":"x"}"#,
+            Some(false),
+        ),
+    ),
+    (
+        "`recall`, own",
+        Row::Command(r#""type":"recall","target":2"#, Some(true)),
+    ),
+    (
+        "`recall`, theirs",
+        Row::Command(r#""type":"recall","target":2"#, Some(false)),
+    ),
+    (
+        "`react`",
+        Row::Command(r#""type":"react","target":2,"emoji":"x""#, Some(false)),
+    ),
+    (
+        "`history`, `members`, `readers`, `mark_read`, `typing`",
+        Row::Read,
+    ),
+    ("`update`", Row::Command(r#""type":"update","title":"new""#, None)),
+    (
+        "`invite`",
+        Row::Command(r#""type":"invite","users":["u0000000009"]"#, None),
+    ),
+    (
+        "`approve`",
+        Row::Command(r#""type":"approve","user":"u0000000008","accept":true"#, None),
+    ),
+    (
+        "`kick`, a member",
+        Row::Command(r#""type":"kick","user":"u0000000004""#, None),
+    ),
+    (
+        "`ban`, a member; lift a ban",
+        Row::Command(r#""type":"ban","user":"u0000000004""#, None),
+    ),
+    (
+        "`mute`, a member",
+        Row::Command(r#""type":"mute","user":"u0000000004""#, None),
+    ),
+    (
+        "`role`, of a member",
+        Row::Command(r#""type":"role","user":"u0000000004","role":"admin""#, None),
+    ),
+    (
+        "`transfer`, to a member",
+        Row::Command(r#""type":"transfer","user":"u0000000004""#, None),
+    ),
+    ("`dissolve`", Row::Command(r#""type":"dissolve""#, None)),
+    (
+        "`leave`, others are there",
+        Row::Command(r#""type":"leave""#, None),
+    ),
+    ("`join`, rule `open`", Row::Join(JoinRule::Open)),
+    ("`join`, rule `approval`", Row::Join(JoinRule::Approval)),
+    ("`join`, rule `invitation`", Row::Join(JoinRule::Invitation)),
+];
+
+fn roster(kind: ConversationKind, join: JoinRule) -> Roster {
+    if kind == ConversationKind::Direct {
+        return Roster::direct(HERE, MEMBER, OTHER);
+    }
+    let mut roster = Roster::new(HERE, kind);
+    let members = vec![ADMIN, MEMBER, OTHER];
+    roster.fold(
+        1,
+        OWNER,
+        &What::Created {
+            conversation_kind: kind,
+            title: "old".into(),
+            members,
+            join,
+            history: true,
+        },
+    );
+    roster.fold(
+        3,
+        OWNER,
+        &What::Role {
+            user: ADMIN,
+            role: Role::Admin,
+        },
+    );
+    roster.fold(4, OWNER, &What::Banned { user: BANNED });
+    roster.fold(5, ASKED, &What::JoinRequested {});
+    roster
+}
+
+fn decide(row: Row, kind: ConversationKind, user: UserId) -> Result<(), Refusal> {
+    let (fields, own, join) = match row {
+        Row::Command(fields, own) => (fields, own, JoinRule::Approval),
+        Row::Join(rule) => (r#""type":"join""#, None, rule),
+        Row::Read => return permit::may_read(&roster(kind, JoinRule::Approval), user),
+    };
+    let roster = roster(kind, join);
+    let text = format!(
+        r#"{{"id":1,"client_id":"01993c5e-8a10-7000-8f3b-2d1c0a9e7701","conversation":"{HERE}",{fields}}}"#
+    );
+    let command = codec::decode(&text).expect("the rows are requests").command;
+    let change = Change::try_from_command(command).expect("the rows are changes");
+    let target = change.target();
+    let permit = permit::authorise(change, Actor { user, device: 1 }, Some(&roster), NOON)?;
+    if target.is_none() {
+        return Ok(());
+    }
+    let by = if own == Some(true) { user } else { OTHER };
+    let facts = TargetFacts {
+        is_message: true,
+        by,
+        erased: false,
+        ts: NOON.ms,
+    };
+    permit.on_target(&roster, Some(facts), &Settings { recall_seconds: 60 }, NOON)
+}
+
+pub fn roles() -> String {
+    use ConversationKind::{Channel, Direct, Group};
+    let columns = [
+        ("direct", Direct, MEMBER),
+        ("group: owner", Group, OWNER),
+        ("admin", Group, ADMIN),
+        ("member", Group, MEMBER),
+        ("channel: owner", Channel, OWNER),
+        ("admin", Channel, ADMIN),
+        ("member", Channel, MEMBER),
+        ("not a member", Group, STRANGER),
+    ];
+    let mut table = "| command |".to_owned();
+    columns
+        .iter()
+        .for_each(|(name, ..)| table.push_str(&format!(" {name} |")));
+    table.push_str(&format!("\n|{}\n", "---|".repeat(columns.len() + 1)));
+    for (name, row) in ROWS {
+        table.push_str(&format!("| {name} |"));
+        for (_, kind, user) in columns {
+            let cell = match decide(row, kind, user) {
+                Ok(()) => "yes".to_owned(),
+                Err(refusal) => format!("`{}`", refusal.code.text()),
+            };
+            table.push_str(&format!(" {cell} |"));
+        }
+        table.push('\n');
+    }
+    table
+}

@@ -1,0 +1,47 @@
+//! The store's contract: ONE suite that every backend passes. A backend joins with a factory and one more line below.
+//! What must not live here: what only SQLite has (that is `damage`), and power cuts (see `power_cut`).
+
+mod store_kit;
+
+#[path = "store_contract/damage.rs"]
+mod damage;
+#[path = "store_contract/folding.rs"]
+mod folding;
+#[path = "store_contract/pages.rs"]
+mod pages;
+#[path = "store_contract/queue.rs"]
+mod queue;
+#[path = "store_contract/rules.rs"]
+mod rules;
+#[path = "store_contract/sends.rs"]
+mod sends;
+
+macro_rules! contract {
+    ($backend:ident, $factory:expr) => {
+        contract! { $backend, $factory,
+            sends: receipts_are_gapless, a_repeat_gets_its_receipt_for_ever, another_body_under_the_same_id_is_refused,
+                an_id_belongs_to_its_device, a_retry_of_something_erased_says_so, two_first_sends_open_one_conversation,
+                a_direct_conversation_needs_two_people_who_exist, time_is_shown_and_marked;
+            rules: groups_live_and_die, joining_by_approval, members_are_moved_about, bans_and_mutes,
+                edits_recalls_and_reactions, channels_are_for_reading, the_writer_asks_again;
+            folding: a_roster_is_what_its_events_say, rosters_beyond_the_budget_are_busy;
+            pages: pages_are_what_was_told, ranges_with_holes_hide_the_rest, a_page_has_a_weight,
+                a_page_far_away_is_empty, annotations_follow_their_targets, what_changed_since,
+                markers_rise_and_are_counted, a_marker_never_goes_back, lists_survive_a_restart;
+            queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
+                one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
+        }
+    };
+    ($backend:ident, $factory:expr, $($room:ident: $($name:ident),+;)+) => {
+        mod $backend {
+            $(mod $room {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    crate::$room::$name(&$factory).await;
+                })+
+            })+
+        }
+    };
+}
+
+contract!(sqlite, crate::store_kit::Sqlite);

@@ -1,0 +1,334 @@
+//! Every command that changes a conversation, and what its people are then. What must not live here: loading (see `folding`).
+
+use kinglet::core::audience::{may_see, visible};
+use kinglet::core::change::Change;
+use kinglet::core::permit::authorise;
+use kinglet::proto::{Code, ConversationKind, JoinRule, Role, UserId, What};
+
+use crate::store_kit::words::*;
+use crate::store_kit::{Factory, World, actor, locked};
+
+pub async fn groups_live_and_die(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    let roster = world.roster(room).await;
+    assert_eq!(
+        (roster.owner(), roster.members().len(), &*roster.title),
+        (Some(UserId(1)), 3, "room")
+    );
+    assert_eq!(
+        world
+            .refused(2, update(room, |u| u.title = Some("mine".into())))
+            .await,
+        Code::Forbidden
+    );
+    world
+        .done(
+            1,
+            update(room, |u| {
+                (u.title, u.mute_all) = (Some("hall".into()), Some(true))
+            }),
+        )
+        .await;
+    assert_eq!(
+        world.refused(1, update(room, |u| u.mute_all = Some(true))).await,
+        Code::NoChange
+    );
+    let roster = world.roster(room).await;
+    assert_eq!((&*roster.title, roster.mute_all), ("hall", true));
+    assert_eq!(world.refused(2, send(room, "may I?")).await, Code::Muted);
+    world.done(1, send(room, "I may")).await;
+    world.done(2, leave(room)).await;
+    assert_eq!(world.refused(2, send(room, "still here?")).await, Code::NotFound);
+    assert_eq!(world.refused(1, leave(room)).await, Code::OwnerMustStay);
+    world.done(1, transfer(room, 3)).await;
+    let roster = world.roster(room).await;
+    assert_eq!(
+        (roster.owner(), roster.member(UserId(1)).map(|m| m.role())),
+        (Some(UserId(3)), Some(Role::Admin))
+    );
+    assert_eq!(world.refused(1, dissolve(room)).await, Code::Forbidden);
+    let end = world.done(3, dissolve(room)).await;
+    let roster = world.roster(room).await;
+    assert!(roster.dissolved && roster.members().is_empty());
+    assert!(may_see(&roster, UserId(1), end.seq) && !may_see(&roster, UserId(1), end.seq - 1));
+    assert_eq!(world.refused(3, send(room, "anyone?")).await, Code::NotFound);
+    for user in 1..=3 {
+        assert!(
+            world
+                .store
+                .conversations_of(UserId(user))
+                .await
+                .expect("readable")
+                .is_empty()
+        );
+    }
+    let kinds: Vec<&str> = world
+        .log(room)
+        .await
+        .expect("readable")
+        .iter()
+        .map(|(_, event)| event.what.kind())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "created",
+            "updated",
+            "message",
+            "left",
+            "transferred",
+            "dissolved"
+        ]
+    );
+}
+
+pub async fn joining_by_approval(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("club", &[], JoinRule::Approval, true))
+        .await
+        .conversation;
+    world.done(1, send(room, "before")).await;
+    let found = world.store.discover(None, 10).await.expect("readable");
+    assert_eq!(
+        found
+            .iter()
+            .map(|one| (one.conversation, one.members))
+            .collect::<Vec<_>>(),
+        [(room, 1)]
+    );
+    world.done(2, join(room)).await;
+    assert_eq!(world.refused(2, join(room)).await, Code::NoChange);
+    world.done(3, join(room)).await;
+    assert_eq!(world.roster(room).await.requests, users(&[2, 3]));
+    assert_eq!(world.refused(2, approve(room, 2, true)).await, Code::NotFound);
+    assert_eq!(world.refused(1, approve(room, 4, true)).await, Code::NoChange);
+    world.done(1, approve(room, 2, true)).await;
+    world.done(1, approve(room, 3, false)).await;
+    let roster = world.roster(room).await;
+    assert!(roster.requests.is_empty() && roster.member(UserId(3)).is_none());
+    assert!(
+        may_see(&roster, UserId(2), 1),
+        "history is shown to newcomers here"
+    );
+    world
+        .done(
+            1,
+            update(room, |u| {
+                (u.join, u.history) = (Some(JoinRule::Open), Some(false))
+            }),
+        )
+        .await;
+    let third = world.done(3, join(room)).await;
+    assert_eq!(world.refused(3, join(room)).await, Code::AlreadyMember);
+    let roster = world.roster(room).await;
+    assert!(may_see(&roster, UserId(3), third.seq) && !may_see(&roster, UserId(3), third.seq - 1));
+    world
+        .done(1, update(room, |u| u.join = Some(JoinRule::Invitation)))
+        .await;
+    assert_eq!(world.refused(4, join(room)).await, Code::NotFound);
+    assert!(world.store.discover(None, 10).await.expect("readable").is_empty());
+}
+
+pub async fn members_are_moved_about(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    assert_eq!(world.refused(2, invite(room, &[3])).await, Code::Forbidden);
+    world.done(1, role(room, 2, Role::Admin)).await;
+    assert_eq!(world.refused(1, role(room, 2, Role::Admin)).await, Code::NoChange);
+    assert_eq!(
+        world.refused(2, role(room, 1, Role::Member)).await,
+        Code::Forbidden
+    );
+    let came = world.done(2, invite(room, &[3, 4])).await;
+    assert_eq!(world.refused(2, invite(room, &[3])).await, Code::AlreadyMember);
+    assert_eq!(world.refused(2, invite(room, &[9_999])).await, Code::NotFound);
+    assert_eq!(world.refused(3, kick(room, 4)).await, Code::Forbidden);
+    let out = world.done(2, kick(room, 3)).await;
+    assert_eq!(world.refused(2, kick(room, 3)).await, Code::NotMember);
+    assert_eq!(world.refused(2, kick(room, 1)).await, Code::Forbidden);
+    assert_eq!(world.refused(1, kick(room, 1)).await, Code::Forbidden);
+    let roster = world.roster(room).await;
+    assert_eq!(visible(&roster, UserId(3)).ranges(), [(out.seq, out.seq)]);
+    world.done(1, send(room, "without you")).await;
+    let back = world.done(1, invite(room, &[3])).await;
+    let roster = world.roster(room).await;
+    let seen = [(came.seq, out.seq), (back.seq, u64::MAX)];
+    assert_eq!(visible(&roster, UserId(3)).ranges(), seen);
+    let changed = world.store.changed(UserId(3), 0).await.expect("readable");
+    assert!(changed.gone.is_empty(), "who is back is not gone");
+}
+
+pub async fn bans_and_mutes(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
+    world.done(1, mute(room, 2, Some(60))).await;
+    assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted);
+    world.clock.set(1_700_000_059_999, true);
+    assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted);
+    world.clock.set(1_700_000_090_000, false);
+    assert_eq!(
+        world.refused(2, send(room, "mm")).await,
+        Code::Muted,
+        "a clock that may be wrong ends no mute"
+    );
+    world.clock.set(1_700_000_060_000, true);
+    world.done(2, send(room, "free")).await;
+    world.done(1, mute(room, 2, None)).await;
+    assert_eq!(world.refused(2, send(room, "mm")).await, Code::Muted);
+    world.done(1, mute(room, 2, Some(0))).await;
+    assert_eq!(world.refused(1, mute(room, 2, Some(0))).await, Code::NoChange);
+    world.done(2, send(room, "free again")).await;
+    let out = world.done(1, ban(room, 2, false)).await;
+    assert_eq!(world.refused(1, ban(room, 2, false)).await, Code::NoChange);
+    assert_eq!(world.refused(2, join(room)).await, Code::Banned);
+    assert_eq!(world.refused(1, invite(room, &[2])).await, Code::Banned);
+    let roster = world.roster(room).await;
+    assert_eq!(roster.banned, users(&[2]));
+    assert!(may_see(&roster, UserId(2), out.seq) && !may_see(&roster, UserId(2), out.seq - 1));
+    let gone = world.store.changed(UserId(2), 0).await.expect("readable").gone;
+    assert_eq!(gone, [(room, world.store.head_pos())]);
+    // Someone who is not there can be banned as well.
+    world.done(1, ban(room, 9, false)).await;
+    world.done(1, ban(room, 2, true)).await;
+    assert_eq!(world.refused(1, ban(room, 2, true)).await, Code::NoChange);
+    world.done(2, join(room)).await;
+    assert_eq!(world.roster(room).await.banned, users(&[9]));
+}
+
+pub async fn edits_recalls_and_reactions(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
+    let said = world.done(2, send(room, "teh")).await.seq;
+    assert_eq!(
+        world.refused(1, edit(room, said, "not mine")).await,
+        Code::Forbidden
+    );
+    world.done(2, edit(room, said, "the")).await;
+    world.done(3, react(room, said, "👍", false)).await;
+    world.done(3, react(room, said, "👍", true)).await;
+    for missing in [1, said + 1, 99] {
+        assert_eq!(
+            world.refused(2, edit(room, missing, "x")).await,
+            Code::NotFound,
+            "seq {missing} is no message"
+        );
+        assert_eq!(world.refused(2, reply(room, missing, "x")).await, Code::NotFound);
+    }
+    assert_eq!(world.refused(3, recall(room, said)).await, Code::Forbidden);
+    world.done(4, join(room)).await;
+    assert_eq!(
+        world.refused(4, react(room, said, "👀", false)).await,
+        Code::NotFound,
+        "it was before their time"
+    );
+    world.done(1, recall(room, said)).await;
+    assert_eq!(world.refused(2, edit(room, said, "x")).await, Code::Erased);
+    assert_eq!(world.refused(2, recall(room, said)).await, Code::Erased);
+    world.done(3, reply(room, said, "what was it?")).await;
+    let tombstones = std::mem::take(&mut locked(&world.ears.heard).tombstones);
+    assert_eq!(
+        tombstones.iter().map(|event| event.seq).collect::<Vec<_>>(),
+        [said, said + 1]
+    );
+    let log = world.log(room).await.expect("readable");
+    for tombstone in tombstones {
+        let at = usize::try_from(tombstone.seq - 1).expect("small");
+        assert_eq!(log[at].1, tombstone, "the store and the tails say the same");
+    }
+    // Erased in the batch in which it was said: it is never told with its body.
+    let held = world.hold().await;
+    let slip = send(room, "a slip");
+    let mut coming = vec![world.submit(actor(2), slip).await.expect("queued")];
+    let seq = log.last().expect("a log").1.seq + 1;
+    coming.push(world.submit(actor(2), recall(room, seq)).await.expect("queued"));
+    drop(held);
+    for answer in coming {
+        answer.await.expect("an answer").expect("a receipt");
+    }
+    let heard = locked(&world.ears.heard);
+    let told = heard
+        .events
+        .iter()
+        .find(|(_, event)| event.conversation == room && event.seq == seq);
+    assert!(matches!(
+        told.expect("told").1.what,
+        What::Message {
+            body: None,
+            erased: true,
+            ..
+        }
+    ));
+}
+
+pub async fn channels_are_for_reading(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let make = create(ConversationKind::Channel, "news", &[2, 3], JoinRule::Open, true);
+    let news = world.done(1, make).await.conversation;
+    assert_eq!(world.refused(2, send(news, "me too")).await, Code::Forbidden);
+    let said = world.done(1, send(news, "news")).await.seq;
+    world.done(2, react(news, said, "👏", false)).await;
+    world.done(1, role(news, 2, Role::Admin)).await;
+    world.done(2, send(news, "more news")).await;
+    let direct = world.done(1, send_to(2, "psst")).await.conversation;
+    assert_eq!(world.refused(1, invite(direct, &[3])).await, Code::WrongKind);
+    assert_eq!(world.refused(1, leave(direct)).await, Code::WrongKind);
+    assert_eq!(world.refused(3, join(direct)).await, Code::NotFound);
+}
+
+/// What was allowed when it was asked may not be any more when the writer comes to it.
+pub async fn the_writer_asks_again(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    let old = world.roster(room).await;
+    let late = send(room, "late");
+    let change = Change::try_from_command(late).expect("a change");
+    let permit =
+        authorise(change, actor(2), Some(&old), world.clock.now()).expect("2 is a member of the old roster");
+    let held = world.hold().await;
+    let mut coming = vec![world.submit(actor(1), kick(room, 2)).await.expect("queued")];
+    coming.push(
+        world
+            .submit(actor(3), send(room, "on time"))
+            .await
+            .expect("queued"),
+    );
+    let refused = world.hand_in(permit.clone()).expect("queued");
+    coming.push(world.submit(actor(1), send(room, "after")).await.expect("queued"));
+    drop(held);
+    for answer in coming {
+        answer.await.expect("an answer").expect("a receipt");
+    }
+    assert_eq!(
+        refused.await.expect("an answer").expect_err("refused").code,
+        Code::NotFound
+    );
+    let again = world.hand_in(permit).expect("queued");
+    assert_eq!(
+        again.await.expect("an answer").expect_err("refused").code,
+        Code::NotFound
+    );
+    let log = world.log(room).await.expect("readable");
+    assert_eq!(
+        log.iter().map(|(_, event)| event.what.kind()).collect::<Vec<_>>(),
+        ["created", "removed", "message", "message"]
+    );
+    let commits = locked(&world.ears.heard).commits.clone();
+    assert_eq!(commits.last(), Some(&3), "the rest of the batch went in together");
+}
