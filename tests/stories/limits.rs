@@ -322,7 +322,7 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
     }
     let talk = lives[0].tell(&anna.user, "first").await["conversation"].clone();
     // The writer is held up: it waits for the lock of the database, and the queue fills.
-    let path = server.data().join(kinglet::store::sqlite::open::DATABASE);
+    let path = server.data().join("kinglet.db");
     let other = rusqlite::Connection::open(path).expect("the database can be opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("no commit is under way");
     let mut asked = Vec::new();

@@ -262,6 +262,11 @@ impl Live {
         self.next_where(|frame| frame["type"] == kind && frame.get("re").is_none()).await
     }
 
+    /// The next notice of a type, if it comes in time.
+    pub async fn notice_within(&mut self, kind: &str, patience: Duration) -> Option<Value> {
+        tokio::time::timeout(patience, self.notice(kind)).await.ok()
+    }
+
     /// All events up to now. A marker sent to oneself goes through the log behind them, and a question after it is only
     /// read once the round of delivery that brought the marker is done.
     pub async fn settle(&mut self) -> Vec<Value> {

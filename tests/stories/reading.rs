@@ -24,7 +24,7 @@ async fn markers_count_messages_only_grow_and_are_told() {
         at_anna.say(&group, text).await;
     }
     at_anna.act(json!({ "type": "react", "conversation": group, "target": 2, "emoji": "👍" })).await;
-    assert_eq!(unread(&mut at_ben, &group).await, (0, 3), "a reaction does not count");
+    assert_eq!(unread(&mut at_ben, &group).await.1, 3, "a reaction does not count");
     assert_eq!(unread(&mut at_anna, &group).await.1, 0, "one's own are read");
 
     let mark = |seq: u64| json!({ "type": "mark_read", "conversation": group, "seq": seq });
