@@ -78,10 +78,10 @@ pub enum Command {
     },
     /// Read the whole log, its hash chains and uploads, and say whether they are sound
     ///
-    /// Changes nothing. It reads everything, so it takes its time on a large log. Exits with 4 if something is damaged
-    /// or missing.
+    /// Changes nothing, unless told to accept a loss. It reads everything, so it takes its time on a large log, and the
+    /// server must not run meanwhile. Exits with 4 if something is damaged or missing.
     #[command(after_help = "Example:\n  kinglet doctor --json")]
-    Doctor,
+    Doctor(Doctor),
     /// Print the version and how it was built
     #[command(after_help = "Example:\n  kinglet version --json")]
     Version,
@@ -100,6 +100,15 @@ pub struct Invite {
     pub days: Option<u32>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Doctor {
+    /// Go on although acknowledged messages are missing: clients drop their copies and start from what is left
+    ///
+    /// Only after a restore from a backup or with a disk that lost data. What is missing stays missing.
+    #[arg(long)]
+    pub accept_loss: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InviteRole {
     Member,
@@ -108,7 +117,7 @@ pub enum InviteRole {
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum UserCommand {
-    /// List users with role, state and when they were last seen
+    /// List users with id, name and state
     #[command(after_help = "Example:\n  kinglet user list --json")]
     List,
     /// Lock a user out and close their connections; their messages stay
@@ -123,7 +132,7 @@ pub enum UserCommand {
         /// The user's name
         name: String,
     },
-    /// Print a one-time link with which the user sets a new password, and sign them out everywhere
+    /// Give the user a new password, print it once, and sign them out everywhere
     #[command(after_help = "Example:\n  kinglet user reset-password anna")]
     ResetPassword {
         /// The user's name

@@ -66,6 +66,12 @@ impl Hub {
         })
     }
 
+    /// Where the log stands when the server starts; for before anybody is attached.
+    pub fn begin_at(&self, head: Pos) {
+        self.maps.read().published.store(head, Ordering::Release);
+        self.rung.store(head, Ordering::Release);
+    }
+
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
     /// Says whether it is the user's first.
     pub fn attach(&self, bell: &Arc<Bell>) -> Result<bool, TooMany> {

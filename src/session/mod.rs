@@ -5,6 +5,7 @@ pub mod accounts;
 mod answer;
 mod deliver;
 mod desk;
+mod health;
 mod live;
 pub mod poll;
 mod pulse;

@@ -46,7 +46,7 @@ impl Setup {
             directory: directory.to_owned(),
             vfs: None,
             roster_members: 100_000,
-            recall_seconds: 0,
+            recall_seconds: u64::MAX,
             fatal: Arc::default(),
         }
     }

@@ -6,12 +6,14 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod console;
 pub mod hosts;
 pub mod live;
 pub mod openapi;
 pub mod problem;
 #[cfg(test)]
 mod tests;
+pub mod web;
 
 use std::sync::Arc;
 
@@ -52,6 +54,7 @@ pub fn router(face: Arc<Face>) -> Router {
     Router::new()
         .nest(API, api_routes())
         .merge(live::socket())
+        .merge(web::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(

@@ -1,0 +1,192 @@
+//! Listening: sockets of our own or from systemd, and the certificate for those that speak TLS. What must not live here:
+//! accepting.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::config::{Config, Transport};
+use super::failure::{Failure, Outcome};
+use super::{settings, systemd};
+use crate::gateway::tls::{Source, Tls, TlsConfig};
+
+/// Connections that the kernel keeps while we are busy.
+const BACKLOG: i32 = 1024;
+/// `FileDescriptorName=` of a socket that shows the trust page.
+const HTTP_NAME: &str = "http";
+/// The control socket, in the data directory.
+pub const CONTROL: &str = "control.sock";
+/// The own authority's certificate, without its key, for `curl --cacert` and the like.
+pub const CA_FILE: &str = "ca.pem";
+
+/// One bound socket and how it speaks.
+pub struct Bound {
+    pub listener: std::net::TcpListener,
+    pub address: SocketAddr,
+    pub transport: Transport,
+}
+
+/// Everything bound: those for clients, and the plain-http one.
+pub struct Sockets {
+    pub clients: Vec<Bound>,
+    pub http: Option<std::net::TcpListener>,
+}
+
+/// Takes what systemd passed in, else binds what the configuration names.
+pub fn sockets(config: &Config) -> Outcome<Sockets> {
+    let inherited = systemd::listen_fds()
+        .map_err(|error| Failure::config(format!("cannot use the sockets from systemd: {error}")))?;
+    let mut sockets = Sockets {
+        clients: Vec::new(),
+        http: None,
+    };
+    for (name, listener) in inherited {
+        if name == HTTP_NAME {
+            sockets.http = Some(listener);
+        } else {
+            sockets.clients.push(bound(config, listener)?);
+        }
+    }
+    if sockets.clients.is_empty() {
+        let address = config
+            .address()
+            .map_err(|problem| Failure::config(problem.to_string()))?;
+        sockets
+            .clients
+            .push(bound(config, bind("listen.address", address)?)?);
+    }
+    if sockets.http.is_none()
+        && sockets
+            .clients
+            .iter()
+            .any(|bound| bound.transport != Transport::Plain)
+        && let Some(address) = config
+            .http_address()
+            .map_err(|problem| Failure::config(problem.to_string()))?
+    {
+        sockets.http = Some(bind("listen.http_address", address)?);
+    }
+    Ok(sockets)
+}
+
+fn bound(config: &Config, listener: std::net::TcpListener) -> Outcome<Bound> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::failed(format!("cannot learn a listening socket's address: {error}")))?;
+    let transport = config
+        .transport(address)
+        .map_err(|problem| Failure::config(problem.to_string()))?;
+    Ok(Bound {
+        listener,
+        address,
+        transport,
+    })
+}
+
+/// Binds one address, or says which setting to change.
+pub fn bind(key: &str, address: SocketAddr) -> Outcome<std::net::TcpListener> {
+    let made = || -> std::io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the kernel to forget the connections of the run before.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    made().map_err(|error| {
+        let next = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port",
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE or a socket from systemd; or choose a higher port"
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; 0.0.0.0 means every one it has"
+            }
+            _ => "choose another address",
+        };
+        Failure::config(format!("cannot listen on {key} = \"{address}\": {error}. {next}"))
+    })
+}
+
+/// A bound socket as the runtime takes it.
+pub fn into_tokio(listener: std::net::TcpListener) -> Outcome<TcpListener> {
+    TcpListener::from_std(listener)
+        .map_err(|error| Failure::failed(format!("cannot hand a listening socket to the runtime: {error}")))
+}
+
+/// The certificate, if any socket speaks TLS. All that do speak with the same one.
+pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
+    let Some(bound) = sockets
+        .clients
+        .iter()
+        .find(|bound| bound.transport != Transport::Plain)
+    else {
+        return Ok(None);
+    };
+    let source = match &bound.transport {
+        Transport::Files { certificate, key } => Source::Files {
+            cert: certificate.clone(),
+            key: key.clone(),
+        },
+        Transport::Plain | Transport::Local => {
+            let dir = config.data_dir.join("tls");
+            private_dir(&dir)?;
+            Source::Local {
+                dir,
+                names: settings::certificate_names(config),
+            }
+        }
+    };
+    let tls = Tls::open(TlsConfig { source }, SystemTime::now())
+        .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))?;
+    let status = tls.status();
+    if !status.left_out.is_empty() {
+        log::warn!(
+            "TLS: the certificate cannot name {}: browsers will warn there. It names {}; set listen.canonical_url to one \
+             of these",
+            status.left_out.join(", "),
+            status.names.join(", ")
+        );
+    }
+    if let Some(pem) = tls.ca_pem() {
+        let path = config.data_dir.join("tls").join(CA_FILE);
+        fs::write(&path, pem)
+            .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
+    }
+    Ok(Some(Arc::new(tls)))
+}
+
+fn private_dir(path: &Path) -> Outcome<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Failure::failed(format!("cannot make {}: {error}", path.display())))
+}
+
+/// The control socket. Whoever holds the data directory's lock may replace what a killed server left behind.
+pub fn control(data_dir: &Path) -> Outcome<UnixListener> {
+    let path = data_dir.join(CONTROL);
+    let made = || -> std::io::Result<UnixListener> {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    made().map_err(|error| {
+        Failure::failed(format!(
+            "cannot make the control socket {}: {error}. A socket's path has at most 107 bytes: a shorter data_dir may help",
+            path.display()
+        ))
+    })
+}

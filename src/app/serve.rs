@@ -1,0 +1,267 @@
+//! `kinglet serve`: opens everything in order, says where to go, and closes everything in the other order.
+//! What must not live here: what happens in between; that is the floors' own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::SignalKind;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::cli::Cli;
+use super::config::{Config, Transport};
+use super::failure::{Failure, Outcome};
+use super::listen::{self, Sockets};
+use super::systemd::Notifier;
+use super::timers::{self, Timers};
+use super::{greeting, heart, logging, measure, process, proxies, settings, surroundings};
+use crate::gateway::accept::{self, Context, Gate};
+use crate::gateway::http::hosts::Hosts;
+use crate::gateway::http::web::{self, PlainHttp};
+use crate::gateway::http::{self, Face, console};
+use crate::gateway::tls::Tls;
+use crate::limits::Limits;
+use crate::meters::{METERS, get};
+use crate::session::Services;
+
+/// Connections have this long to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// How often it is looked whether they have.
+const GOODBYE_LOOK: Duration = Duration::from_millis(20);
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The runtime's stacks: nothing in it recurses.
+const STACK: usize = 512 * 1024;
+/// Certificates and names are all that blocks; the log has threads of its own.
+const BLOCKING_THREADS: usize = 8;
+
+/// Reads the configuration and refuses what is wrong with it, all of it at once.
+pub fn configuration(cli: &Cli) -> Outcome<Config> {
+    let config = Config::load(cli.config.as_deref(), std::env::vars_os())?;
+    let problems = config.problems();
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    Err(Failure::config(format!(
+        "the configuration is wrong:\n{}",
+        lines.join("\n")
+    )))
+}
+
+/// The runtime for everything that waits.
+pub fn runtime() -> Outcome<Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(workers)
+        .thread_stack_size(STACK)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all();
+    builder.build().map_err(|error| {
+        Failure::failed(format!(
+            "cannot start the runtime's threads: {error}. Raise TasksMax or `ulimit -u`"
+        ))
+    })
+}
+
+/// Runs the server until a signal ends it.
+pub fn serve(cli: &Cli) -> Outcome<()> {
+    let config = Arc::new(configuration(cli)?);
+    process::keep_files_private();
+    logging::install(config.log.level.into()).map_err(|error| Failure::failed(error.to_string()))?;
+    let notifier = Notifier::from_env().map_err(|error| {
+        Failure::failed(format!(
+            "cannot use NOTIFY_SOCKET: {error}. Unset it, or start by systemd"
+        ))
+    })?;
+    die_with_the_log(&notifier);
+    let limits = limits(&config)?;
+    heart::data_dir(&config.data_dir)?;
+    let outcome = runtime()?.block_on(run(config, limits, notifier));
+    logging::flush(LAST_WORDS);
+    outcome
+}
+
+/// What this process may use, with what the machine allows taken into account.
+fn limits(config: &Config) -> Outcome<Limits> {
+    let descriptors = process::raise_descriptors();
+    let refused = |problem: super::config::Problem| Failure::config(problem.to_string());
+    let wanted = settings::limits(config, settings::speaks_tls(config));
+    let (limits, lowered) = settings::fit(config, wanted, descriptors).map_err(refused)?;
+    lowered.iter().for_each(|what| log::warn!("{what}"));
+    settings::within_memory(&limits, surroundings::memory_limit()).map_err(refused)?;
+    Ok(limits)
+}
+
+/// A panic in the hub's thread would leave readers asleep for ever, so it ends the process; in a connection it ends
+/// that connection. Only the place is logged: a panic's text may hold what a client sent.
+fn die_with_the_log(notifier: &Notifier) {
+    let notifier = notifier.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
+        log::error!("a panic at {place}; please report it with this line");
+        if std::thread::current().name() == Some("ringer") {
+            heart::die("the thread that wakes readers panicked", &notifier);
+        }
+    }));
+}
+
+/// The signals that matter, caught before anything is told to be ready.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    reload: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn catch() -> Outcome<Signals> {
+        let catch = |kind| {
+            timers::on(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
+        };
+        Ok(Signals {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            reload: catch(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome<()> {
+    let Signals {
+        mut terminate,
+        mut interrupt,
+        reload,
+    } = Signals::catch()?;
+    let log = heart::open_log(&config, &limits, &notifier)?;
+    // Bound after the log is open: a second server is told of the first one, not of a port.
+    let sockets = listen::sockets(&config)?;
+    let tls = listen::tls(&config, &sockets)?;
+    let first = &sockets.clients[0];
+    let url = settings::canonical_url(&config, first.address, first.transport != Transport::Plain);
+    let (services, claim) = heart::services(&log, &config, limits, &url).await?;
+    let (stop, stopped) = watch::channel(false);
+    let urls = greeting::Urls::of(&url, &sockets);
+    open_doors(
+        Doors {
+            config: &config,
+            services: &services,
+            tls: tls.as_ref(),
+            url: &url,
+            stop: &stopped,
+        },
+        sockets,
+    )?;
+    let timed = Timers {
+        config: Arc::clone(&config),
+        services: Arc::clone(&services),
+        tls: tls.clone(),
+        notifier: notifier.clone(),
+        stop: stopped,
+    };
+    timed.start(reload);
+    greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
+    log::info!("ready at {url}");
+    tell(notifier.ready(&timers::status(&services)));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    shut_down(&config, &services, &notifier, &stop).await;
+    Ok(())
+}
+
+/// What the doors are made of.
+struct Doors<'a> {
+    config: &'a Config,
+    services: &'a Arc<Services>,
+    tls: Option<&'a Arc<Tls>>,
+    url: &'a str,
+    stop: &'a watch::Receiver<bool>,
+}
+
+/// Starts accepting on every socket.
+fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
+    let Doors {
+        config,
+        services,
+        tls,
+        url,
+        stop,
+    } = doors;
+    let origins = config.listen.origins.iter().cloned().chain([url.to_owned()]);
+    let face = Arc::new(Face {
+        accounts: Arc::clone(&services.accounts),
+        services: Arc::clone(services),
+        hosts: Hosts::new(settings::host_names(config, url), origins),
+        metrics: measure::page(Arc::clone(services)),
+    });
+    let gate = Gate::new(&services.limits);
+    let control = listen::control(&config.data_dir)?;
+    tokio::spawn(console::serve(
+        control,
+        console::router(Arc::clone(&face)),
+        stop.clone(),
+    ));
+    let trusted = config
+        .trusted_proxies()
+        .map_err(|problem| Failure::config(problem.to_string()))?;
+    let router = proxies::believe(http::router(face), trusted);
+    let context = Arc::new(Context {
+        gate: Arc::clone(&gate),
+        router,
+    });
+    for bound in sockets.clients {
+        let listener = listen::into_tokio(bound.listener)?;
+        let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();
+        tokio::spawn(accept::accept(listener, with, Arc::clone(&context), stop.clone()));
+    }
+    if let (Some(http), Some(tls)) = (sockets.http, tls) {
+        let name = format!("{}.local", surroundings::host_name());
+        let facts = PlainHttp {
+            tls: Arc::clone(tls),
+            name,
+            https_url: url.to_owned(),
+        };
+        let plain = Arc::new(Context {
+            gate,
+            router: web::plain_http(facts),
+        });
+        tokio::spawn(accept::accept(
+            listen::into_tokio(http)?,
+            None,
+            plain,
+            stop.clone(),
+        ));
+    }
+    Ok(())
+}
+
+async fn shut_down(config: &Config, services: &Services, notifier: &Notifier, stop: &watch::Sender<bool>) {
+    log::info!("stopping");
+    tell(notifier.stopping("saying goodbye to clients"));
+    // Receivers that are gone have stopped already.
+    let _ = stop.send(true);
+    services.hub.stop_all();
+    let deadline = Instant::now() + GOODBYE;
+    let mut looks = tokio::time::interval(GOODBYE_LOOK);
+    while services.hub.usage().0 > 0 && Instant::now() < deadline {
+        looks.tick().await;
+    }
+    let left = get(&METERS.sessions_signed_in);
+    if left > 0 {
+        log::warn!("{left} sessions did not close in time; they are cut off");
+    }
+    services.store.close().await;
+    // A path that is gone already is what was wanted.
+    let _ = std::fs::remove_file(config.data_dir.join(listen::CONTROL));
+    log::info!("stopped; everything acknowledged is on disk");
+}
+
+fn tell(told: std::io::Result<()>) {
+    if let Err(error) = told {
+        log::warn!("cannot tell systemd: {error}");
+    }
+}

@@ -1,0 +1,162 @@
+//! What happens by the clock and by signal while the server runs. What must not live here: what these acts do.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::config::Config;
+use super::settings;
+use super::systemd::{self, Notifier};
+use crate::gateway::pools;
+use crate::gateway::tls::{Reloaded, Tls};
+use crate::meters::{METERS, get};
+use crate::session::Services;
+
+/// The kernel's own count of what TCP's buffers hold.
+const SOCKSTAT: &str = "/proc/net/sockstat";
+const PULSE: Duration = Duration::from_secs(1);
+const TIDY: Duration = Duration::from_secs(5 * 60);
+const STATUS: Duration = Duration::from_secs(60);
+const CERTIFICATE: Duration = Duration::from_secs(60 * 60);
+
+/// What the timers act upon.
+pub struct Timers {
+    pub config: Arc<Config>,
+    pub services: Arc<Services>,
+    pub tls: Option<Arc<Tls>>,
+    pub notifier: Notifier,
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Timers {
+    /// Starts them all; each ends when the server stops.
+    pub fn start(self, reload: Signal) {
+        let Timers {
+            config,
+            services,
+            tls,
+            notifier,
+            stop,
+        } = self;
+        let pulse = Arc::clone(&services);
+        tokio::spawn(every(PULSE, stop.clone(), move || {
+            pulse.pulse.turn();
+            // Not there means not known: then only the pools of our own bytes hold.
+            if let Ok(sockstat) = std::fs::read_to_string(SOCKSTAT) {
+                pools::SOCKETS.set(pools::socket_bytes(&sockstat));
+            }
+        }));
+        let told = (notifier.clone(), Arc::clone(&services));
+        tokio::spawn(every(STATUS, stop.clone(), move || {
+            // The next minute tells it again.
+            let _ = told.0.status(&status(&told.1));
+        }));
+        tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
+        if let Some(interval) = systemd::watchdog_interval() {
+            let probed = Arc::clone(&services);
+            let probe = move || {
+                let services = Arc::clone(&probed);
+                async move { services.store.probe().await }
+            };
+            tokio::spawn(systemd::watchdog(
+                notifier.clone(),
+                interval,
+                probe,
+                stopped(stop.clone()),
+            ));
+        }
+        tokio::spawn(certificates(config, services, tls, notifier, reload, stop));
+    }
+}
+
+/// One line for `systemctl status`.
+pub fn status(services: &Services) -> String {
+    let (users, _) = services.hub.usage();
+    format!(
+        "{}; {} connections, {users} users online",
+        services.health().status.replace('_', " "),
+        get(&METERS.connections_open)
+    )
+}
+
+/// The signal, or why it cannot be had.
+pub fn on(kind: SignalKind) -> std::io::Result<Signal> {
+    signal(kind)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone has stopped, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn every(period: Duration, stop: watch::Receiver<bool>, mut act: impl FnMut()) {
+    let mut ticks = interval(period);
+    // A board that slept must not be flooded with the seconds it missed.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut end = std::pin::pin!(stopped(stop));
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => act(),
+        }
+    }
+}
+
+async fn tidy(services: Arc<Services>, stop: watch::Receiver<bool>) {
+    let mut ticks = interval(TIDY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut end = std::pin::pin!(stopped(stop));
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => services.store.tidy().await,
+        }
+    }
+}
+
+/// Looks after the certificate each hour, and when SIGHUP asks.
+async fn certificates(
+    config: Arc<Config>,
+    services: Arc<Services>,
+    tls: Option<Arc<Tls>>,
+    notifier: Notifier,
+    mut asked: Signal,
+    stop: watch::Receiver<bool>,
+) {
+    let mut ticks = interval(CERTIFICATE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut end = std::pin::pin!(stopped(stop));
+    loop {
+        let by_signal = tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => false,
+            Some(()) = asked.recv() => true,
+        };
+        if by_signal {
+            // systemd waits for both, and times out by itself.
+            let _ = notifier.reloading();
+        }
+        if let Some(tls) = &tls {
+            let (tls, config) = (Arc::clone(tls), Arc::clone(&config));
+            let reloaded = tokio::task::spawn_blocking(move || {
+                tls.set_names(settings::certificate_names(&config));
+                tls.reload(SystemTime::now())
+            });
+            match reloaded.await {
+                Ok(Ok(Reloaded::Unchanged)) => {}
+                Ok(Ok(_)) => log::info!("TLS: a new certificate is in use"),
+                Ok(Err(error)) => log::error!("TLS: the old certificate stays in use: {error:#}"),
+                Err(_) => log::error!("TLS: looking after the certificate failed; the old one stays in use"),
+            }
+        }
+        if by_signal {
+            let _ = notifier.ready(&status(&services));
+        }
+    }
+}
