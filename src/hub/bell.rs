@@ -151,6 +151,17 @@ impl Bell {
         self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED) != 0
     }
 
+    /// Looks whether the session must end, and takes nothing.
+    #[must_use]
+    pub fn ends(&self) -> Rung {
+        let flags = self.flags.load(Ordering::Acquire);
+        Rung {
+            revoked: flags & REVOKED != 0,
+            stopped: flags & STOPPED != 0,
+            pulse: false,
+        }
+    }
+
     /// Takes the one-time flags; revoked and stopped stay.
     #[must_use]
     pub fn take(&self) -> Rung {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub use self::bell::{Bell, Hint};
+pub use self::bell::{Bell, Hint, Rung};
 pub use self::live::{Kind, Walk};
 pub use self::publish::{Published, Publisher};
 pub use self::ringer::{Ringer, Round};
