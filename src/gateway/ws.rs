@@ -15,7 +15,7 @@ use super::io::Conn;
 use super::pools::{OUTGOING, PARTIAL, SOCKETS, Share};
 use crate::limits;
 use crate::proto::{Code, Command, Refusal, RequestId, codec};
-use crate::session::{Beat, Services, Session, Signed, Slow, Writing};
+use crate::session::{Beat, Rung, Services, Session, Signed, Slow, Writing};
 
 const SCRATCH: usize = 32 * 1024;
 
@@ -152,6 +152,10 @@ async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
 /// One turn: say what is owed, answer what was asked, then wait for either side.
 async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
     loop {
+        // Also asked here: to a reader that takes everything at once, the loop may not end for a while.
+        if let Some(end) = over(session.bell().ends()) {
+            return Err(end);
+        }
         let writing = session.fill(&mut |payload| {
             frame::push_text(out, payload);
             out.len() < limits::WRITE_BYTES
@@ -187,11 +191,8 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
     })
     .await?;
     let rung = bell.take();
-    if rung.revoked {
-        return Err(SIGNED_OUT);
-    }
-    if rung.stopped {
-        return Err(STOPPING);
+    if let Some(end) = over(rung) {
+        return Err(end);
     }
     if rung.pulse {
         match session.beat(&mut |payload| frame::push_text(out, payload)) {
@@ -201,6 +202,14 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
         }
     }
     finish(slow, session, out).await
+}
+
+/// Whether the session has ended.
+fn over(rung: Rung) -> Option<End> {
+    if rung.revoked {
+        return Some(SIGNED_OUT);
+    }
+    rung.stopped.then_some(STOPPING)
 }
 
 async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
@@ -312,11 +321,11 @@ impl Socket {
         let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
         let mut moved = seconds();
         let mut share: Option<Share> = None;
-        while written < out.len() {
+        // Flushing is writing, too: TLS keeps a record of its own until the socket takes it.
+        while !out.is_empty() {
             let wrote = poll_fn(|cx| {
-                match Pin::new(&mut self.conn).poll_write(cx, &out[written..]) {
-                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
-                    Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
+                match self.poll_out(cx, &out[written..]) {
+                    Poll::Ready(step) => return Poll::Ready(step),
                     Poll::Pending => {}
                 }
                 if share.is_none() {
@@ -338,22 +347,36 @@ impl Socket {
                 }
                 // Asked again: the bell's waker was used up, and so may be the socket's.
                 cx.waker().wake_by_ref();
-                Poll::Ready(Ok(0))
+                Poll::Ready(Ok(Some(0)))
             });
-            let count = wrote.await?;
-            if count > 0 {
-                written += count;
-                moved = seconds();
+            match wrote.await? {
+                None => break,
+                Some(0) => {}
+                Some(count) => {
+                    written += count;
+                    moved = seconds();
+                }
             }
-        }
-        if written > 0 {
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx))
-                .await
-                .map_err(|_| End::Gone)?;
         }
         // An idle connection keeps no buffer.
         *out = Vec::new();
         Ok(())
+    }
+
+    /// Writes some of `rest`, or flushes when there is none left. Nothing, when all is out.
+    fn poll_out(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        rest: &[u8],
+    ) -> Poll<Result<Option<usize>, End>> {
+        let conn = Pin::new(&mut self.conn);
+        if rest.is_empty() {
+            return conn.poll_flush(cx).map(|flushed| flushed.map(|()| None).map_err(|_| End::Gone));
+        }
+        conn.poll_write(cx, rest).map(|wrote| match wrote {
+            Ok(0) | Err(_) => Err(End::Gone),
+            Ok(count) => Ok(Some(count)),
+        })
     }
 
     /// Reads once and keeps nothing. An error at the end.
