@@ -74,6 +74,15 @@ fn greeting(
             None => lines.push("Set listen.http_address to show how on a page of its own.".to_owned()),
         }
     }
+    if config
+        .listen
+        .trusted_proxies
+        .iter()
+        .any(|proxy| proxy.starts_with("127."))
+    {
+        // Else this machine's own request would be taken for the proxy's, and the proxy speaks for strangers.
+        trust.push_str(" -H 'X-Forwarded-For: 127.0.0.1'");
+    }
     lines.push(String::new());
     match claim {
         Some(code) => {

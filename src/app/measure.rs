@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::metrics::{Labels, Pool, exposition};
+use crate::gateway::pools;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, get};
 use crate::proto::Code;
@@ -14,7 +15,7 @@ pub fn page(services: Arc<Services>) -> Box<dyn Fn() -> String + Send + Sync> {
     Box::new(move || render(&services))
 }
 
-fn pools(limits: &Limits) -> [Pool<'static>; 4] {
+fn bounds(limits: &Limits) -> [Pool<'static>; 7] {
     let pool = |name, limit: usize| Pool {
         name,
         limit: limit as u64,
@@ -24,6 +25,9 @@ fn pools(limits: &Limits) -> [Pool<'static>; 4] {
         pool("queue_bytes", limits::QUEUE_BYTES),
         pool("roster_members", limits.roster_members),
         pool("rows_not_folded", limits::FOLD_ROWS),
+        pool("partial_bytes", limits::POOL_PARTIAL),
+        pool("outgoing_bytes", limits::POOL_OUTGOING),
+        pool("socket_bytes", limits::POOL_SOCKET),
     ]
 }
 
@@ -34,6 +38,9 @@ fn render(services: &Services) -> String {
         queued as u64,
         members as u64,
         rows as u64,
+        pools::PARTIAL.used() as u64,
+        pools::OUTGOING.used() as u64,
+        pools::SOCKETS.used() as u64,
     ]
     .into_iter()
     .enumerate()
@@ -41,7 +48,7 @@ fn render(services: &Services) -> String {
         METERS.pool(place, used);
     }
     let refusals: Vec<&str> = Code::ALL.iter().map(|code| code.text()).collect();
-    let mut page = exposition(&METERS, &refusals, &pools(&services.limits));
+    let mut page = exposition(&METERS, &refusals, &bounds(&services.limits));
     let (users, conversations) = services.hub.usage();
     let health = services.health();
     let flag = |yes: bool| f64::from(u8::from(yes));

@@ -14,6 +14,7 @@ pub mod logging;
 mod measure;
 pub mod metrics;
 mod process;
+mod proxies;
 mod remote;
 mod serve;
 mod settings;

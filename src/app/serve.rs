@@ -15,7 +15,7 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, process, settings, surroundings};
+use super::{greeting, heart, logging, measure, process, proxies, settings, surroundings};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -205,9 +205,13 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         console::router(Arc::clone(&face)),
         stop.clone(),
     ));
+    let trusted = config
+        .trusted_proxies()
+        .map_err(|problem| Failure::config(problem.to_string()))?;
+    let router = proxies::believe(http::router(face), trusted);
     let context = Arc::new(Context {
         gate: Arc::clone(&gate),
-        router: http::router(face),
+        router,
     });
     for bound in sockets.clients {
         let listener = listen::into_tokio(bound.listener)?;

@@ -38,7 +38,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
     }
 }
 
-/// The rules know "for ever" but not "never": one second is as near as they come.
+/// How long a sender may recall a message.
 #[must_use]
 pub fn recall(config: &Config) -> Settings {
     Settings {

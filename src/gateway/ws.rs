@@ -71,20 +71,17 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
             frame::push_text(&mut out, &welcome);
             tokio::spawn(serve(socket, session, out));
         }
-        Ok(Err((refusal, end))) => socket.close(refusal, end).await,
+        Ok(Err((told, end))) => socket.close(told, end).await,
         Err(_) => {
-            socket
-                .close(
-                    Some((None, Code::SlowSignIn.into())),
-                    End::Code(4408, "slow_sign_in"),
-                )
-                .await
+            let told = Some((None, Code::SlowSignIn.into()));
+            socket.close(told, End::Code(4408, "slow_sign_in")).await;
         }
     }
 }
 
-/// The refusal and the request it answers, and how the socket ends.
-type NotSigned = (Option<(Option<RequestId>, Refusal)>, End);
+/// A refusal as the last words, with the request it answers where that could be read.
+type LastWords = Option<(Option<RequestId>, Refusal)>;
+type NotSigned = (LastWords, End);
 
 async fn sign_in(
     socket: &mut Socket,
@@ -104,38 +101,32 @@ async fn sign_in(
         fed.await.map_err(|end| (None, end))?;
         socket.write(&mut out, None).await.map_err(|end| (None, end))?;
     }
-    let (re, hello) = match hello.expect("the loop ends with one") {
-        Ok(hello) => hello,
-        Err(refusal) => return Err((Some(refusal), End::Code(4401, "not_signed_in"))),
+    let refused = |re, refusal: Refusal, end| Err((Some((re, refusal)), end));
+    let not_signed_in = End::Code(4401, "not_signed_in");
+    let (re, ask) = match hello.expect("the loop ends with one") {
+        Ok((re, Command::Hello(ask))) => (re, ask),
+        Ok((re, _)) => return refused(Some(re), Code::NotSignedIn.into(), not_signed_in),
+        Err(bad) => return refused(bad.re, bad.refusal, not_signed_in),
     };
-    let ask = match hello {
-        Command::Hello(hello) => hello,
-        _ => {
-            return Err((
-                Some((Some(re), Code::NotSignedIn.into())),
-                End::Code(4401, "not_signed_in"),
-            ));
-        }
-    };
-    let asked = re.clone();
-    Session::sign_in(services, re, ask, header_token)
-        .await
-        .map_err(|refusal| {
+    match Session::sign_in(services, re.clone(), ask, header_token).await {
+        Ok(signed) => Ok(signed),
+        Err(refusal) => {
             let end = match refusal.code {
                 Code::TooManyConnections | Code::Busy => End::Code(1013, "try_later"),
                 Code::Internal | Code::ShuttingDown => End::Code(1012, "stopping"),
                 _ => SIGNED_OUT,
             };
-            (Some((Some(asked), refusal)), end)
-        })
+            refused(Some(re), refusal, end)
+        }
+    }
 }
 
-type HelloSlot = Option<Result<(RequestId, Command), (Option<RequestId>, Refusal)>>;
+type HelloSlot = Option<Result<(RequestId, Command), Box<codec::Unreadable>>>;
 
 fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
     *hello = Some(match codec::decode(text) {
         Ok(request) => Ok((request.id, request.command)),
-        Err(bad) => Err((bad.re, bad.refusal)),
+        Err(bad) => Err(bad),
     });
     Flow::Stop
 }
@@ -148,12 +139,14 @@ async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
             break end;
         }
     };
-    drop(session);
+    // A server that stops waits for its sessions to say goodbye; all others are out of the hub before they do.
+    let leaving = (end == STOPPING).then_some(session);
     match end {
         End::Gone => {}
         End::Cut => socket.conn.discard_unsent(),
         End::Code(..) => Box::pin(socket.close(None, end)).await,
     }
+    drop(leaving);
 }
 
 /// One turn: say what is owed, answer what was asked, then wait for either side.
@@ -363,11 +356,23 @@ impl Socket {
         Ok(())
     }
 
+    /// Reads once and keeps nothing. An error at the end.
+    fn poll_discard(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), End>> {
+        SCRATCH_BYTES.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.conn).poll_read(cx, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => Poll::Ready(Ok(())),
+                Poll::Ready(_) => Poll::Ready(Err(End::Gone)),
+            }
+        })
+    }
+
     /// Says why, if the socket still takes it, and closes.
-    async fn close(mut self, refusal: Option<(Option<RequestId>, Refusal)>, end: End) {
+    async fn close(mut self, told: LastWords, end: End) {
         let End::Code(code, reason) = end else { return };
         let mut out = Vec::new();
-        if let Some((re, refusal)) = refusal {
+        if let Some((re, refusal)) = told {
             crate::meters::METERS.refusal(refusal.code as usize);
             frame::push_text(&mut out, &codec::encode_refusal(re, refusal));
         }
@@ -376,10 +381,14 @@ impl Socket {
             self.write(&mut out, None).await?;
             poll_fn(|cx| Pin::new(&mut self.conn).poll_shutdown(cx))
                 .await
-                .map_err(|_| End::Gone)
+                .map_err(|_| End::Gone)?;
+            // Closing on bytes that nobody read resets the connection, and the other end may lose the farewell by it.
+            loop {
+                poll_fn(|cx| self.poll_discard(cx)).await?;
+            }
         };
         // Whoever is revoked is out within a second, whether or not the farewell arrived.
-        let _ = tokio::time::timeout(limits::REVOKE_WITHIN / 2, goodbye).await;
+        let _: Result<Result<(), End>, _> = tokio::time::timeout(limits::REVOKE_WITHIN / 2, goodbye).await;
     }
 }
 

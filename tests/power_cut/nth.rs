@@ -39,7 +39,7 @@ async fn every(op: Op, fault: Fault, step: u64) {
         Op::Sync => counts.syncs,
         _ => counting.disk.op_count(),
     };
-    assert!(all > 10 && start > 0, "{all} operations");
+    assert!(all > 5 && start > 0, "{all} operations");
     for n in (1..=all + 2).step_by(usize::try_from(step).expect("small")) {
         let when = format!("{fault:?} on operation {n} of {all} ({op:?})");
         let machine = Machine::copy_of(&template, 7);

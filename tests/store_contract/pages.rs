@@ -316,7 +316,7 @@ pub async fn markers_rise_and_are_counted(factory: &dyn Factory) {
     assert_eq!(
         unread(&world, 2).await,
         (1, 5),
-        "what was there on arrival counts as read"
+        "what was before one came is read"
     );
     assert_eq!(unread(&world, 1).await, (6, 0), "one's own messages are read");
     assert!(

@@ -37,7 +37,17 @@ async fn page(State(face): State<Arc<Face>>) -> Response {
     safe(([(header::CONTENT_TYPE, HTML)], text).into_response(), NOTHING)
 }
 
-async fn health(State(face): State<Arc<Face>>) -> Response {
+/// Whether the log can be written.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operator",
+    responses(
+        (status = 200, body = ref("#/components/schemas/Health")),
+        (status = 503, body = ref("#/components/schemas/Health")),
+    ),
+)]
+pub(super) async fn health(State(face): State<Arc<Face>>) -> Response {
     told(face.services.health())
 }
 

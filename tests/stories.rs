@@ -1,0 +1,43 @@
+//! Stories through the real door: a real server process, real SQLite in a directory of its own, real WebSocket frames and
+//! HTTP requests. What must not live here: the stories, which are in `tests/stories/`, one room per subject; and anything
+//! that looks into the server by another way than a client, an operator or the kernel could.
+
+#[path = "stories/harness.rs"]
+mod harness;
+#[path = "stories/http.rs"]
+mod http;
+#[path = "stories/live.rs"]
+mod live;
+#[path = "stories/raw.rs"]
+mod raw;
+
+#[path = "stories/accounts.rs"]
+mod accounts;
+#[path = "stories/bad_http.rs"]
+mod bad_http;
+#[path = "stories/bad_input.rs"]
+mod bad_input;
+#[path = "stories/changes.rs"]
+mod changes;
+#[path = "stories/direct.rs"]
+mod direct;
+#[path = "stories/fallback.rs"]
+mod fallback;
+#[path = "stories/groups.rs"]
+mod groups;
+#[path = "stories/limits.rs"]
+mod limits;
+#[path = "stories/operations.rs"]
+mod operations;
+#[path = "stories/order.rs"]
+mod order;
+#[path = "stories/reading.rs"]
+mod reading;
+#[path = "stories/resume.rs"]
+mod resume;
+#[path = "stories/revocation.rs"]
+mod revocation;
+#[path = "stories/slow.rs"]
+mod slow;
+#[path = "stories/tls.rs"]
+mod tls;

@@ -1,0 +1,167 @@
+//! Sessions that end, and members that are removed: at once, also while the server is blocked writing to them.
+//! What must not live here: the rules of who may remove whom.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{PASSWORD, Person, Server};
+use crate::live::{Came, Live};
+use crate::resume::flood;
+
+/// What is promised from the answer of the revoking request to the closed socket.
+const WITHIN: Duration = Duration::from_secs(1);
+
+enum Act {
+    KickDevice,
+    ChangePassword,
+    DisableUser,
+    SignOutEverywhere,
+    SignOut,
+}
+
+/// Ends the sessions of `victim`, asked from another device or by the owner.
+async fn revoke(act: &Act, owner: &Person, victim: &Person, other: &Person) {
+    let reply = match act {
+        Act::KickDevice => other.delete(&format!("/api/v1/devices/{}", victim.device)).await,
+        Act::ChangePassword => {
+            let ask = json!({ "current": PASSWORD, "new": "eight loud magpies" });
+            other.post("/api/v1/password", &ask).await
+        }
+        Act::DisableUser => {
+            owner
+                .post(&format!("/api/v1/users/{}/disable", victim.user), &json!({}))
+                .await
+        }
+        Act::SignOutEverywhere => {
+            other
+                .post("/api/v1/sign-out-everywhere", &json!({ "keep_this": true }))
+                .await
+        }
+        Act::SignOut => victim.post("/api/v1/sign-out", &json!({})).await,
+    };
+    assert!([200, 204].contains(&reply.status), "{}", reply.text);
+}
+
+const ACTS: [(&str, Act); 5] = [
+    ("anna", Act::KickDevice),
+    ("ben", Act::ChangePassword),
+    ("cyd", Act::DisableUser),
+    ("dan", Act::SignOutEverywhere),
+    ("eve", Act::SignOut),
+];
+
+#[tokio::test]
+async fn a_revoked_session_is_closed_within_a_second() {
+    let mut server = Server::start().await;
+    let owner = server.owner().await;
+    for (name, act) in &ACTS {
+        let victim = server.person(name).await;
+        let other = victim.other_device().await;
+        let mut live = victim.live().await;
+        let mut kept = other.live().await;
+        revoke(act, &owner, &victim, &other).await;
+        let since = Instant::now();
+        assert_eq!(live.end().await, Some(4401), "{name}");
+        assert!(since.elapsed() < WITHIN, "{name}: {:?}", since.elapsed());
+        let mut again = victim.knock(Default::default()).await;
+        let answer = again.ask(json!({ "type": "hello", "token": victim.token })).await;
+        assert_eq!(answer["error"]["code"], "signed_out", "{name}");
+        assert_eq!(again.end().await, Some(4401), "{name}");
+        assert_eq!(
+            victim.get("/api/v1/profile").await.refused(),
+            "signed_out",
+            "{name}"
+        );
+        if matches!(act, Act::DisableUser) {
+            assert_eq!(
+                kept.end().await,
+                Some(4401),
+                "all sessions of a disabled user end"
+            );
+        } else {
+            kept.settle().await;
+        }
+    }
+}
+
+/// A socket that does not read, with far more under way than the buffers between hold.
+async fn blocked(owner: &Person, victim: &Person, conversation: &str) -> Live {
+    let mut live = victim.narrow().await;
+    live.settle().await;
+    flood(owner, conversation, 40, &"b".repeat(30_000)).await;
+    live
+}
+
+#[tokio::test]
+async fn a_revoked_session_is_closed_within_a_second_while_a_write_to_it_is_blocked() {
+    let mut server = Server::start().await;
+    let owner = server.owner().await;
+    for (name, act) in &ACTS {
+        let victim = server.person(name).await;
+        let other = victim.other_device().await;
+        let group = owner.live().await.group(&[&victim], json!({})).await;
+        let mut live = blocked(&owner, &victim, &group).await;
+        revoke(act, &owner, &victim, &other).await;
+        let since = Instant::now();
+        assert!(
+            live.is_cut_within(WITHIN).await,
+            "{name}: still open after {:?}",
+            since.elapsed()
+        );
+        // What the kernel had taken before may still be read; then it ends.
+        while let Came::Frame(frame) = live.came().await {
+            assert_ne!(
+                frame["seq"], 41,
+                "{name}: the blocked reader got everything, so it was not blocked"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn delivery_checks_the_audience() {
+    let mut server = Server::start().await;
+    let owner = server.owner().await;
+    let victim = server.person("anna").await;
+    let mut at_owner = owner.live().await;
+    let group = at_owner.group(&[&victim], json!({ "history": true })).await;
+    let mut live = blocked(&owner, &victim, &group).await;
+    let kick = json!({ "type": "kick", "conversation": group, "user": victim.user });
+    let removed = at_owner.act(kick).await["seq"].as_u64().expect("a seq");
+    for _ in 0..5 {
+        at_owner.say(&group, "what the removed must not see").await;
+    }
+    let mut seen: Vec<u64> = Vec::new();
+    let events = live.settle().await;
+    for event in events
+        .iter()
+        .filter(|event| event["conversation"] == group.as_str())
+    {
+        assert!(
+            !event.to_string().contains("must not see"),
+            "shown to one who was removed before: {event}"
+        );
+        seen.push(event["seq"].as_u64().expect("a seq"));
+    }
+    assert_eq!(
+        seen.last(),
+        Some(&removed),
+        "the removal itself is shown, as the last"
+    );
+    let before = &seen[..seen.len() - 1];
+    let first = before.first().copied().unwrap_or(2);
+    assert!(
+        before.iter().copied().eq(first..first + before.len() as u64),
+        "a prefix: {seen:?}"
+    );
+    assert!(
+        before.len() < 40,
+        "the reader was not blocked when it was removed"
+    );
+    assert_eq!(
+        live.refused(json!({ "type": "history", "conversation": group }))
+            .await,
+        "not_found"
+    );
+}
