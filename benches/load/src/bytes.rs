@@ -135,6 +135,10 @@ impl Bench {
                 json!(after.since(&before, "kinglet_checkpoints_total")),
             ),
             (
+                "wal MB after",
+                figure(Some(after.value("kinglet_wal_bytes") / 1e6), 1),
+            ),
+            (
                 "server cpu us/msg",
                 figure(Some(cpu.as_secs_f64() * 1e6 / messages as f64), 1),
             ),
