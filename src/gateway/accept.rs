@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -200,27 +200,40 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
         .max_header_list_size(limits::HEAD_BYTES as u32)
         .keep_alive_interval(limits::PING_EVERY)
         .keep_alive_timeout(limits::SIGN_IN_TIME);
+    // Known from the handshake: whoever may still choose could say nothing for ever, and no time is kept until then.
+    let server = if conn.speaks_http2() { server.http2_only() } else { server.http1_only() };
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
     let _ = server
         .serve_connection_with_upgrades(TokioIo::new(conn), service)
         .await;
 }
 
+/// Connections that are told at once that the house is full; beyond it they are just closed.
+const TURNED_AWAY: usize = 64;
+static TURNING_AWAY: AtomicUsize = AtomicUsize::new(0);
+
 /// Tells a plain connection that the house is full; a TLS one is just closed, since a handshake costs more than the news.
-async fn turn_away(mut stream: TcpStream, tls: bool) {
-    if tls {
-        return;
+async fn turn_away(stream: TcpStream, tls: bool) {
+    if !tls && TURNING_AWAY.fetch_add(1, Ordering::Relaxed) < TURNED_AWAY {
+        let _ = tokio::time::timeout(Duration::from_secs(1), say_full(stream)).await;
     }
+    if !tls {
+        TURNING_AWAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
     let body = codec::encode_refusal(None, Code::TooManyConnections.into());
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          retry-after: 5\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let said = async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
-        stream.shutdown().await
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    stream.shutdown().await?;
+    // Closing on a request that nobody read resets the connection, and the other end may lose the news by it.
+    let mut unread = [0; 1024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }

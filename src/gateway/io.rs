@@ -39,6 +39,15 @@ impl Conn {
         }
     }
 
+    /// Whether both ends agreed on HTTP/2 when they shook hands.
+    #[must_use]
+    pub fn speaks_http2(&self) -> bool {
+        match &self.wire {
+            Wire::Plain(_) => false,
+            Wire::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
     /// Makes closing drop what the other end has not taken: a revoked reader gets nothing more.
     pub fn discard_unsent(&self) {
         let stream = match &self.wire {

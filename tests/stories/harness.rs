@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kinglet");
 /// Far beyond what anything here takes, on a machine that is busy with other things, too.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A password of all people here.
 pub const PASSWORD: &str = "seven quiet herons";
 /// Frames that a failing test shows.
