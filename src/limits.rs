@@ -185,7 +185,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     pub roster_members: usize,
     pub tail_bytes: usize,
-    /// A message may be recalled by its sender for this long; 0 means for ever.
+    /// A message may be recalled by its sender for this long: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
     pub tls: bool,
 }
@@ -199,7 +199,7 @@ impl Default for Limits {
             connections_per_address: CONNECTIONS_PER_ADDRESS,
             roster_members: ROSTER_MEMBERS,
             tail_bytes: TAIL_BYTES,
-            recall_seconds: 0,
+            recall_seconds: u64::MAX,
             tls: false,
         }
     }

@@ -8,6 +8,7 @@ mod document;
 mod tables;
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use document::{Example, Shape, examples, is_updating, page, page_path, rewrite, shapes};
 use kinglet::limits;
@@ -394,4 +395,24 @@ fn every_link_inside_the_page_leads_somewhere() {
         .map(|(link, _)| link);
     let broken: Vec<&str> = links.filter(|link| !anchors.contains(*link)).collect();
     assert!(broken.is_empty(), "PROTOCOL.md links to {broken:?}");
+}
+
+#[test]
+fn every_route_of_the_accounts_is_listed() {
+    let page = page();
+    let routes = fs::read_to_string(page_path().with_file_name("openapi.json")).expect("it is in the tree");
+    let routes: Value = serde_json::from_str(&routes).expect("it is JSON");
+    let mut missing = Vec::new();
+    for (path, methods) in routes["paths"].as_object().expect("it has paths") {
+        let Some(path) = path.strip_prefix("/api/v1/") else {
+            continue;
+        };
+        let methods = methods.as_object().expect("a path has methods").iter();
+        let accounts = methods.filter(|(_, operation)| operation["tags"][0] != "live");
+        let rows = accounts.map(|(method, _)| format!("\n| `{} {path}", method.to_uppercase()));
+        missing.extend(
+            rows.filter(|row| !page.contains(&format!("{row}`")) && !page.contains(&format!("{row}?"))),
+        );
+    }
+    assert!(missing.is_empty(), "PROTOCOL.md lacks {missing:?}");
 }

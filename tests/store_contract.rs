@@ -23,7 +23,8 @@ macro_rules! contract {
                 an_id_belongs_to_its_device, a_retry_of_something_erased_says_so, two_first_sends_open_one_conversation,
                 a_direct_conversation_needs_two_people_who_exist, time_is_shown_and_marked;
             rules: groups_live_and_die, joining_by_approval, members_are_moved_about, bans_and_mutes,
-                edits_recalls_and_reactions, channels_are_for_reading, the_writer_asks_again;
+                edits_recalls_and_reactions, channels_are_for_reading, the_writer_asks_again,
+                only_ones_own_time_is_shown;
             folding: a_roster_is_what_its_events_say, rosters_beyond_the_budget_are_busy;
             pages: pages_are_what_was_told, ranges_with_holes_hide_the_rest, a_page_has_a_weight,
                 a_page_far_away_is_empty, annotations_follow_their_targets, what_changed_since,

@@ -48,7 +48,13 @@ pub fn limits(cli: &Cli) -> Outcome<()> {
         connections_per_user: fitted.connections_per_user,
         connections_per_address: fitted.connections_per_address,
         message_bytes: fitted.frame,
-        memory: lines.map(|line| Line { pool: line.pool, bytes: line.bytes, why: line.why }).collect(),
+        memory: lines
+            .map(|line| Line {
+                pool: line.pool,
+                bytes: line.bytes,
+                why: line.why,
+            })
+            .collect(),
         memory_total_bytes: limits::memory_total(&fitted),
         memory_allowed_bytes: surroundings::memory_limit().map(|(bytes, _)| bytes),
         lowered,
@@ -64,7 +70,11 @@ fn table(budget: &Budget) -> String {
     for one in &budget.memory {
         line(one.pool, one.bytes as f64, one.why);
     }
-    line("total", budget.memory_total_bytes as f64, "the most the server can come to hold; for MemoryMax");
+    line(
+        "total",
+        budget.memory_total_bytes as f64,
+        "the most the server can come to hold; for MemoryMax",
+    );
     if let Some(allowed) = budget.memory_allowed_bytes {
         line("allowed", allowed as f64, "this control group's memory limit");
     }

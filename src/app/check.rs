@@ -41,11 +41,19 @@ pub fn check(cli: &Cli) -> Outcome<()> {
         notes,
     };
     print(cli, &findings, tell)?;
-    if findings.ok { Ok(()) } else { Err(Failure::new(EXIT_CONFIG, "")) }
+    if findings.ok {
+        Ok(())
+    } else {
+        Err(Failure::new(EXIT_CONFIG, ""))
+    }
 }
 
 fn problem(key: &str, what: impl Into<String>, fix: impl Into<String>) -> Problem {
-    Problem { key: key.to_owned(), what: what.into(), fix: fix.into() }
+    Problem {
+        key: key.to_owned(),
+        what: what.into(),
+        fix: fix.into(),
+    }
 }
 
 /// Whether another process holds the data directory.
@@ -57,18 +65,26 @@ fn is_running(directory: &Path) -> bool {
 fn check_directory(config: &Config, problems: &mut Vec<Problem>) {
     let directory = &config.data_dir;
     let fix = "Give it to the server's user with chown and chmod 700, or set another data_dir";
-    if directory.exists() && let Err(failure) = heart::own_data_dir(directory) {
+    if directory.exists()
+        && let Err(failure) = heart::own_data_dir(directory)
+    {
         problems.push(problem("data_dir", failure.to_string(), fix));
         return;
     }
     let nearest = directory.ancestors().find(|path| path.exists());
-    let nearest = nearest.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let nearest = nearest
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let probe = nearest.join(format!(".kinglet-check-{}", std::process::id()));
     match fs::File::create_new(&probe) {
         // What was made a line ago can be taken away again.
         Ok(_) => drop(fs::remove_file(&probe)),
         Err(error) => {
-            problems.push(problem("data_dir", format!("cannot write in {}: {error}", nearest.display()), fix));
+            problems.push(problem(
+                "data_dir",
+                format!("cannot write in {}: {error}", nearest.display()),
+                fix,
+            ));
         }
     }
 }
@@ -77,8 +93,15 @@ fn check_addresses(config: &Config, running: bool, problems: &mut Vec<Problem>) 
     if running {
         return;
     }
-    let http = config.http_address().ok().flatten().filter(|_| settings::speaks_tls(config));
-    let all = [("listen.address", config.address().ok()), ("listen.http_address", http)];
+    let http = config
+        .http_address()
+        .ok()
+        .flatten()
+        .filter(|_| settings::speaks_tls(config));
+    let all = [
+        ("listen.address", config.address().ok()),
+        ("listen.http_address", http),
+    ];
     for (key, address) in all {
         if let Some(Err(failure)) = address.map(|address| listen::bind(key, address)) {
             problems.push(problem(key, failure.to_string(), "Then run this again"));
@@ -87,7 +110,7 @@ fn check_addresses(config: &Config, running: bool, problems: &mut Vec<Problem>) 
 }
 
 fn check_limits(config: &Config, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
-    let descriptors = process::raise_descriptors().unwrap_or(u64::MAX);
+    let descriptors = process::raise_descriptors();
     let wanted = settings::limits(config, settings::speaks_tls(config));
     match settings::fit(config, wanted, descriptors) {
         Ok((limits, lowered)) => {
@@ -102,7 +125,10 @@ fn check_limits(config: &Config, problems: &mut Vec<Problem>, notes: &mut Vec<St
 fn check_certificate(config: &Config, problems: &mut Vec<Problem>) {
     let transport = config.address().and_then(|address| config.transport(address));
     if let Ok(Transport::Files { certificate, key }) = transport {
-        let source = Source::Files { cert: certificate, key };
+        let source = Source::Files {
+            cert: certificate,
+            key,
+        };
         if let Err(error) = Tls::open(TlsConfig { source }, std::time::SystemTime::now()) {
             let fix = "Put the right PEM files there, readable by the server's user";
             problems.push(problem("tls.certificate", format!("{error:#}"), fix));
@@ -111,7 +137,10 @@ fn check_certificate(config: &Config, problems: &mut Vec<Problem>) {
 }
 
 fn tell(findings: &Findings) -> String {
-    let from = findings.source.as_deref().unwrap_or("defaults and environment, no file");
+    let from = findings
+        .source
+        .as_deref()
+        .unwrap_or("defaults and environment, no file");
     let mut text = format!("configuration: {from}\n");
     if findings.running {
         text.push_str("a server is running on this data directory; its ports were not tried\n");
@@ -122,6 +151,10 @@ fn tell(findings: &Findings) -> String {
     for problem in &findings.problems {
         text.push_str(&format!("problem: {problem}\n"));
     }
-    text.push_str(if findings.ok { "ok: the server can start\n" } else { "the server would not start\n" });
+    text.push_str(if findings.ok {
+        "ok: the server can start\n"
+    } else {
+        "the server would not start\n"
+    });
     text
 }

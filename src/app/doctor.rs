@@ -33,7 +33,10 @@ pub fn doctor(cli: &Cli, asked: &Doctor) -> Outcome<()> {
     let in_use = |error: OpenError| match error {
         OpenError::InUse(path) => Failure::new(
             EXIT_UNAVAILABLE,
-            format!("a server uses {}; stop it first (`systemctl stop kinglet`), then run this again", path.display()),
+            format!(
+                "a server uses {}; stop it first (`systemctl stop kinglet`), then run this again",
+                path.display()
+            ),
         ),
         other => other.into(),
     };
@@ -51,11 +54,18 @@ pub fn doctor(cli: &Cli, asked: &Doctor) -> Outcome<()> {
     };
     print(cli, &report, tell)?;
     // The report has said it all.
-    if damaged && !asked.accept_loss { Err(Failure::new(EXIT_DAMAGED, "")) } else { Ok(()) }
+    if damaged && !asked.accept_loss {
+        Err(Failure::new(EXIT_DAMAGED, ""))
+    } else {
+        Ok(())
+    }
 }
 
 fn tell(report: &Report) -> String {
-    let read = format!("{} events in {} conversations were read.\n", report.events, report.conversations);
+    let read = format!(
+        "{} events in {} conversations were read.\n",
+        report.events, report.conversations
+    );
     if report.sound {
         return format!("{read}The log is sound.\n");
     }

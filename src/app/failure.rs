@@ -18,7 +18,10 @@ pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     pub fn new(code: u8, text: impl Into<String>) -> Failure {
-        Failure { code, text: text.into() }
+        Failure {
+            code,
+            text: text.into(),
+        }
     }
 
     pub fn failed(text: impl Into<String>) -> Failure {

@@ -17,7 +17,11 @@ pub struct Urls {
 impl Urls {
     pub fn of(canonical: &str, sockets: &Sockets) -> Urls {
         let first = &sockets.clients[0];
-        let scheme = if first.transport == Transport::Plain { "http" } else { "https" };
+        let scheme = if first.transport == Transport::Plain {
+            "http"
+        } else {
+            "https"
+        };
         let here = if first.address.ip().is_unspecified() {
             format!("{scheme}://127.0.0.1:{}", first.address.port())
         } else {
@@ -29,7 +33,11 @@ impl Urls {
             let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
             format!("http://{host}:{}", address.port())
         });
-        Urls { canonical: canonical.to_owned(), here, plain_http }
+        Urls {
+            canonical: canonical.to_owned(),
+            here,
+            plain_http,
+        }
     }
 }
 
@@ -40,8 +48,18 @@ pub fn say(config: &Config, urls: &Urls, tls: Option<&Tls>, claim: Option<&str>)
     let _ = stdout().lock().write_all(text.as_bytes());
 }
 
-fn greeting(config: &Config, urls: &Urls, tls: Option<&Tls>, claim: Option<&str>, device: uuid::Uuid) -> String {
-    let mut lines = vec![format!("Kinglet {} is ready at {}", env!("CARGO_PKG_VERSION"), urls.canonical)];
+fn greeting(
+    config: &Config,
+    urls: &Urls,
+    tls: Option<&Tls>,
+    claim: Option<&str>,
+    device: uuid::Uuid,
+) -> String {
+    let mut lines = vec![format!(
+        "Kinglet {} is ready at {}",
+        env!("CARGO_PKG_VERSION"),
+        urls.canonical
+    )];
     let mut trust = String::new();
     if let Some(authority) = tls.map(Tls::status).and_then(|status| status.authority.clone()) {
         let file = config.data_dir.join("tls").join(CA_FILE);
@@ -55,6 +73,15 @@ fn greeting(config: &Config, urls: &Urls, tls: Option<&Tls>, claim: Option<&str>
             Some(url) => lines.push(format!("How to: {url}")),
             None => lines.push("Set listen.http_address to show how on a page of its own.".to_owned()),
         }
+    }
+    if config
+        .listen
+        .trusted_proxies
+        .iter()
+        .any(|proxy| proxy.starts_with("127."))
+    {
+        // Else this machine's own request would be taken for the proxy's, and the proxy speaks for strangers.
+        trust.push_str(" -H 'X-Forwarded-For: 127.0.0.1'");
     }
     lines.push(String::new());
     match claim {
@@ -86,9 +113,21 @@ mod tests {
             here: "http://127.0.0.1:8080".into(),
             plain_http: None,
         };
-        let text = greeting(&Config::default(), &urls, None, Some("12345-67890"), uuid::Uuid::nil());
-        assert!(text.contains("ready at http://127.0.0.1:8080\n") && text.ends_with("'\n"), "{text}");
-        let body = text.split('\'').nth(3).expect("the command has its body in quotes");
+        let text = greeting(
+            &Config::default(),
+            &urls,
+            None,
+            Some("12345-67890"),
+            uuid::Uuid::nil(),
+        );
+        assert!(
+            text.contains("ready at http://127.0.0.1:8080\n") && text.ends_with("'\n"),
+            "{text}"
+        );
+        let body = text
+            .split('\'')
+            .nth(3)
+            .expect("the command has its body in quotes");
         let body: serde_json::Value = serde_json::from_str(body).expect("the body is JSON");
         assert_eq!(body["code"], "12345-67890");
         let claimed = greeting(&Config::default(), &urls, None, None, uuid::Uuid::nil());

@@ -34,7 +34,9 @@ pub fn data_dir(path: &Path) -> Outcome<()> {
         });
     }
     own_data_dir(path)?;
-    let mode = fs::metadata(path).map(|found| found.mode() & 0o777).unwrap_or(0o700);
+    let mode = fs::metadata(path)
+        .map(|found| found.mode() & 0o777)
+        .unwrap_or(0o700);
     if mode & 0o077 != 0 && fs::set_permissions(path, fs::Permissions::from_mode(0o700)).is_err() {
         log::warn!("other users may look into the data directory: run `chmod 700` on it");
     }
@@ -43,10 +45,17 @@ pub fn data_dir(path: &Path) -> Outcome<()> {
 
 /// A file made by another user, root above all, would keep the server from its own data.
 pub fn own_data_dir(path: &Path) -> Outcome<()> {
-    let found = fs::metadata(path)
-        .map_err(|error| Failure::config(format!("cannot look at the data directory {}: {error}", path.display())))?;
+    let found = fs::metadata(path).map_err(|error| {
+        Failure::config(format!(
+            "cannot look at the data directory {}: {error}",
+            path.display()
+        ))
+    })?;
     if !found.is_dir() {
-        return Err(Failure::config(format!("data_dir {} is not a directory; name another", path.display())));
+        return Err(Failure::config(format!(
+            "data_dir {} is not a directory; name another",
+            path.display()
+        )));
     }
     match surroundings::own_user() {
         Some(own) if own != found.uid() => Err(Failure::config(format!(
@@ -78,8 +87,11 @@ pub struct Log {
 /// Takes the data directory's lock and opens the log in it. Touches the disk.
 pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcome<Log> {
     let hub = Hub::new(0);
-    let tie = Tie::new(Arc::clone(&hub), limits.tail_bytes)
-        .map_err(|error| Failure::failed(format!("cannot start a thread: {error}. Raise TasksMax or `ulimit -u`")))?;
+    let tie = Tie::new(Arc::clone(&hub), limits.tail_bytes).map_err(|error| {
+        Failure::failed(format!(
+            "cannot start a thread: {error}. Raise TasksMax or `ulimit -u`"
+        ))
+    })?;
     let last = notifier.clone();
     let options = Options {
         directory: config.data_dir.clone(),
@@ -101,7 +113,8 @@ pub async fn services(
     limits: Limits,
     canonical_url: &str,
 ) -> Outcome<(Arc<Services>, Option<String>)> {
-    let (accounts, claim) = Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
+    let (accounts, claim) =
+        Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
     let services = Services {
         store: log.store.clone(),
         hub: Arc::clone(&log.hub),

@@ -42,7 +42,10 @@ pub struct Sockets {
 pub fn sockets(config: &Config) -> Outcome<Sockets> {
     let inherited = systemd::listen_fds()
         .map_err(|error| Failure::config(format!("cannot use the sockets from systemd: {error}")))?;
-    let mut sockets = Sockets { clients: Vec::new(), http: None };
+    let mut sockets = Sockets {
+        clients: Vec::new(),
+        http: None,
+    };
     for (name, listener) in inherited {
         if name == HTTP_NAME {
             sockets.http = Some(listener);
@@ -51,12 +54,21 @@ pub fn sockets(config: &Config) -> Outcome<Sockets> {
         }
     }
     if sockets.clients.is_empty() {
-        let address = config.address().map_err(|problem| Failure::config(problem.to_string()))?;
-        sockets.clients.push(bound(config, bind("listen.address", address)?)?);
+        let address = config
+            .address()
+            .map_err(|problem| Failure::config(problem.to_string()))?;
+        sockets
+            .clients
+            .push(bound(config, bind("listen.address", address)?)?);
     }
     if sockets.http.is_none()
-        && sockets.clients.iter().any(|bound| bound.transport != Transport::Plain)
-        && let Some(address) = config.http_address().map_err(|problem| Failure::config(problem.to_string()))?
+        && sockets
+            .clients
+            .iter()
+            .any(|bound| bound.transport != Transport::Plain)
+        && let Some(address) = config
+            .http_address()
+            .map_err(|problem| Failure::config(problem.to_string()))?
     {
         sockets.http = Some(bind("listen.http_address", address)?);
     }
@@ -67,8 +79,14 @@ fn bound(config: &Config, listener: std::net::TcpListener) -> Outcome<Bound> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure::failed(format!("cannot learn a listening socket's address: {error}")))?;
-    let transport = config.transport(address).map_err(|problem| Failure::config(problem.to_string()))?;
-    Ok(Bound { listener, address, transport })
+    let transport = config
+        .transport(address)
+        .map_err(|problem| Failure::config(problem.to_string()))?;
+    Ok(Bound {
+        listener,
+        address,
+        transport,
+    })
 }
 
 /// Binds one address, or says which setting to change.
@@ -91,7 +109,9 @@ pub fn bind(key: &str, address: SocketAddr) -> Outcome<std::net::TcpListener> {
             std::io::ErrorKind::PermissionDenied => {
                 "ports below 1024 need CAP_NET_BIND_SERVICE or a socket from systemd; or choose a higher port"
             }
-            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 means every one it has",
+            std::io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; 0.0.0.0 means every one it has"
+            }
             _ => "choose another address",
         };
         Failure::config(format!("cannot listen on {key} = \"{address}\": {error}. {next}"))
@@ -106,19 +126,38 @@ pub fn into_tokio(listener: std::net::TcpListener) -> Outcome<TcpListener> {
 
 /// The certificate, if any socket speaks TLS. All that do speak with the same one.
 pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
-    let Some(bound) = sockets.clients.iter().find(|bound| bound.transport != Transport::Plain) else {
+    let Some(bound) = sockets
+        .clients
+        .iter()
+        .find(|bound| bound.transport != Transport::Plain)
+    else {
         return Ok(None);
     };
     let source = match &bound.transport {
-        Transport::Files { certificate, key } => Source::Files { cert: certificate.clone(), key: key.clone() },
+        Transport::Files { certificate, key } => Source::Files {
+            cert: certificate.clone(),
+            key: key.clone(),
+        },
         Transport::Plain | Transport::Local => {
             let dir = config.data_dir.join("tls");
             private_dir(&dir)?;
-            Source::Local { dir, names: settings::certificate_names(config) }
+            Source::Local {
+                dir,
+                names: settings::certificate_names(config),
+            }
         }
     };
     let tls = Tls::open(TlsConfig { source }, SystemTime::now())
         .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))?;
+    let status = tls.status();
+    if !status.left_out.is_empty() {
+        log::warn!(
+            "TLS: the certificate cannot name {}: browsers will warn there. It names {}; set listen.canonical_url to one \
+             of these",
+            status.left_out.join(", "),
+            status.names.join(", ")
+        );
+    }
     if let Some(pem) = tls.ca_pem() {
         let path = config.data_dir.join("tls").join(CA_FILE);
         fs::write(&path, pem)

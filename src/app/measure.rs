@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::metrics::{Labels, Pool, exposition};
+use crate::gateway::pools;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, get};
 use crate::proto::Code;
@@ -14,39 +15,84 @@ pub fn page(services: Arc<Services>) -> Box<dyn Fn() -> String + Send + Sync> {
     Box::new(move || render(&services))
 }
 
-fn pools(limits: &Limits) -> [Pool<'static>; 4] {
-    let pool = |name, limit: usize| Pool { name, limit: limit as u64 };
+fn bounds(limits: &Limits) -> [Pool<'static>; 7] {
+    let pool = |name, limit: usize| Pool {
+        name,
+        limit: limit as u64,
+    };
     [
         pool("connections", limits.connections),
         pool("queue_bytes", limits::QUEUE_BYTES),
         pool("roster_members", limits.roster_members),
         pool("rows_not_folded", limits::FOLD_ROWS),
+        pool("partial_bytes", limits::POOL_PARTIAL),
+        pool("outgoing_bytes", limits::POOL_OUTGOING),
+        pool("socket_bytes", limits::POOL_SOCKET),
     ]
 }
 
 fn render(services: &Services) -> String {
     let (queued, members, rows) = services.store.usage();
-    for (place, used) in [get(&METERS.connections_open), queued as u64, members as u64, rows as u64].into_iter().enumerate()
+    for (place, used) in [
+        get(&METERS.connections_open),
+        queued as u64,
+        members as u64,
+        rows as u64,
+        pools::PARTIAL.used() as u64,
+        pools::OUTGOING.used() as u64,
+        pools::SOCKETS.used() as u64,
+    ]
+    .into_iter()
+    .enumerate()
     {
         METERS.pool(place, used);
     }
     let refusals: Vec<&str> = Code::ALL.iter().map(|code| code.text()).collect();
-    let mut page = exposition(&METERS, &refusals, &pools(&services.limits));
+    let mut page = exposition(&METERS, &refusals, &bounds(&services.limits));
     let (users, conversations) = services.hub.usage();
     let health = services.health();
     let flag = |yes: bool| f64::from(u8::from(yes));
     let labels: [(&str, &str); 1] = [("version", env!("CARGO_PKG_VERSION"))];
-    page.gauge("kinglet_build_info", "Which version runs.", &[(&labels as Labels<'_>, 1.0)]);
-    page.gauge("kinglet_users_online", "Users with a signed-in session.", &[(&[], users as f64)]);
-    page.gauge("kinglet_conversations_open", "Conversations of users online.", &[(&[], conversations as f64)]);
-    page.gauge("kinglet_log_position", "Events in the log.", &[(&[], services.store.head_pos() as f64)]);
-    page.gauge("kinglet_ready", "1 when the log can be written.", &[(&[], flag(health.status == "ready"))]);
-    page.gauge("kinglet_claimed", "1 when the server has an owner.", &[(&[], flag(health.claimed))]);
-    page.gauge("kinglet_clock_synchronised", "1 when the wall clock is known to be right.", &[(
-        &[],
-        flag(health.synchronised),
-    )]);
+    page.gauge(
+        "kinglet_build_info",
+        "Which version runs.",
+        &[(&labels as Labels<'_>, 1.0)],
+    );
+    page.gauge(
+        "kinglet_users_online",
+        "Users with a signed-in session.",
+        &[(&[], users as f64)],
+    );
+    page.gauge(
+        "kinglet_conversations_open",
+        "Conversations of users online.",
+        &[(&[], conversations as f64)],
+    );
+    page.gauge(
+        "kinglet_log_position",
+        "Events in the log.",
+        &[(&[], services.store.head_pos() as f64)],
+    );
+    page.gauge(
+        "kinglet_ready",
+        "1 when the log can be written.",
+        &[(&[], flag(health.status == "ready"))],
+    );
+    page.gauge(
+        "kinglet_claimed",
+        "1 when the server has an owner.",
+        &[(&[], flag(health.claimed))],
+    );
+    page.gauge(
+        "kinglet_clock_synchronised",
+        "1 when the wall clock is known to be right.",
+        &[(&[], flag(health.synchronised))],
+    );
     let budget = limits::memory_total(&services.limits) as f64;
-    page.gauge("kinglet_memory_budget_bytes", "What all limits add up to.", &[(&[], budget)]);
+    page.gauge(
+        "kinglet_memory_budget_bytes",
+        "What all limits add up to.",
+        &[(&[], budget)],
+    );
     page.into_string()
 }

@@ -14,6 +14,7 @@ pub mod logging;
 mod measure;
 pub mod metrics;
 mod process;
+mod proxies;
 mod remote;
 mod serve;
 mod settings;
@@ -67,9 +68,9 @@ fn print<T: Serialize>(cli: &Cli, answer: &T, human: impl FnOnce(&T) -> String) 
     }
     match io::stdout().lock().write_all(text.as_bytes()) {
         // `kinglet limits | head` has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write to standard output: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(format!(
+            "cannot write to standard output: {error}"
+        ))),
         _ => Ok(()),
     }
 }
@@ -91,6 +92,9 @@ fn version(cli: &Cli) -> Outcome<()> {
     };
     print(cli, &version, |it| {
         let build = if it.debug { "debug" } else { "release" };
-        format!("kinglet {} ({build}, {}, SQLite {})", it.version, it.target, it.sqlite)
+        format!(
+            "kinglet {} ({build}, {}, SQLite {})",
+            it.version, it.target, it.sqlite
+        )
     })
 }

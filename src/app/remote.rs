@@ -23,7 +23,7 @@ use crate::proto::account::{
     InvitationInfo, ListAfter, NewInvitation, PasswordReset, ServerRole, UserList, UserStatus,
 };
 use crate::proto::answer::ErrorReply;
-use crate::proto::{ClientId, Refusal};
+use crate::proto::{ClientId, Code, Refusal};
 use crate::session::accounts::{Accounts, Administrator};
 use crate::store::OpenError;
 
@@ -45,14 +45,26 @@ pub fn invite(cli: &Cli, asked: &Invite) -> Outcome<()> {
         InviteRole::Admin => ServerRole::Admin,
     };
     let client_id = ClientId(uuid::Uuid::now_v7());
-    let new = NewInvitation { client_id, role, uses: Some(asked.uses), days: asked.days };
+    let new = NewInvitation {
+        client_id,
+        role,
+        uses: Some(asked.uses),
+        days: asked.days,
+    };
     let made = with_console(cli, async |console| match console {
         Console::Running(stream) => ask::<_, InvitationInfo>(stream, console::INVITE, Some(&new)).await,
         Console::Own(accounts, _) => Ok(accounts.invite_as_operator(new.clone()).await?),
     })?;
     print(cli, &made, |made| {
-        let uses = if made.uses == 1 { "once".to_owned() } else { format!("{} times", made.uses) };
-        format!("{}\n\nGood {uses}. Give it to whom you invite; the code alone is {}\n", made.link, made.code)
+        let uses = if made.uses == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", made.uses)
+        };
+        format!(
+            "{}\n\nGood {uses}. Give it to whom you invite; the code alone is {}\n",
+            made.link, made.code
+        )
     })
 }
 
@@ -64,25 +76,51 @@ pub fn user(cli: &Cli, command: &UserCommand) -> Outcome<()> {
             print(cli, &all, table)
         }
         UserCommand::Disable { name } => {
-            let done = with_console(cli, async |console| switch(console, name, true).await)?;
-            print(cli, &done, |_| format!("{name} is locked out; their messages stay. Undo: kinglet user enable {name}\n"))
+            let done = with_console(cli, async |console| {
+                named(switch(console, name, true).await, name)
+            })?;
+            print(cli, &done, |_| {
+                format!("{name} is locked out; their messages stay. Undo: kinglet user enable {name}\n")
+            })
         }
         UserCommand::Enable { name } => {
-            let done = with_console(cli, async |console| switch(console, name, false).await)?;
+            let done = with_console(cli, async |console| {
+                named(switch(console, name, false).await, name)
+            })?;
             print(cli, &done, |_| format!("{name} may sign in again.\n"))
         }
         UserCommand::ResetPassword { name } => {
-            let done = with_console(cli, async |console| reset(console, name).await)?;
+            let done = with_console(cli, async |console| named(reset(console, name).await, name))?;
             print(cli, &done, |done| {
-                format!("{}\n\nThis is {name}'s password now, and is shown only here. They are signed out everywhere; \
-                         they should change it after signing in.\n", done.password)
+                format!(
+                    "{}\n\nThis is {name}'s password now, and is shown only here. They are signed out everywhere; \
+                         they should change it after signing in.\n",
+                    done.password
+                )
             })
         }
     }
 }
 
+/// At the operator's own machine a user who is not there may be said not to be there.
+fn named<T>(done: Outcome<T>, name: &str) -> Outcome<T> {
+    let unknown = Failure::from(Refusal::from(Code::NotFound)).text;
+    done.map_err(|failure| {
+        if failure.text == unknown {
+            Failure::failed(format!(
+                "there is no user {name:?}; `kinglet user list` shows all"
+            ))
+        } else {
+            failure
+        }
+    })
+}
+
 async fn list(console: Console) -> Outcome<UserList> {
-    let mut all = UserList { users: Vec::new(), more: false };
+    let mut all = UserList {
+        users: Vec::new(),
+        more: false,
+    };
     let (mut stream, own) = match console {
         Console::Running(stream) => (Some(connection(stream).await?), None),
         Console::Own(accounts, log) => (None, Some((accounts, log))),
@@ -108,8 +146,19 @@ async fn list(console: Console) -> Outcome<UserList> {
 async fn switch(console: Console, name: &str, disable: bool) -> Outcome<UserStatus> {
     match console {
         Console::Running(stream) => {
-            let path = if disable { console::DISABLE } else { console::ENABLE };
-            ask(stream, path, Some(&Named { name: name.to_owned() })).await
+            let path = if disable {
+                console::DISABLE
+            } else {
+                console::ENABLE
+            };
+            ask(
+                stream,
+                path,
+                Some(&Named {
+                    name: name.to_owned(),
+                }),
+            )
+            .await
         }
         Console::Own(accounts, _) => {
             let user = accounts.user_by_name(name).await?.user;
@@ -125,7 +174,14 @@ async fn switch(console: Console, name: &str, disable: bool) -> Outcome<UserStat
 async fn reset(console: Console, name: &str) -> Outcome<PasswordReset> {
     match console {
         Console::Running(stream) => {
-            ask(stream, console::RESET_PASSWORD, Some(&Named { name: name.to_owned() })).await
+            ask(
+                stream,
+                console::RESET_PASSWORD,
+                Some(&Named {
+                    name: name.to_owned(),
+                }),
+            )
+            .await
         }
         Console::Own(accounts, _) => {
             let user = accounts.user_by_name(name).await?.user;
@@ -138,7 +194,10 @@ fn table(all: &UserList) -> String {
     let mut text = String::new();
     for user in &all.users {
         let state = if user.disabled { "disabled" } else { "active" };
-        text.push_str(&format!("{}  {state:<8}  {}  {}\n", user.user, user.name, user.display_name));
+        text.push_str(&format!(
+            "{}  {state:<8}  {}  {}\n",
+            user.user, user.name, user.display_name
+        ));
     }
     if all.users.is_empty() {
         text.push_str("Nobody has claimed this server yet: start it, and follow what it prints.\n");
@@ -174,8 +233,11 @@ fn with_console<T>(cli: &Cli, work: impl AsyncFnOnce(Console) -> Outcome<T>) -> 
 
 async fn open(config: &Config) -> Outcome<(Accounts, Log)> {
     let limits = settings::limits(config, false);
-    let log = heart::open_log(config, &limits, &Notifier::default()).map_err(|failure| unreachable_server(failure, &config.data_dir))?;
-    let address = config.address().map_err(|problem| Failure::config(problem.to_string()))?;
+    let log = heart::open_log(config, &limits, &Notifier::default())
+        .map_err(|failure| unreachable_server(failure, &config.data_dir))?;
+    let address = config
+        .address()
+        .map_err(|problem| Failure::config(problem.to_string()))?;
     let url = settings::canonical_url(config, address, settings::speaks_tls(config));
     let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &url)).await?;
     Ok((accounts, log))
@@ -190,29 +252,45 @@ fn unreachable_server(failure: Failure, data_dir: &Path) -> Failure {
     let path = data_dir.join(listen::CONTROL);
     Failure::new(
         EXIT_UNAVAILABLE,
-        format!("a server uses this data directory, but {} does not answer: wait until it is ready, or restart it", path.display()),
+        format!(
+            "a server uses this data directory, but {} does not answer: wait until it is ready, or restart it",
+            path.display()
+        ),
     )
 }
 
 type Sender = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
 
 fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::new(EXIT_UNAVAILABLE, format!("the running server broke off: {error}. Look into its log, then try again"))
+    Failure::new(
+        EXIT_UNAVAILABLE,
+        format!("the running server broke off: {error}. Look into its log, then try again"),
+    )
 }
 
 async fn connection(stream: UnixStream) -> Outcome<Sender> {
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
     // Its end is seen by the requests.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
 }
 
-async fn ask<B: Serialize, T: DeserializeOwned>(stream: UnixStream, path: &str, body: Option<&B>) -> Outcome<T> {
+async fn ask<B: Serialize, T: DeserializeOwned>(
+    stream: UnixStream,
+    path: &str,
+    body: Option<&B>,
+) -> Outcome<T> {
     send(&mut connection(stream).await?, path, body).await
 }
 
 /// One request: a POST with a body, a GET without.
-async fn send<B: Serialize, T: DeserializeOwned>(sender: &mut Sender, path: &str, body: Option<&B>) -> Outcome<T> {
+async fn send<B: Serialize, T: DeserializeOwned>(
+    sender: &mut Sender,
+    path: &str,
+    body: Option<&B>,
+) -> Outcome<T> {
     let method = if body.is_some() { Method::POST } else { Method::GET };
     let bytes = body.map(|body| serde_json::to_vec(body).expect("requests are made of what JSON can say"));
     let request = Request::builder()
@@ -225,18 +303,28 @@ async fn send<B: Serialize, T: DeserializeOwned>(sender: &mut Sender, path: &str
     sender.ready().await.map_err(broken)?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let done = answer.status().is_success();
-    let read = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await.map_err(broken)?.to_bytes();
+    let read = Limited::new(answer.into_body(), ANSWER_BYTES)
+        .collect()
+        .await
+        .map_err(broken)?
+        .to_bytes();
     if done {
         return serde_json::from_slice(&read).map_err(broken);
     }
     let reply: ErrorReply = serde_json::from_slice(&read).map_err(broken)?;
-    Err(Refusal::from(reply.error).into())
+    Err(reply.error.into())
 }
 
 /// A name in a query.
 fn percent(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     text.bytes().map(encode).collect()
 }
 

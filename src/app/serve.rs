@@ -15,7 +15,7 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, process, settings, surroundings};
+use super::{greeting, heart, logging, measure, process, proxies, settings, surroundings};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -43,16 +43,25 @@ pub fn configuration(cli: &Cli) -> Outcome<Config> {
         return Ok(config);
     }
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-    Err(Failure::config(format!("the configuration is wrong:\n{}", lines.join("\n"))))
+    Err(Failure::config(format!(
+        "the configuration is wrong:\n{}",
+        lines.join("\n")
+    )))
 }
 
 /// The runtime for everything that waits.
 pub fn runtime() -> Outcome<Runtime> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(workers).thread_stack_size(STACK).max_blocking_threads(BLOCKING_THREADS).enable_all();
+    builder
+        .worker_threads(workers)
+        .thread_stack_size(STACK)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all();
     builder.build().map_err(|error| {
-        Failure::failed(format!("cannot start the runtime's threads: {error}. Raise TasksMax or `ulimit -u`"))
+        Failure::failed(format!(
+            "cannot start the runtime's threads: {error}. Raise TasksMax or `ulimit -u`"
+        ))
     })
 }
 
@@ -61,8 +70,11 @@ pub fn serve(cli: &Cli) -> Outcome<()> {
     let config = Arc::new(configuration(cli)?);
     process::keep_files_private();
     logging::install(config.log.level.into()).map_err(|error| Failure::failed(error.to_string()))?;
-    let notifier = Notifier::from_env()
-        .map_err(|error| Failure::failed(format!("cannot use NOTIFY_SOCKET: {error}. Unset it, or start by systemd")))?;
+    let notifier = Notifier::from_env().map_err(|error| {
+        Failure::failed(format!(
+            "cannot use NOTIFY_SOCKET: {error}. Unset it, or start by systemd"
+        ))
+    })?;
     die_with_the_log(&notifier);
     let limits = limits(&config)?;
     heart::data_dir(&config.data_dir)?;
@@ -73,8 +85,7 @@ pub fn serve(cli: &Cli) -> Outcome<()> {
 
 /// What this process may use, with what the machine allows taken into account.
 fn limits(config: &Config) -> Outcome<Limits> {
-    let descriptors = process::raise_descriptors()
-        .map_err(|error| Failure::failed(format!("cannot learn how many files may be open: {error}")))?;
+    let descriptors = process::raise_descriptors();
     let refused = |problem: super::config::Problem| Failure::config(problem.to_string());
     let wanted = settings::limits(config, settings::speaks_tls(config));
     let (limits, lowered) = settings::fit(config, wanted, descriptors).map_err(refused)?;
@@ -88,7 +99,9 @@ fn limits(config: &Config) -> Outcome<Limits> {
 fn die_with_the_log(notifier: &Notifier) {
     let notifier = notifier.clone();
     std::panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
+        let place = panic
+            .location()
+            .map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
         log::error!("a panic at {place}; please report it with this line");
         if std::thread::current().name() == Some("ringer") {
             heart::die("the thread that wakes readers panicked", &notifier);
@@ -117,7 +130,11 @@ impl Signals {
 }
 
 async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome<()> {
-    let Signals { mut terminate, mut interrupt, reload } = Signals::catch()?;
+    let Signals {
+        mut terminate,
+        mut interrupt,
+        reload,
+    } = Signals::catch()?;
     let log = heart::open_log(&config, &limits, &notifier)?;
     // Bound after the log is open: a second server is told of the first one, not of a port.
     let sockets = listen::sockets(&config)?;
@@ -127,7 +144,16 @@ async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome
     let (services, claim) = heart::services(&log, &config, limits, &url).await?;
     let (stop, stopped) = watch::channel(false);
     let urls = greeting::Urls::of(&url, &sockets);
-    open_doors(Doors { config: &config, services: &services, tls: tls.as_ref(), url: &url, stop: &stopped }, sockets)?;
+    open_doors(
+        Doors {
+            config: &config,
+            services: &services,
+            tls: tls.as_ref(),
+            url: &url,
+            stop: &stopped,
+        },
+        sockets,
+    )?;
     let timed = Timers {
         config: Arc::clone(&config),
         services: Arc::clone(&services),
@@ -158,7 +184,13 @@ struct Doors<'a> {
 
 /// Starts accepting on every socket.
 fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
-    let Doors { config, services, tls, url, stop } = doors;
+    let Doors {
+        config,
+        services,
+        tls,
+        url,
+        stop,
+    } = doors;
     let origins = config.listen.origins.iter().cloned().chain([url.to_owned()]);
     let face = Arc::new(Face {
         accounts: Arc::clone(&services.accounts),
@@ -168,8 +200,19 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     });
     let gate = Gate::new(&services.limits);
     let control = listen::control(&config.data_dir)?;
-    tokio::spawn(console::serve(control, console::router(Arc::clone(&face)), stop.clone()));
-    let context = Arc::new(Context { gate: Arc::clone(&gate), router: http::router(face) });
+    tokio::spawn(console::serve(
+        control,
+        console::router(Arc::clone(&face)),
+        stop.clone(),
+    ));
+    let trusted = config
+        .trusted_proxies()
+        .map_err(|problem| Failure::config(problem.to_string()))?;
+    let router = proxies::believe(http::router(face), trusted);
+    let context = Arc::new(Context {
+        gate: Arc::clone(&gate),
+        router,
+    });
     for bound in sockets.clients {
         let listener = listen::into_tokio(bound.listener)?;
         let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();
@@ -177,9 +220,21 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     }
     if let (Some(http), Some(tls)) = (sockets.http, tls) {
         let name = format!("{}.local", surroundings::host_name());
-        let facts = PlainHttp { tls: Arc::clone(tls), name, https_url: url.to_owned() };
-        let plain = Arc::new(Context { gate, router: web::plain_http(facts) });
-        tokio::spawn(accept::accept(listen::into_tokio(http)?, None, plain, stop.clone()));
+        let facts = PlainHttp {
+            tls: Arc::clone(tls),
+            name,
+            https_url: url.to_owned(),
+        };
+        let plain = Arc::new(Context {
+            gate,
+            router: web::plain_http(facts),
+        });
+        tokio::spawn(accept::accept(
+            listen::into_tokio(http)?,
+            None,
+            plain,
+            stop.clone(),
+        ));
     }
     Ok(())
 }

@@ -38,10 +38,12 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
     }
 }
 
-/// The rules know "for ever" but not "never": one second is as near as they come.
+/// How long a sender may recall a message.
 #[must_use]
 pub fn recall(config: &Config) -> Settings {
-    Settings { recall_seconds: u64::from(config.messages.recall_minutes).saturating_mul(60).max(1) }
+    Settings {
+        recall_seconds: u64::from(config.messages.recall_minutes).saturating_mul(60),
+    }
 }
 
 /// Whether clients reach any configured address over TLS.
@@ -56,18 +58,31 @@ pub type Lowered = String;
 
 /// Lowers the number of connections until the budget is within `memory_mib` and descriptors suffice. `Err` names what
 /// cannot be had at all.
-pub fn fit(config: &Config, wanted: Limits, descriptors: u64) -> Result<(Limits, Vec<Lowered>), config::Problem> {
+pub fn fit(
+    config: &Config,
+    wanted: Limits,
+    descriptors: u64,
+) -> Result<(Limits, Vec<Lowered>), config::Problem> {
     let mut fitted = wanted;
     let mut lowered = Vec::new();
     let memory = size(config.limits.memory_mib) * MIB;
-    let without = limits::memory_total(&Limits { connections: 0, ..wanted });
-    let each = limits::memory_total(&Limits { connections: 1, ..wanted }) - without;
+    let without = limits::memory_total(&Limits {
+        connections: 0,
+        ..wanted
+    });
+    let each = limits::memory_total(&Limits {
+        connections: 1,
+        ..wanted
+    }) - without;
     let affordable = memory.saturating_sub(without) / each;
     if affordable < FEWEST_CONNECTIONS {
         return Err(problem(
             "limits.memory_mib",
-            format!("{} MiB are less than the {} MiB that the limits add up to without a single connection",
-                config.limits.memory_mib, without.div_ceil(MIB)),
+            format!(
+                "{} MiB are less than the {} MiB that the limits add up to without a single connection",
+                config.limits.memory_mib,
+                without.div_ceil(MIB)
+            ),
             "Raise it, or lower limits.roster_mib and limits.tail_mib; `kinglet limits` shows every line",
         ));
     }
@@ -101,7 +116,9 @@ pub fn fit(config: &Config, wanted: Limits, descriptors: u64) -> Result<(Limits,
 
 /// Refuses limits that the kernel would answer with a kill.
 pub fn within_memory(limits: &Limits, allowed: Option<(u64, PathBuf)>) -> Result<(), config::Problem> {
-    let Some((allowed, file)) = allowed else { return Ok(()) };
+    let Some((allowed, file)) = allowed else {
+        return Ok(());
+    };
     let needed = limits::memory_total(limits) as u64;
     if needed <= allowed {
         return Ok(());
@@ -127,11 +144,18 @@ pub fn within_memory(limits: &Limits, allowed: Option<(u64, PathBuf)>) -> Result
 
 fn largest_line(limits: &Limits) -> BudgetLine {
     let lines = limits::memory_budget(limits);
-    lines.into_iter().max_by_key(|line| line.bytes).expect("the budget has lines")
+    lines
+        .into_iter()
+        .max_by_key(|line| line.bytes)
+        .expect("the budget has lines")
 }
 
 fn problem(key: &str, what: String, fix: impl Into<String>) -> config::Problem {
-    config::Problem { key: key.to_owned(), what, fix: fix.into() }
+    config::Problem {
+        key: key.to_owned(),
+        what,
+        fix: fix.into(),
+    }
 }
 
 #[must_use]
@@ -161,7 +185,11 @@ pub fn canonical_url(config: &Config, address: SocketAddr, tls: bool) -> String 
     } else {
         surroundings::main_address().map_or_else(|| "localhost".to_owned(), host_text)
     };
-    if address.port() == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{}", address.port()) }
+    if address.port() == usual {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}:{}", address.port())
+    }
 }
 
 fn host_text(address: IpAddr) -> String {
@@ -194,7 +222,14 @@ pub fn host_names(config: &Config, canonical_url: &str) -> Vec<String> {
     hosts.extend(surroundings::addresses().into_iter().map(host_text));
     hosts.extend(config.listen.hosts.iter().chain(&config.tls.names).cloned());
     hosts.extend(host_of(canonical_url).map(str::to_owned));
-    hosts.extend(config.listen.origins.iter().filter_map(|origin| host_of(origin)).map(str::to_owned));
+    hosts.extend(
+        config
+            .listen
+            .origins
+            .iter()
+            .filter_map(|origin| host_of(origin))
+            .map(str::to_owned),
+    );
     hosts.sort_unstable();
     hosts.dedup();
     hosts
@@ -230,7 +265,13 @@ mod tests {
         let (fitted, lowered) = fit(&config, limits(&config, false), 1_024).expect("there is room for some");
         assert_eq!(fitted.connections, 960);
         assert!(lowered[0].contains("10064"), "{lowered:?}");
-        let few = Config { limits: config::Limits { memory_mib: 64, ..config.limits.clone() }, ..config };
+        let few = Config {
+            limits: config::Limits {
+                memory_mib: 64,
+                ..config.limits.clone()
+            },
+            ..config
+        };
         let refused = fit(&few, limits(&few, false), 100_000).expect_err("64 MiB do not hold the pools");
         assert_eq!(refused.key, "limits.memory_mib");
     }
@@ -244,13 +285,19 @@ mod tests {
         assert!(within_memory(&limits, Some((total, file()))).is_ok());
         let refused = within_memory(&limits, Some((total - 1, file()))).expect_err("one byte is missing");
         let text = refused.to_string();
-        assert!(text.contains("memory.max") && text.contains("limits.memory_mib ="), "{text}");
+        assert!(
+            text.contains("memory.max") && text.contains("limits.memory_mib ="),
+            "{text}"
+        );
     }
 
     #[test]
     fn the_told_address_is_the_configured_one_or_the_bound_one() {
         let bound: SocketAddr = "127.0.0.1:8080".parse().expect("an address");
-        assert_eq!(canonical_url(&Config::default(), bound, false), "http://127.0.0.1:8080");
+        assert_eq!(
+            canonical_url(&Config::default(), bound, false),
+            "http://127.0.0.1:8080"
+        );
         let six: SocketAddr = "[::1]:443".parse().expect("an address");
         assert_eq!(canonical_url(&Config::default(), six, true), "https://[::1]");
         let named = config(|config| config.listen.canonical_url = "https://chat.example.org/".into());
@@ -259,7 +306,10 @@ mod tests {
 
     #[test]
     fn a_web_addresss_host() {
-        assert_eq!(host_of("https://chat.example.org:8443/x"), Some("chat.example.org"));
+        assert_eq!(
+            host_of("https://chat.example.org:8443/x"),
+            Some("chat.example.org")
+        );
         assert_eq!(host_of("http://[::1]:80"), Some("[::1]"));
         assert_eq!(host_of("nonsense"), None);
         assert_eq!(host_of(""), None);

@@ -32,11 +32,18 @@ fn memory_limit_in(own: &str, root: &Path) -> Option<(u64, PathBuf)> {
             _ => continue,
         };
         let group = base.join(path.trim_start_matches('/'));
-        for directory in group.ancestors().take_while(|directory| directory.starts_with(&base)) {
+        for directory in group
+            .ancestors()
+            .take_while(|directory| directory.starts_with(&base))
+        {
             let file = directory.join(file);
-            let Ok(text) = fs::read_to_string(&file) else { continue };
+            let Ok(text) = fs::read_to_string(&file) else {
+                continue;
+            };
             // "max" is no number; version 1 says "no limit" with a number near 2^63.
-            let Ok(bytes) = text.trim().parse::<u64>() else { continue };
+            let Ok(bytes) = text.trim().parse::<u64>() else {
+                continue;
+            };
             if bytes < 1 << 60 && least.as_ref().is_none_or(|(known, _)| bytes < *known) {
                 least = Some((bytes, file));
             }
@@ -54,7 +61,9 @@ pub fn host_name() -> String {
 
 fn plain_label(name: &str) -> Option<String> {
     let label = name.trim().split('.').next()?.to_ascii_lowercase();
-    let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let plain = label
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let fits = (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     (plain && fits).then_some(label)
 }
@@ -83,7 +92,10 @@ fn addresses_v4(trie: &str) -> impl Iterator<Item = IpAddr> + '_ {
             last = address.parse::<Ipv4Addr>().ok();
             return None;
         }
-        (line == "/32 host LOCAL").then_some(last).flatten().map(IpAddr::V4)
+        (line == "/32 host LOCAL")
+            .then_some(last)
+            .flatten()
+            .map(IpAddr::V4)
     })
 }
 

@@ -10,10 +10,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::config::Config;
 use super::settings;
 use super::systemd::{self, Notifier};
+use crate::gateway::pools;
 use crate::gateway::tls::{Reloaded, Tls};
 use crate::meters::{METERS, get};
 use crate::session::Services;
 
+/// The kernel's own count of what TCP's buffers hold.
+const SOCKSTAT: &str = "/proc/net/sockstat";
 const PULSE: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(5 * 60);
 const STATUS: Duration = Duration::from_secs(60);
@@ -31,9 +34,21 @@ pub struct Timers {
 impl Timers {
     /// Starts them all; each ends when the server stops.
     pub fn start(self, reload: Signal) {
-        let Timers { config, services, tls, notifier, stop } = self;
+        let Timers {
+            config,
+            services,
+            tls,
+            notifier,
+            stop,
+        } = self;
         let pulse = Arc::clone(&services);
-        tokio::spawn(every(PULSE, stop.clone(), move || pulse.pulse.turn()));
+        tokio::spawn(every(PULSE, stop.clone(), move || {
+            pulse.pulse.turn();
+            // Not there means not known: then only the pools of our own bytes hold.
+            if let Ok(sockstat) = std::fs::read_to_string(SOCKSTAT) {
+                pools::SOCKETS.set(pools::socket_bytes(&sockstat));
+            }
+        }));
         let told = (notifier.clone(), Arc::clone(&services));
         tokio::spawn(every(STATUS, stop.clone(), move || {
             // The next minute tells it again.
@@ -46,7 +61,12 @@ impl Timers {
                 let services = Arc::clone(&probed);
                 async move { services.store.probe().await }
             };
-            tokio::spawn(systemd::watchdog(notifier.clone(), interval, probe, stopped(stop.clone())));
+            tokio::spawn(systemd::watchdog(
+                notifier.clone(),
+                interval,
+                probe,
+                stopped(stop.clone()),
+            ));
         }
         tokio::spawn(certificates(config, services, tls, notifier, reload, stop));
     }

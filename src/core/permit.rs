@@ -40,7 +40,7 @@ pub struct TargetFacts {
 /// Settings that the rules read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Seconds a sender has to recall; 0: for ever.
+    /// Seconds a sender has to recall: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
 }
 
@@ -102,7 +102,8 @@ impl Permit {
                 }
                 // A clock that is not right must not take a right away.
                 let age = now.ms.saturating_sub(facts.ts) / 1_000;
-                let late = settings.recall_seconds > 0 && now.synchronised && age > settings.recall_seconds;
+                let allowed = settings.recall_seconds;
+                let late = allowed == 0 || (now.synchronised && age > allowed);
                 if late { Err(Code::TooLate.into()) } else { Ok(()) }
             }
             _ => Ok(()),

@@ -34,6 +34,8 @@ pub struct Session {
     accounts: u64,
     /// The position last told to the client.
     told: Pos,
+    /// Told to be behind: no position is told before a `sync` has been answered, or the skipped part would be lost.
+    behind: bool,
 }
 
 /// A fresh session, and the welcome that opens it.
@@ -102,6 +104,7 @@ impl Session {
             heard: services.pulse.seconds(),
             accounts: 0,
             told: 0,
+            behind: false,
         };
         add(&METERS.sessions_signed_in, 1);
         // From here on dropping the session takes it out of the hub again. The token is looked at once more now that a
@@ -256,7 +259,10 @@ impl Session {
                     self.desk.bell.set_presence(presence.on);
                 }
                 match answer::answer(&self.services, &self.who, question).await {
-                    Ok(answer) => put(&codec::encode_reply(id, answer)),
+                    Ok(answer) => {
+                        self.behind &= !matches!(answer, Answer::Sync(_));
+                        put(&codec::encode_reply(id, answer));
+                    }
                     Err(refusal) => self.refuse(Some(id), refusal, put),
                 }
             }
@@ -323,6 +329,7 @@ impl Session {
                 roster,
             } => Writing::Page(PageAsk(conversation, after, roster)),
             Filled::Behind(from) => {
+                self.behind = true;
                 let resume = self.token(from);
                 put(&codec::encode_notice(&Notice::Behind { resume }));
                 Writing::Full
@@ -366,7 +373,7 @@ impl Session {
             return Beat::Silent;
         }
         self.desk.bell.hint_many();
-        if !self.deliver.is_busy() && self.deliver.position > self.told {
+        if !self.behind && !self.deliver.is_busy() && self.deliver.position > self.told {
             self.told = self.deliver.position;
             put(&codec::encode_notice(&Notice::Position {
                 resume: self.token(self.told),

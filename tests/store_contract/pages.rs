@@ -313,7 +313,11 @@ pub async fn markers_rise_and_are_counted(factory: &dyn Factory) {
             listed[0].standing.last_count - listed[0].marker.1,
         )
     };
-    assert_eq!(unread(&world, 2).await, (0, 5));
+    assert_eq!(
+        unread(&world, 2).await,
+        (1, 5),
+        "what was before one came is read"
+    );
     assert_eq!(unread(&world, 1).await, (6, 0), "one's own messages are read");
     assert!(
         world

@@ -332,3 +332,46 @@ pub async fn the_writer_asks_again(factory: &dyn Factory) {
     let commits = locked(&world.ears.heard).commits.clone();
     assert_eq!(commits.last(), Some(&3), "the rest of the batch went in together");
 }
+
+/// Delivery and pages agree on who sees what, and it is just one's own time. Stands for the story of a live delivery.
+pub async fn only_ones_own_time_is_shown(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Open, false))
+        .await
+        .conversation;
+    world.done(1, send(room, "2: for three")).await;
+    world.done(4, join(room)).await;
+    world.done(1, send(room, "4: for four")).await;
+    world.done(1, kick(room, 3)).await;
+    world.done(1, send(room, "6: not for 3")).await;
+    world.done(3, join(room)).await;
+    world.done(2, leave(room)).await;
+    world.done(1, send(room, "9: not for 2")).await;
+    let roster = world.roster(room).await;
+    let expected: [(u64, &[u64]); 5] = [
+        (1, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (2, &[8]),
+        (3, &[1, 2, 3, 4, 5, 7, 8, 9]),
+        (4, &[3, 4, 5, 6, 7, 8, 9]),
+        (5, &[]),
+    ];
+    let all = world.log(room).await.expect("readable");
+    for (user, seqs) in expected {
+        let user = UserId(user);
+        let delivered: Vec<u64> = all
+            .iter()
+            .map(|(_, event)| event.seq)
+            .filter(|seq| may_see(&roster, user, *seq))
+            .collect();
+        assert_eq!(delivered, seqs, "delivered to {user}");
+        let ranges = visible(&roster, user).ranges().to_vec();
+        let page = world
+            .store
+            .page(room, kinglet::store::Span::After(0), ranges, 100)
+            .await
+            .expect("a page");
+        let paged: Vec<u64> = page.events.iter().map(|(_, event)| event.seq).collect();
+        assert_eq!(paged, seqs, "on the page of {user}");
+    }
+}

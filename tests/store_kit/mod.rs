@@ -46,7 +46,7 @@ impl Setup {
             directory: directory.to_owned(),
             vfs: None,
             roster_members: 100_000,
-            recall_seconds: 0,
+            recall_seconds: u64::MAX,
             fatal: Arc::default(),
         }
     }
@@ -91,10 +91,22 @@ impl Factory for Sqlite {
     }
 
     fn settled(&self, setup: &Setup) {
-        // The last connection to close takes the write-ahead log away.
-        let log = setup.directory.join("kinglet.db-wal");
+        // Its readers' threads close their connections on their own.
+        let database = std::fs::canonicalize(&setup.directory)
+            .expect("it exists")
+            .join("kinglet.db");
+        let open = || {
+            let files = std::fs::read_dir("/proc/self/fd").expect("this is Linux");
+            files
+                .flatten()
+                .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == database))
+        };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while log.exists() && Instant::now() < deadline {
+        while open() {
+            assert!(
+                Instant::now() < deadline,
+                "a closed store still holds its database"
+            );
             std::thread::yield_now();
         }
     }
@@ -249,6 +261,19 @@ impl Desk {
         let held = Held(Arc::clone(&self.ears.gate));
         let note = words::send_to(USERS, "hold on");
         drop(self.submit(actor(USERS), note).await.expect("there is room"));
+        while self.ears.in_sink.load(Ordering::SeqCst) == told {
+            tokio::task::yield_now().await;
+        }
+        held
+    }
+
+    /// Holds the writer up without writing anything: behind a message to nobody, which it refuses.
+    pub async fn hold_probe(&self) -> Held {
+        let told = self.ears.in_sink.load(Ordering::SeqCst);
+        self.ears.gate.set(true);
+        let held = Held(Arc::clone(&self.ears.gate));
+        let nobody = words::send_to(u64::from(u32::MAX), "nobody");
+        drop(self.submit(actor(USERS), nobody).await.expect("there is room"));
         while self.ears.in_sink.load(Ordering::SeqCst) == told {
             tokio::task::yield_now().await;
         }

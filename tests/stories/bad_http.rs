@@ -17,13 +17,33 @@ async fn the_handshake_takes_our_subprotocol_and_no_foreign_page() {
         ("Sec-WebSocket-Protocol: other, kinglet.v1\r\n".into(), 101, ""),
         (format!("{protocol}Origin: http://{own}\r\n"), 101, ""),
         (String::new(), 400, "bad_request"),
-        ("Sec-WebSocket-Protocol: kinglet.v2\r\n".into(), 400, "bad_request"),
+        (
+            "Sec-WebSocket-Protocol: kinglet.v2\r\n".into(),
+            400,
+            "bad_request",
+        ),
         (format!("{protocol}Origin: null\r\n"), 403, "bad_origin"),
-        (format!("{protocol}Origin: https://evil.example\r\n"), 403, "bad_origin"),
-        (format!("{protocol}Origin: http://{own}.evil.example\r\n"), 403, "bad_origin"),
-        (format!("{protocol}Origin: http://127.0.0.1:1\r\n"), 403, "bad_origin"),
+        (
+            format!("{protocol}Origin: https://evil.example\r\n"),
+            403,
+            "bad_origin",
+        ),
+        (
+            format!("{protocol}Origin: http://{own}.evil.example\r\n"),
+            403,
+            "bad_origin",
+        ),
+        (
+            format!("{protocol}Origin: http://127.0.0.1:1\r\n"),
+            403,
+            "bad_origin",
+        ),
         (format!("{protocol}Origin:\r\n"), 403, "bad_origin"),
-        (format!("{protocol}Origin: http://{own}\r\nOrigin: https://evil.example\r\n"), 403, "bad_origin"),
+        (
+            format!("{protocol}Origin: http://{own}\r\nOrigin: https://evil.example\r\n"),
+            403,
+            "bad_origin",
+        ),
     ];
     for (lines, expected, code) in cases {
         let answer = exchange(&server.world, handshake(&server.world, &lines).as_bytes()).await;
@@ -36,9 +56,15 @@ async fn the_handshake_takes_our_subprotocol_and_no_foreign_page() {
         (whole.replace("Upgrade: websocket\r\n", ""), 426),
         (whole.replace("Connection: Upgrade", "Connection: close"), 426),
         (whole.replace("GET /ws", "POST /ws"), 426),
-        (whole.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"), 400),
+        (
+            whole.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"),
+            400,
+        ),
         (whole.replace("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), 400),
-        (whole.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400),
+        (
+            whole.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""),
+            400,
+        ),
     ];
     for (request, expected) in broken {
         let answer = exchange(&server.world, request.as_bytes()).await;
@@ -69,7 +95,9 @@ async fn a_foreign_name_and_a_foreign_page_get_nothing_over_http() {
     ];
     for (host, origin, expected) in cases {
         for path in ["/api/v1/profile", "/health", "/"] {
-            let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+            let origin = origin
+                .map(|origin| format!("Origin: {origin}\r\n"))
+                .unwrap_or_default();
             let request = format!(
                 "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n{origin}\r\n",
                 anna.token
@@ -78,9 +106,14 @@ async fn a_foreign_name_and_a_foreign_page_get_nothing_over_http() {
             assert_eq!(status(&answer), expected, "{request}{answer}");
         }
     }
-    let none = exchange(&server.world, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").await;
+    let none = exchange(
+        &server.world,
+        b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert!([400, 421].contains(&status(&none)), "{none}");
-    let two = format!("GET /health HTTP/1.1\r\nHost: {own}\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    let two =
+        format!("GET /health HTTP/1.1\r\nHost: {own}\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
     let two = exchange(&server.world, two.as_bytes()).await;
     assert!([400, 421].contains(&status(&two)), "{two}");
 }
@@ -90,23 +123,53 @@ async fn one_request_is_not_two() {
     let mut server = Server::start().await;
     let anna = server.person("anna").await;
     let host = server.world.address().to_string();
-    let hidden = format!("GET /api/v1/profile HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\r\n", anna.token);
+    let hidden = format!(
+        "GET /api/v1/profile HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\r\n",
+        anna.token
+    );
     let head = |lines: &str| {
-        format!("POST /api/v1/sign-in HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{lines}\r\n")
+        format!(
+            "POST /api/v1/sign-in HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{lines}\r\n"
+        )
     };
     let length = hidden.len() + 5;
-    let both = head(&format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"));
-    let swapped = head(&format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"));
+    let both = head(&format!(
+        "Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"
+    ));
+    let swapped = head(&format!(
+        "Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"
+    ));
     let cases = [
         ("both lengths", format!("{both}0\r\n\r\n{hidden}")),
-        ("both lengths, the other way round", format!("{swapped}0\r\n\r\n{hidden}")),
-        ("two lengths", head(&format!("Content-Length: 0\r\nContent-Length: {length}\r\n")) + &hidden),
-        ("a list of lengths", head(&format!("Content-Length: 0, {length}\r\n")) + &hidden),
+        (
+            "both lengths, the other way round",
+            format!("{swapped}0\r\n\r\n{hidden}"),
+        ),
+        (
+            "two lengths",
+            head(&format!("Content-Length: 0\r\nContent-Length: {length}\r\n")) + &hidden,
+        ),
+        (
+            "a list of lengths",
+            head(&format!("Content-Length: 0, {length}\r\n")) + &hidden,
+        ),
         ("a signed length", head("Content-Length: +5\r\n") + &hidden),
-        ("chunked, but not last", head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n" + &hidden),
-        ("a chunk size with a sign", head("Transfer-Encoding: chunked\r\n") + "-1\r\n\r\n" + &hidden),
-        ("a chunk size beyond all bounds", head("Transfer-Encoding: chunked\r\n") + "FFFFFFFFFFFFFFFFF\r\n\r\n" + &hidden),
-        ("a space before the colon", head("Content-Length : 5\r\n") + &hidden),
+        (
+            "chunked, but not last",
+            head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n" + &hidden,
+        ),
+        (
+            "a chunk size with a sign",
+            head("Transfer-Encoding: chunked\r\n") + "-1\r\n\r\n" + &hidden,
+        ),
+        (
+            "a chunk size beyond all bounds",
+            head("Transfer-Encoding: chunked\r\n") + "FFFFFFFFFFFFFFFFF\r\n\r\n" + &hidden,
+        ),
+        (
+            "a space before the colon",
+            head("Content-Length : 5\r\n") + &hidden,
+        ),
         ("a folded header", head("Content-Length:\r\n 5\r\n") + &hidden),
         ("a zero byte in a header", head("X-Y: a\0b\r\n") + &hidden),
     ];
@@ -114,7 +177,10 @@ async fn one_request_is_not_two() {
         let answer = exchange(&server.world, request.as_bytes()).await;
         let first = status(&answer);
         assert!((400..500).contains(&first) || first == 0, "{what}: {answer}");
-        assert!(!answer.contains("\"display_name\""), "{what}: the hidden request was answered: {answer}");
+        assert!(
+            !answer.contains("\"display_name\""),
+            "{what}: the hidden request was answered: {answer}"
+        );
     }
     is_well(&server).await;
 }
@@ -123,11 +189,28 @@ async fn one_request_is_not_two() {
 async fn heads_without_end_are_cut() {
     let server = Server::start().await;
     let host = server.world.address().to_string();
-    let many = format!("GET /health HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X-Y: z\r\n".repeat(10_000));
-    let long = format!("GET /{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1024 * 1024));
-    let wide = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nX-Y: {}\r\n\r\n", "z".repeat(1024 * 1024));
-    let some = format!("GET /health HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X-Y: z\r\n".repeat(65));
-    for (what, request) in [("many headers", many), ("a long address", long), ("a wide header", wide), ("65 headers", some)] {
+    let many = format!(
+        "GET /health HTTP/1.1\r\nHost: {host}\r\n{}\r\n",
+        "X-Y: z\r\n".repeat(10_000)
+    );
+    let long = format!(
+        "GET /{} HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        "a".repeat(1024 * 1024)
+    );
+    let wide = format!(
+        "GET /health HTTP/1.1\r\nHost: {host}\r\nX-Y: {}\r\n\r\n",
+        "z".repeat(1024 * 1024)
+    );
+    let some = format!(
+        "GET /health HTTP/1.1\r\nHost: {host}\r\n{}\r\n",
+        "X-Y: z\r\n".repeat(65)
+    );
+    for (what, request) in [
+        ("many headers", many),
+        ("a long address", long),
+        ("a wide header", wide),
+        ("65 headers", some),
+    ] {
         let before = server.resident();
         let answer = exchange(&server.world, request.as_bytes()).await;
         // Whoever is still writing when the server hangs up may see only that it did.
@@ -159,7 +242,10 @@ async fn what_is_no_http_is_cut_and_bare_line_feeds_hide_nothing() {
     ];
     for request in cases {
         let answer = exchange(&server.world, request).await;
-        assert!([0, 400, 404, 405, 421, 505].contains(&status(&answer)), "{answer}");
+        assert!(
+            [0, 400, 404, 405, 421, 505].contains(&status(&answer)),
+            "{answer}"
+        );
         is_well(&server).await;
     }
 }
@@ -176,15 +262,29 @@ async fn answers_are_json_refusals_and_never_cached() {
         ("/api/v1/users/nonsense", true, 404, "not_found"),
     ] {
         let reply = server.world.get(path, token.then_some(anna.token.as_str())).await;
-        assert_eq!((reply.status, reply.refused().as_str()), (expected, code), "{path}");
+        assert_eq!(
+            (reply.status, reply.refused().as_str()),
+            (expected, code),
+            "{path}"
+        );
         assert_eq!(reply.headers["content-type"], "application/json");
     }
     let reply = anna.get("/api/v1/profile").await;
     assert_eq!(reply.headers["cache-control"], "no-store");
     // A form cannot post here: no browser sends this content type to a foreign server without asking first.
-    let form = hyper::Request::post("/api/v1/sign-in").header("content-type", "text/plain").body("{}".to_owned());
+    let form = hyper::Request::post("/api/v1/sign-in")
+        .header("content-type", "text/plain")
+        .body("{}".to_owned());
     let reply = server.world.send(form.expect("a request")).await;
     assert_eq!((reply.status, reply.refused().as_str()), (415, "bad_request"));
-    let broken = server.world.request(hyper::Method::POST, "/api/v1/sign-in", None, Some("{\"name\":".into())).await;
+    let broken = server
+        .world
+        .request(
+            hyper::Method::POST,
+            "/api/v1/sign-in",
+            None,
+            Some("{\"name\":".into()),
+        )
+        .await;
     assert_eq!((broken.status, broken.refused().as_str()), (400, "bad_request"));
 }

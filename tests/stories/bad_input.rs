@@ -16,7 +16,10 @@ struct Bystanders {
 impl Bystanders {
     async fn of(server: &mut Server) -> Bystanders {
         let [one, other] = server.people(["anna", "ben"]).await;
-        Bystanders { one: one.live().await, other: other.live().await }
+        Bystanders {
+            one: one.live().await,
+            other: other.live().await,
+        }
     }
 
     async fn still_talk(&mut self) {
@@ -45,7 +48,11 @@ async fn broken_frames_close_with_their_code_and_nobody_else_notices() {
     };
     let not_minimal = [vec![FIN | TEXT, 0x80 | 126, 0, 5, 0, 0, 0, 0], b"hello".to_vec()].concat();
     let many = [masked(TEXT, b"x"), masked(CONTINUATION, b"").repeat(2_000)].concat();
-    let growing = [masked(TEXT, &[b'x'; 60_000]), masked(CONTINUATION, &[b'x'; 60_000])].concat();
+    let growing = [
+        masked(TEXT, &[b'x'; 60_000]),
+        masked(CONTINUATION, &[b'x'; 60_000]),
+    ]
+    .concat();
     let bad_start = masked(FIN | CONTINUATION, b"x");
     let cases: [(&str, Vec<u8>, &[u16]); 16] = [
         ("unmasked", frame(FIN | TEXT, b"{}", false), &[1002]),
@@ -57,7 +64,11 @@ async fn broken_frames_close_with_their_code_and_nobody_else_notices() {
         ("too long in fragments", growing, &[1009]),
         ("too many fragments", many, &[1008]),
         ("a continuation of nothing", bad_start, &[1002]),
-        ("a message inside a message", [masked(TEXT, b"x"), masked(FIN | TEXT, b"y")].concat(), &[1002]),
+        (
+            "a message inside a message",
+            [masked(TEXT, b"x"), masked(FIN | TEXT, b"y")].concat(),
+            &[1002],
+        ),
         ("not UTF-8", masked(FIN | TEXT, b"{\"id\":\"\xff\xfe\"}"), &[1007]),
         ("UTF-8 cut off", masked(FIN | TEXT, b"\xe2\x82"), &[1007]),
         ("binary", masked(FIN | BINARY, b"{}"), &[1003]),
@@ -69,7 +80,10 @@ async fn broken_frames_close_with_their_code_and_nobody_else_notices() {
         let mut socket = RawSocket::signed_in(&server.world, &mallory.token).await;
         socket.put(&bytes).await;
         let (code, texts) = socket.end().await;
-        assert!(code.is_some_and(|code| codes.contains(&code)), "{what}: {code:?} {texts:?}");
+        assert!(
+            code.is_some_and(|code| codes.contains(&code)),
+            "{what}: {code:?} {texts:?}"
+        );
         let mut early = RawSocket::open(&server.world).await;
         early.put(&bytes).await;
         let (code, texts) = early.end().await;
@@ -100,7 +114,9 @@ async fn what_is_allowed_between_frames_works() {
     let (opcode, payload) = socket.frame().await.expect("an answer");
     assert_eq!(opcode, TEXT);
     assert!(String::from_utf8_lossy(&payload).starts_with(r#"{"re":5,"type":"conversations""#));
-    socket.put(&frame(FIN | CLOSE, &1000u16.to_be_bytes(), true)).await;
+    socket
+        .put(&frame(FIN | CLOSE, &1000u16.to_be_bytes(), true))
+        .await;
     assert_eq!(socket.end().await.0, Some(1000));
 }
 
@@ -115,7 +131,10 @@ async fn a_flood_of_control_frames_is_answered_or_waits_and_takes_no_memory() {
     // 13 MB of pings, whose pongs nobody reads: the server stops reading.
     let flooding = async {
         for _ in 0..100 {
-            if tokio::time::timeout(std::time::Duration::from_millis(300), socket.put(&pings)).await.is_err() {
+            if tokio::time::timeout(std::time::Duration::from_millis(300), socket.put(&pings))
+                .await
+                .is_err()
+            {
                 break;
             }
         }
@@ -133,8 +152,13 @@ async fn a_flood_of_control_frames_is_answered_or_waits_and_takes_no_memory() {
 /// Sends a text and gives the refusal's code.
 async fn answer(live: &mut Live, text: &str) -> (Value, String) {
     live.text(text.to_owned()).await;
-    let Came::Frame(frame) = live.came().await else { panic!("the connection ended after {text:.100}") };
-    let code = frame["error"]["code"].as_str().unwrap_or_else(|| panic!("{text:.100} gave {frame}")).to_owned();
+    let Came::Frame(frame) = live.came().await else {
+        panic!("the connection ended after {text:.100}")
+    };
+    let code = frame["error"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{text:.100} gave {frame}"))
+        .to_owned();
     (frame["re"].clone(), code)
 }
 
@@ -144,7 +168,13 @@ async fn texts_that_are_no_request_are_refused_and_the_connection_stays() {
     let mut bystanders = Bystanders::of(&mut server).await;
     let mallory = server.person("mallory").await;
     let mut live = mallory.live().await;
-    let deep = |levels: usize| format!(r#"{{"id":1,"type":"dance","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let deep = |levels: usize| {
+        format!(
+            r#"{{"id":1,"type":"dance","x":{}{}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
+    };
     let conversation = r#""conversation":"c0000000001""#;
     let bad = [
         String::new(),
@@ -184,7 +214,11 @@ async fn texts_that_are_no_request_are_refused_and_the_connection_stays() {
         let (_, code) = answer(&mut live, &text).await;
         assert_eq!(code, "bad_request", "{text:.100}");
     }
-    assert_eq!(answer(&mut live, &deep(126)).await.1, "unknown_type", "as deep as may be");
+    assert_eq!(
+        answer(&mut live, &deep(126)).await.1,
+        "unknown_type",
+        "as deep as may be"
+    );
     let (re, code) = answer(&mut live, r#"{"id":"mine","type":"dance"}"#).await;
     assert_eq!((re, code.as_str()), (json!("mine"), "unknown_type"));
     let (re, code) = answer(&mut live, r#"{"id":8,"type":"hello","token":"x"}"#).await;
@@ -216,7 +250,10 @@ async fn bodies_that_are_not_what_they_say_are_refused() {
     for emoji in ["", " ", "a b", "\n", "0123456789012345678901234567890123"] {
         let react = json!({ "type": "react", "conversation": "c0000000001", "target": 1, "emoji": emoji });
         let code = live.refused(react).await;
-        assert!(["bad_request", "not_found"].contains(&code.as_str()), "{emoji:?}: {code}");
+        assert!(
+            ["bad_request", "not_found"].contains(&code.as_str()),
+            "{emoji:?}: {code}"
+        );
     }
     // Zero bytes, right-to-left marks and the last plane are text like any other.
     let strange = "\u{0}\u{202e}\u{10ffff}\u{fffd}\"\\\r\n";
@@ -235,17 +272,30 @@ async fn a_dead_token_or_none_is_shown_out() {
         (json!({ "type": "hello", "token": "" }), "signed_out"),
         (json!({ "type": "hello" }), "not_signed_in"),
         (json!({ "type": "conversations" }), "not_signed_in"),
-        (json!({ "type": "send", "client_id": id(), "to": anna.user, "body": text_body("x") }), "not_signed_in"),
+        (
+            json!({ "type": "send", "client_id": id(), "to": anna.user, "body": text_body("x") }),
+            "not_signed_in",
+        ),
     ];
     for (first, code) in cases {
         let mut live = anna.knock(Default::default()).await;
         let answer = live.ask(first.clone()).await;
-        assert_eq!((answer["error"]["code"].as_str(), &answer["re"]), (Some(code), &json!(1)), "{first}");
+        assert_eq!(
+            (answer["error"]["code"].as_str(), &answer["re"]),
+            (Some(code), &json!(1)),
+            "{first}"
+        );
         assert_eq!(live.end().await, Some(4401), "{first}");
     }
-    let manner = crate::live::Manner { header: true, ..Default::default() };
+    let manner = crate::live::Manner {
+        header: true,
+        ..Default::default()
+    };
     anna.open(manner).await.settle().await;
-    let nobody = Person { token: never, ..anna.clone() };
+    let nobody = Person {
+        token: never,
+        ..anna.clone()
+    };
     let answer = nobody.knock(manner).await.ask(json!({ "type": "hello" })).await;
     assert_eq!(answer["error"]["code"], "signed_out");
 }
@@ -257,7 +307,10 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
     let mut at_anna = anna.live().await;
     let hidden = at_anna.group(&[], json!({})).await;
     at_anna.say(&hidden, "secret").await;
-    let direct = at_anna.tell(&anna.user, "secret").await["conversation"].as_str().expect("a name").to_owned();
+    let direct = at_anna.tell(&anna.user, "secret").await["conversation"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     let nothing = "c0000000001";
     let mut live = mallory.live().await;
     let user = json!(anna.user);
@@ -296,7 +349,10 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
                 answer["re"] = json!(0);
                 answers.push(answer.to_string());
             }
-            assert!(answers.iter().all(|answer| *answer == answers[0]), "{round} {command}: {answers:?}");
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "{round} {command}: {answers:?}"
+            );
             assert!(answers[0].contains("not_found"), "{command}: {}", answers[0]);
         }
         if round == 0 {
@@ -306,7 +362,9 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
         }
     }
     for conversation in [nothing, &hidden] {
-        let reply = mallory.get(&format!("/api/v1/conversations/{conversation}/events")).await;
+        let reply = mallory
+            .get(&format!("/api/v1/conversations/{conversation}/events"))
+            .await;
         assert_eq!((reply.status, reply.refused().as_str()), (404, "not_found"));
     }
 }

@@ -15,7 +15,9 @@ impl Person {
     }
 
     async fn poll(&self, after: &str, wait: u64) -> Value {
-        self.get(&format!("/api/v1/sync?after={after}&wait={wait}")).await.json(200)
+        self.get(&format!("/api/v1/sync?after={after}&wait={wait}"))
+            .await
+            .json(200)
     }
 }
 
@@ -25,18 +27,29 @@ async fn plain_requests_do_and_deliver_the_same() {
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let mut at_anna = anna.live().await;
     let first = ben.get("/api/v1/sync").await.json(200);
-    assert_eq!((&first["catch_up"], &first["events"]), (&json!("sync"), &json!([])));
+    assert_eq!(
+        (&first["catch_up"], &first["events"]),
+        (&json!("sync"), &json!([]))
+    );
     let start = first["resume"].as_str().expect("a token").to_owned();
 
-    let send = json!({ "id": 7, "type": "send", "client_id": id(), "to": anna.user, "body": text_body("by post") });
+    let send =
+        json!({ "id": 7, "type": "send", "client_id": id(), "to": anna.user, "body": text_body("by post") });
     let ack = ben.command(send.clone()).await;
-    assert_eq!((&ack["re"], &ack["type"], &ack["seq"]), (&json!(7), &json!("ack"), &json!(1)));
+    assert_eq!(
+        (&ack["re"], &ack["type"], &ack["seq"]),
+        (&json!(7), &json!("ack"), &json!(1))
+    );
     let talk = ack["conversation"].as_str().expect("a name").to_owned();
     let told = at_anna.event_of(&talk, "message").await;
     at_anna.say(&talk, "by socket").await;
     let polled = ben.poll(&start, 0).await;
     let events = polled["events"].as_array().expect("events");
-    assert_eq!((seqs(events), &events[0]), (vec![1, 2], &told), "the very same event over both doors");
+    assert_eq!(
+        (seqs(events), &events[0]),
+        (vec![1, 2], &told),
+        "the very same event over both doors"
+    );
     assert_eq!(polled["catch_up"], "streaming");
     let here = polled["resume"].as_str().expect("a token").to_owned();
 
@@ -50,7 +63,10 @@ async fn plain_requests_do_and_deliver_the_same() {
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
     let here = waited["resume"].as_str().expect("a token").to_owned();
     let nothing = ben.poll(&here, 1).await;
-    assert_eq!((&nothing["events"], &nothing["catch_up"]), (&json!([]), &json!("streaming")));
+    assert_eq!(
+        (&nothing["events"], &nothing["catch_up"]),
+        (&json!([]), &json!("streaming"))
+    );
     assert_eq!(ben.poll("nonsense", 0).await["catch_up"], "resync");
 
     // One client id, two doors, one message.
@@ -61,8 +77,14 @@ async fn plain_requests_do_and_deliver_the_same() {
     assert_eq!((&repeat["seq"], &repeat["duplicate"]), (&json!(1), &json!(true)));
     let twice = live.tell(&anna.user, "fourth").await;
     assert_eq!(twice["seq"], 4);
-    let page = ben.get(&format!("/api/v1/conversations/{talk}/events?after=1&limit=2")).await.json(200);
-    assert_eq!((seqs(page["events"].as_array().expect("events")), &page["more"]), (vec![2, 3], &json!(true)));
+    let page = ben
+        .get(&format!("/api/v1/conversations/{talk}/events?after=1&limit=2"))
+        .await
+        .json(200);
+    assert_eq!(
+        (seqs(page["events"].as_array().expect("events")), &page["more"]),
+        (vec![2, 3], &json!(true))
+    );
     // A token from one door opens the other.
     let mut resumed = ben.resume(&here).await;
     assert_eq!(seqs(&resumed.settle().await), [4]);
@@ -72,17 +94,25 @@ async fn plain_requests_do_and_deliver_the_same() {
 async fn plain_requests_are_refused_like_frames() {
     let mut server = Server::start().await;
     let anna = server.person("anna").await;
-    let reply = anna.post("/api/v1/commands", &json!({ "id": 1, "type": "dance" })).await;
+    let reply = anna
+        .post("/api/v1/commands", &json!({ "id": 1, "type": "dance" }))
+        .await;
     assert_eq!((reply.status, reply.refused().as_str()), (400, "unknown_type"));
     let history = json!({ "id": 2, "type": "history", "conversation": "c0000000001" });
     let reply = anna.post("/api/v1/commands", &history).await;
     assert_eq!((reply.status, reply.refused().as_str()), (404, "not_found"));
     assert_eq!(serde_json::from_str::<Value>(&reply.text).expect("JSON")["re"], 2);
     let hello = json!({ "id": 3, "type": "hello", "token": anna.token });
-    assert_eq!(anna.post("/api/v1/commands", &hello).await.refused(), "bad_request");
+    assert_eq!(
+        anna.post("/api/v1/commands", &hello).await.refused(),
+        "bad_request"
+    );
     let reply = server.world.post("/api/v1/commands", None, &history).await;
     assert_eq!((reply.status, reply.refused().as_str()), (401, "not_signed_in"));
-    let reply = server.world.post("/api/v1/commands", Some("kt_nonsense"), &history).await;
+    let reply = server
+        .world
+        .post("/api/v1/commands", Some("kt_nonsense"), &history)
+        .await;
     assert_eq!((reply.status, reply.refused().as_str()), (401, "signed_out"));
 }
 
@@ -91,11 +121,20 @@ async fn a_revoked_device_loses_its_waiting_poll() {
     let mut server = Server::start().await;
     let anna = server.person("anna").await;
     let other = anna.other_device().await;
-    let start = anna.get("/api/v1/sync").await.json(200)["resume"].as_str().expect("a token").to_owned();
+    let start = anna.get("/api/v1/sync").await.json(200)["resume"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let path = format!("/api/v1/sync?after={start}&wait=25");
     let (polled, since) = tokio::join!(anna.get(&path), async {
         // The poll is attached once the other device hears that the user is connected; either order ends the same.
-        assert_eq!(other.delete(&format!("/api/v1/devices/{}", anna.device)).await.status, 204);
+        assert_eq!(
+            other
+                .delete(&format!("/api/v1/devices/{}", anna.device))
+                .await
+                .status,
+            204
+        );
         Instant::now()
     });
     assert_eq!(polled.refused(), "signed_out");
@@ -107,12 +146,21 @@ async fn pages_over_http_are_compressed() {
     let mut server = Server::start().await;
     let anna = server.person("anna").await;
     let mut live = anna.live().await;
-    let talk = live.tell(&anna.user, &"again and ".repeat(1_000)).await["conversation"].as_str().expect("a name").to_owned();
+    let talk = live.tell(&anna.user, &"again and ".repeat(1_000)).await["conversation"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     let request = hyper::Request::get(format!("/api/v1/conversations/{talk}/events"))
         .header("authorization", format!("Bearer {}", anna.token))
         .header("accept-encoding", "gzip");
-    let reply = server.world.send(request.body(String::new()).expect("a request")).await;
-    assert_eq!((reply.status, &reply.headers["content-encoding"]), (200, &hyper::header::HeaderValue::from_static("gzip")));
+    let reply = server
+        .world
+        .send(request.body(String::new()).expect("a request"))
+        .await;
+    assert_eq!(
+        (reply.status, &reply.headers["content-encoding"]),
+        (200, &hyper::header::HeaderValue::from_static("gzip"))
+    );
     assert!(reply.bytes.len() < 1_000, "{} bytes", reply.bytes.len());
     assert_eq!(reply.headers["cache-control"], "no-store");
 }

@@ -71,7 +71,9 @@ impl Output {
         let output = Arc::clone(self);
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                lock(&output.said).lines.push(String::from_utf8_lossy(&line).into_owned());
+                lock(&output.said)
+                    .lines
+                    .push(String::from_utf8_lossy(&line).into_owned());
                 output.changed.notify_all();
             }
             lock(&output.said).ended += 1;
@@ -91,7 +93,11 @@ impl Output {
             if said.ended >= 2 || left.is_zero() {
                 return None;
             }
-            said = self.changed.wait_timeout(said, left).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+            said = self
+                .changed
+                .wait_timeout(said, left)
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .0;
         }
     }
 
@@ -133,13 +139,23 @@ impl Server {
     /// A server with some `KINGLET_...` variables of its own.
     pub async fn with(env: &[(&str, &str)]) -> Server {
         let dir = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let world = Arc::new(World {
             address: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             tls: Mutex::default(),
             frames: Mutex::default(),
         });
-        let mut server = Server { dir, env, world, output: Arc::default(), child: None, owner: None };
+        let mut server = Server {
+            dir,
+            env,
+            world,
+            output: Arc::default(),
+            child: None,
+            owner: None,
+        };
         server.restart().await;
         server
     }
@@ -178,14 +194,20 @@ impl Server {
         output.follow(child.stderr.take().expect("it was piped"));
         self.child = Some(child);
         self.output = Arc::clone(&output);
-        let found = tokio::task::spawn_blocking(move || output.find(|lines| lines.iter().find_map(|line| address_in(line))))
-            .await
-            .expect("waiting does not panic");
+        let found = tokio::task::spawn_blocking(move || {
+            output.find(|lines| lines.iter().find_map(|line| address_in(line)))
+        })
+        .await
+        .expect("waiting does not panic");
         let address = found.expect("the server says where it listens");
         *lock(&self.world.address) = address;
         if self.world.client_tls().is_none() {
             let health = self.world.get("/health", None).await;
-            assert!([200, 426].contains(&health.status), "the server is not ready: {}", health.text);
+            assert!(
+                [200, 426].contains(&health.status),
+                "the server is not ready: {}",
+                health.text
+            );
         }
     }
 
@@ -202,8 +224,13 @@ impl Server {
 
     pub fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        let done = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
-        assert!(done.expect("there is a shell").success(), "the signal {name} was not sent");
+        let done = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {pid}")])
+            .status();
+        assert!(
+            done.expect("there is a shell").success(),
+            "the signal {name} was not sent"
+        );
     }
 
     /// Asks the process to stop, and gives its exit code.
@@ -216,7 +243,9 @@ impl Server {
     pub async fn exited(&mut self) -> Option<i32> {
         let mut child = self.child.take().expect("the server runs");
         let ended = tokio::task::spawn_blocking(move || child.wait().expect("it is our child"));
-        let status = tokio::time::timeout(PATIENCE, ended).await.expect("the server ends in time");
+        let status = tokio::time::timeout(PATIENCE, ended)
+            .await
+            .expect("the server ends in time");
         status.expect("waiting does not panic").code()
     }
 
@@ -224,16 +253,28 @@ impl Server {
     pub async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = self.command(arguments);
         let ran = tokio::task::spawn_blocking(move || command.output().expect("the binary can be run"));
-        let output = tokio::time::timeout(PATIENCE, ran).await.expect("it ends in time").expect("no panic");
+        let output = tokio::time::timeout(PATIENCE, ran)
+            .await
+            .expect("it ends in time")
+            .expect("no panic");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 
     /// The code on the screen.
     pub async fn claim_code(&self) -> String {
         let output = Arc::clone(&self.output);
-        let found = tokio::task::spawn_blocking(move || output.find(|lines| lines.iter().find_map(|line| code_in(line))));
-        found.await.expect("no panic").expect("an unclaimed server prints its code")
+        let found = tokio::task::spawn_blocking(move || {
+            output.find(|lines| lines.iter().find_map(|line| code_in(line)))
+        });
+        found
+            .await
+            .expect("no panic")
+            .expect("an unclaimed server prints its code")
     }
 
     /// The owner: claims the server at the first call.
@@ -252,8 +293,12 @@ impl Server {
     /// A new user, invited by the owner.
     pub async fn person(&mut self, name: &str) -> Person {
         let owner = self.owner().await;
-        let invitation = owner.post("/api/v1/invitations", &json!({ "client_id": id() })).await.json(200);
-        let ask = json!({ "code": invitation["code"], "name": name, "password": PASSWORD, "device": new_device() });
+        let invitation = owner
+            .post("/api/v1/invitations", &json!({ "client_id": id() }))
+            .await
+            .json(200);
+        let ask =
+            json!({ "code": invitation["code"], "name": name, "password": PASSWORD, "device": new_device() });
         let reply = self.world.post("/api/v1/join", None, &ask).await;
         Person::from(&self.world, &reply.json(200))
     }
@@ -264,17 +309,22 @@ impl Server {
         for name in names {
             people.push(self.person(name).await);
         }
-        people.try_into().unwrap_or_else(|_| unreachable!("one for each name"))
+        people
+            .try_into()
+            .unwrap_or_else(|_| unreachable!("one for each name"))
     }
 
     /// A number of the server's metrics, summed over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = self.world.get("/metrics", None).await.text;
-        let values = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let own = series.split('{').next()? == name;
-            own.then(|| value.parse::<f64>().ok()).flatten()
-        });
+        let values = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| {
+                let (series, value) = line.rsplit_once(' ')?;
+                let own = series.split('{').next()? == name;
+                own.then(|| value.parse::<f64>().ok()).flatten()
+            });
         let values: Vec<f64> = values.collect();
         assert!(!values.is_empty(), "there is no metric {name} in:\n{text}");
         values.iter().sum()
@@ -282,16 +332,28 @@ impl Server {
 
     /// Memory of the process that is really there, in bytes.
     pub fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("the kernel says so");
-        let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<usize>().ok());
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS"))
+            .expect("the kernel says so");
+        let kib = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|text| text.parse::<usize>().ok());
         kib.expect("a number") * 1024
     }
 }
 
 impl Person {
     pub fn from(world: &Arc<World>, signed_in: &Value) -> Person {
-        let text = |key: &str| signed_in[key].as_str().unwrap_or_else(|| panic!("{key} in {signed_in}")).to_owned();
+        let text = |key: &str| {
+            signed_in[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("{key} in {signed_in}"))
+                .to_owned()
+        };
         Person {
             name: text("name"),
             user: text("user"),
@@ -316,16 +378,30 @@ pub fn new_device() -> Value {
 /// `http://127.0.0.1:40123` somewhere in a line.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("://")?;
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(rest.len());
-    rest[..end].parse().ok().filter(|address: &SocketAddr| address.port() != 0)
+    let end = rest
+        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
+        .unwrap_or(rest.len());
+    rest[..end]
+        .parse()
+        .ok()
+        .filter(|address: &SocketAddr| address.port() != 0)
 }
 
 /// `12345-67890` somewhere in a line.
 fn code_in(line: &str) -> Option<String> {
     let is_code = |word: &&str| {
-        word.len() == 11 && word.bytes().enumerate().all(|(at, byte)| if at == 5 { byte == b'-' } else { byte.is_ascii_digit() })
+        word.len() == 11
+            && word.bytes().enumerate().all(|(at, byte)| {
+                if at == 5 {
+                    byte == b'-'
+                } else {
+                    byte.is_ascii_digit()
+                }
+            })
     };
-    line.split(|c: char| !(c.is_ascii_digit() || c == '-')).find(is_code).map(str::to_owned)
+    line.split(|c: char| !(c.is_ascii_digit() || c == '-'))
+        .find(is_code)
+        .map(str::to_owned)
 }
 
 impl Drop for Server {

@@ -41,10 +41,18 @@ impl Reply {
     /// The code of a refusal.
     #[track_caller]
     pub fn refused(&self) -> String {
-        let body: Value = serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text));
+        let body: Value =
+            serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text));
         let error = &body["error"];
-        assert!(error["message"].is_string() && error["next"].is_string(), "not a whole refusal: {}", self.text);
-        error["code"].as_str().unwrap_or_else(|| panic!("not a refusal: {}", self.text)).to_owned()
+        assert!(
+            error["message"].is_string() && error["next"].is_string(),
+            "not a whole refusal: {}",
+            self.text
+        );
+        error["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("not a refusal: {}", self.text))
+            .to_owned()
     }
 }
 
@@ -53,11 +61,15 @@ impl World {
     pub async fn connect(&self, alpn: &[&str]) -> std::io::Result<Stream> {
         let stream = TcpStream::connect(self.address()).await?;
         stream.set_nodelay(true)?;
-        let Some(config) = self.client_tls() else { return Ok(Box::new(stream)) };
+        let Some(config) = self.client_tls() else {
+            return Ok(Box::new(stream));
+        };
         let mut config = rustls::ClientConfig::clone(&config);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = ServerName::from(self.address().ip());
-        Ok(Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+        Ok(Box::new(
+            TlsConnector::from(Arc::new(config)).connect(name, stream).await?,
+        ))
     }
 
     pub async fn get(&self, path: &str, token: Option<&str>) -> Reply {
@@ -65,10 +77,17 @@ impl World {
     }
 
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Reply {
-        self.request(Method::POST, path, token, Some(body.to_string())).await
+        self.request(Method::POST, path, token, Some(body.to_string()))
+            .await
     }
 
-    pub async fn request(&self, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Reply {
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<String>,
+    ) -> Reply {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -76,21 +95,32 @@ impl World {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        self.send(request.body(body.unwrap_or_default()).expect("a request")).await
+        self.send(request.body(body.unwrap_or_default()).expect("a request"))
+            .await
     }
 
     /// Any request over HTTP/1.1; `Host` is put in where it is missing.
     pub async fn send(&self, mut request: Request<String>) -> Reply {
-        self.note("http", ">", &format!("{} {} {}", request.method(), request.uri(), request.body()));
+        self.note(
+            "http",
+            ">",
+            &format!("{} {} {}", request.method(), request.uri(), request.body()),
+        );
         if !request.headers().contains_key(HOST) {
-            let host = self.address().to_string().parse().expect("an address is a header");
+            let host = self
+                .address()
+                .to_string()
+                .parse()
+                .expect("an address is a header");
             request.headers_mut().insert(HOST, host);
         }
         let reply = tokio::time::timeout(PATIENCE, async {
             let stream = self.connect(&["http/1.1"]).await.expect("the server listens");
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
             let driving = tokio::spawn(connection);
-            let reply = sender.send_request(request.map(|body| Full::new(Bytes::from(body)))).await;
+            let reply = sender
+                .send_request(request.map(|body| Full::new(Bytes::from(body))))
+                .await;
             let reply = read(reply.expect("an answer")).await;
             driving.abort();
             reply
@@ -106,10 +136,13 @@ impl World {
         *request.uri_mut() = authority.parse().expect("an address");
         let reply = tokio::time::timeout(PATIENCE, async {
             let stream = self.connect(&["h2"]).await.expect("the server listens");
-            let (mut sender, connection) =
-                http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("HTTP/2");
             let driving = tokio::spawn(connection);
-            let reply = sender.send_request(request.map(|body| Full::new(Bytes::from(body)))).await;
+            let reply = sender
+                .send_request(request.map(|body| Full::new(Bytes::from(body))))
+                .await;
             let reply = read(reply.expect("an answer")).await;
             driving.abort();
             reply
@@ -140,6 +173,8 @@ impl Person {
     }
 
     pub async fn delete(&self, path: &str) -> Reply {
-        self.world.request(Method::DELETE, path, Some(&self.token), None).await
+        self.world
+            .request(Method::DELETE, path, Some(&self.token), None)
+            .await
     }
 }

@@ -21,12 +21,25 @@ fn padded(bytes: usize) -> String {
 async fn a_frame_before_sign_in_has_four_kibibytes() {
     let server = Server::start().await;
     let mut fits = RawSocket::open(&server.world).await;
-    fits.put(&frame(FIN | TEXT, padded(limits::FRAME_BEFORE_SIGN_IN).as_bytes(), true)).await;
+    fits.put(&frame(
+        FIN | TEXT,
+        padded(limits::FRAME_BEFORE_SIGN_IN).as_bytes(),
+        true,
+    ))
+    .await;
     let (code, texts) = fits.end().await;
     assert_eq!(code, Some(4401));
-    assert!(texts[0].contains("unknown_type") || texts[0].contains("not_signed_in"), "{texts:?}");
+    assert!(
+        texts[0].contains("unknown_type") || texts[0].contains("not_signed_in"),
+        "{texts:?}"
+    );
     let mut over = RawSocket::open(&server.world).await;
-    over.put(&frame(FIN | TEXT, padded(limits::FRAME_BEFORE_SIGN_IN + 1).as_bytes(), true)).await;
+    over.put(&frame(
+        FIN | TEXT,
+        padded(limits::FRAME_BEFORE_SIGN_IN + 1).as_bytes(),
+        true,
+    ))
+    .await;
     assert_eq!(over.end().await.0, Some(1009));
 }
 
@@ -37,7 +50,9 @@ async fn a_frame_after_sign_in_has_the_limit_that_welcome_states() {
     let mut live = anna.live().await;
     assert_eq!(live.welcome["limits"]["frame_bytes"], 40_000);
     live.text(padded(40_000)).await;
-    let Came::Frame(answer) = live.came().await else { panic!("a frame at the limit is read") };
+    let Came::Frame(answer) = live.came().await else {
+        panic!("a frame at the limit is read")
+    };
     assert_eq!(answer["error"]["code"], "unknown_type");
     live.text(padded(40_001)).await;
     assert_eq!(live.end().await, Some(1009));
@@ -49,13 +64,17 @@ async fn a_body_has_its_limit() {
     let anna = server.person("anna").await;
     let mut live = anna.live().await;
     live.tell(&anna.user, &"b".repeat(limits::BODY_BYTES)).await;
-    for (body, code) in [("b".repeat(limits::BODY_BYTES + 1), "too_large"), (String::new(), "bad_request")] {
+    for (body, code) in [
+        ("b".repeat(limits::BODY_BYTES + 1), "too_large"),
+        (String::new(), "bad_request"),
+    ] {
         let send = json!({ "type": "send", "to": anna.user, "body": text_body(&body) });
         assert_eq!(live.refused(send).await, code);
     }
     let long = json!({ "type": "create", "kind": "group", "title": "t".repeat(limits::TITLE_BYTES + 1) });
     assert_eq!(live.refused(long).await, "bad_request");
-    let target = json!({ "type": "react", "conversation": "c0000000001", "target": 1, "emoji": "x".repeat(33) });
+    let target =
+        json!({ "type": "react", "conversation": "c0000000001", "target": 1, "emoji": "x".repeat(33) });
     assert!(["bad_request", "not_found"].contains(&live.refused(target).await.as_str()));
 }
 
@@ -65,7 +84,9 @@ async fn who_does_not_sign_in_within_ten_seconds_is_shown_out() {
     let since = Instant::now();
     let mut silent = RawSocket::open(&server.world).await;
     let mut busy = RawSocket::open(&server.world).await;
-    let mut asks_nothing = TcpStream::connect(server.world.address()).await.expect("the server listens");
+    let mut asks_nothing = TcpStream::connect(server.world.address())
+        .await
+        .expect("the server listens");
     let pings = async {
         // Traffic is no sign-in. Each pong is waited for, and the pause is the waiting for something that never comes.
         for _ in 0..3 {
@@ -77,7 +98,10 @@ async fn who_does_not_sign_in_within_ten_seconds_is_shown_out() {
     };
     let hang_up = async {
         let mut buffer = [0; 1024];
-        while tokio::io::AsyncReadExt::read(&mut asks_nothing, &mut buffer).await.is_ok_and(|count| count > 0) {}
+        while tokio::io::AsyncReadExt::read(&mut asks_nothing, &mut buffer)
+            .await
+            .is_ok_and(|count| count > 0)
+        {}
     };
     let (silent, busy, ()) = tokio::join!(silent.end(), pings, hang_up);
     for (code, texts) in [silent, busy] {
@@ -85,12 +109,18 @@ async fn who_does_not_sign_in_within_ten_seconds_is_shown_out() {
         assert!(texts[0].contains("slow_sign_in"), "{texts:?}");
     }
     let took = since.elapsed();
-    assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(15), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(9) && took < Duration::from_secs(15),
+        "{took:?}"
+    );
 }
 
 /// Whether a new connection is served, or refused and how.
 async fn knocks(server: &Server) -> Result<(), (u16, String)> {
-    let ask = format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.world.address());
+    let ask = format!(
+        "GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        server.world.address()
+    );
     let answer = exchange(&server.world, ask.as_bytes()).await;
     match status(&answer) {
         200 => Ok(()),
@@ -114,13 +144,21 @@ async fn connections_have_a_limit_in_total() {
     let mut strangers = Vec::new();
     let refused = loop {
         match knocks(&server).await {
-            Ok(()) => strangers.push(TcpStream::connect(server.world.address()).await.expect("the server listens")),
+            Ok(()) => strangers.push(
+                TcpStream::connect(server.world.address())
+                    .await
+                    .expect("the server listens"),
+            ),
             Err(refused) => break refused,
         }
         assert!(strangers.len() < 12, "nobody is turned away");
     };
     assert_eq!(refused.0, 503);
-    assert!(refused.1.contains("too_many_connections") && refused.1.contains("retry-after: 5"), "{}", refused.1);
+    assert!(
+        refused.1.contains("too_many_connections") && refused.1.contains("retry-after: 5"),
+        "{}",
+        refused.1
+    );
     live.settle().await;
     strangers.clear();
     knocks_until_served(&server).await;
@@ -141,12 +179,24 @@ async fn connections_have_a_limit_per_address() {
     assert!(answer.contains("too_many_connections"), "{answer}");
     // Another address of this machine is another house.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.bind(([127, 0, 0, 2], 0).into()).expect("loopback is a whole network");
-    let mut other = socket.connect(server.world.address()).await.expect("the server listens");
-    let ask = format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.world.address());
-    tokio::io::AsyncWriteExt::write_all(&mut other, ask.as_bytes()).await.expect("written");
+    socket
+        .bind(([127, 0, 0, 2], 0).into())
+        .expect("loopback is a whole network");
+    let mut other = socket
+        .connect(server.world.address())
+        .await
+        .expect("the server listens");
+    let ask = format!(
+        "GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        server.world.address()
+    );
+    tokio::io::AsyncWriteExt::write_all(&mut other, ask.as_bytes())
+        .await
+        .expect("written");
     let mut answer = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut other, &mut answer).await.expect("an answer");
+    tokio::io::AsyncReadExt::read_to_string(&mut other, &mut answer)
+        .await
+        .expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     sockets.pop().expect("one is open").close().await;
     knocks_until_served(&server).await;
@@ -177,7 +227,11 @@ async fn strangers_have_a_limit_of_their_own() {
     let mut live = anna.live().await;
     let mut open = Vec::new();
     for _ in 0..strangers {
-        open.push(TcpStream::connect(server.world.address()).await.expect("the server listens"));
+        open.push(
+            TcpStream::connect(server.world.address())
+                .await
+                .expect("the server listens"),
+        );
     }
     let (status, answer) = knocks(&server).await.expect_err("no more strangers");
     assert_eq!(status, 503);
@@ -206,13 +260,20 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let mut live = anna.live().await;
     let talk = live.tell(&ben.user, "first").await["conversation"].clone();
-    let send = || json!({ "type": "send", "client_id": id(), "conversation": talk, "body": text_body("more") });
+    let send =
+        || json!({ "type": "send", "client_id": id(), "conversation": talk, "body": text_body("more") });
     let answers = pipeline(&mut live, (0..500).map(|_| send()).collect()).await;
     let acked = answers.iter().filter(|answer| answer["type"] == "ack").count();
-    let refused: Vec<&Value> = answers.iter().filter(|answer| answer["error"]["code"] == "rate_limited").collect();
+    let refused: Vec<&Value> = answers
+        .iter()
+        .filter(|answer| answer["error"]["code"] == "rate_limited")
+        .collect();
     assert_eq!(acked + refused.len(), 500, "each of 500 at once is answered");
     assert!(acked >= 199 && !refused.is_empty(), "{acked} were taken");
-    let wait = refused.last().and_then(|last| last["error"]["retry_after_ms"].as_u64()).expect("it says when");
+    let wait = refused
+        .last()
+        .and_then(|last| last["error"]["retry_after_ms"].as_u64())
+        .expect("it says when");
     assert!((1..=1_000).contains(&wait), "{wait}");
     let _ = live.came_within(Duration::from_millis(wait + 200)).await;
     live.act(send()).await;
@@ -222,14 +283,23 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
     let history = json!({ "type": "history", "conversation": talk, "limit": 1 });
     let kinds: [(usize, Vec<Value>); 3] = [
         (limits::BUCKET_NOTICE.burst as usize, vec![typing; 200]),
-        (limits::BUCKET_CHANGE.burst as usize, (0..80).map(|_| change()).collect()),
+        (
+            limits::BUCKET_CHANGE.burst as usize,
+            (0..80).map(|_| change()).collect(),
+        ),
         (limits::BUCKET_READ.burst as usize, vec![history; 700]),
     ];
     for (burst, requests) in kinds {
         let (kind, count) = (requests[0]["type"].clone(), requests.len());
         let answers = pipeline(&mut live, requests).await;
-        let refused = answers.iter().filter(|answer| answer["error"]["code"] == "rate_limited").count();
-        assert!(refused > 0 && count - refused >= burst - 10, "{kind}: {refused} of {count} were refused");
+        let refused = answers
+            .iter()
+            .filter(|answer| answer["error"]["code"] == "rate_limited")
+            .count();
+        assert!(
+            refused > 0 && count - refused >= burst - 10,
+            "{kind}: {refused} of {count} were refused"
+        );
     }
     ben.live().await.settle().await;
 }
@@ -244,15 +314,24 @@ async fn pages_and_lists_and_users_in_a_command_have_their_limits() {
     live.get(page(limits::PAGE_EVENTS)).await;
     assert_eq!(live.refused(page(limits::PAGE_EVENTS + 1)).await, "bad_request");
     assert_eq!(live.refused(page(0)).await, "bad_request");
-    let list = |kind: &str, limit: usize| json!({ "type": kind, "conversation": group, "seq": 1, "limit": limit });
+    let list =
+        |kind: &str, limit: usize| json!({ "type": kind, "conversation": group, "seq": 1, "limit": limit });
     for kind in ["conversations", "discover", "members", "readers", "sync"] {
         live.get(list(kind, limits::LIST_ROWS)).await;
-        assert_eq!(live.refused(list(kind, limits::LIST_ROWS + 1)).await, "bad_request", "{kind}");
+        assert_eq!(
+            live.refused(list(kind, limits::LIST_ROWS + 1)).await,
+            "bad_request",
+            "{kind}"
+        );
     }
     let users: Vec<String> = (1..=101).map(|at| format!("u{at:010}")).collect();
     let invite = |users: &[String]| json!({ "type": "invite", "conversation": group, "users": users });
     assert_eq!(live.refused(invite(&users)).await, "bad_request");
-    assert_eq!(live.refused(invite(&users[..100])).await, "not_found", "as many as may be named, but nobody's");
+    assert_eq!(
+        live.refused(invite(&users[..100])).await,
+        "not_found",
+        "as many as may be named, but nobody's"
+    );
     let both = json!({ "type": "history", "conversation": group, "after": 1, "before": 2 });
     assert_eq!(live.refused(both).await, "bad_request");
 }
@@ -266,9 +345,14 @@ async fn a_page_ends_at_its_bytes() {
     for _ in 0..12 {
         talk = live.tell(&anna.user, &"p".repeat(limits::BODY_BYTES)).await["conversation"].clone();
     }
-    let page = live.get(json!({ "type": "history", "conversation": talk, "after": 0, "limit": 100 })).await;
+    let page = live
+        .get(json!({ "type": "history", "conversation": talk, "after": 0, "limit": 100 }))
+        .await;
     let events = page["events"].as_array().map(Vec::len).expect("events");
-    assert!((1..12).contains(&events) && page["more"] == true, "{events} events of 32 KiB");
+    assert!(
+        (1..12).contains(&events) && page["more"] == true,
+        "{events} events of 32 KiB"
+    );
     assert!(page.to_string().len() <= limits::PAGE_BYTES + limits::BODY_BYTES + 8 * 1024);
 }
 
@@ -279,7 +363,11 @@ async fn a_body_over_http_has_its_limit() {
     let over = json!({ "display_name": "n".repeat(limits::HTTP_BODY) });
     for path in ["/api/v1/password", "/api/v1/commands", "/api/v1/sign-in"] {
         let reply = anna.post(path, &over).await;
-        assert_eq!((reply.status, reply.refused().as_str()), (413, "too_large"), "{path}");
+        assert_eq!(
+            (reply.status, reply.refused().as_str()),
+            (413, "too_large"),
+            "{path}"
+        );
     }
     let chunked = format!(
         "POST /api/v1/sign-in HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{}",
@@ -297,7 +385,8 @@ async fn guessing_passwords_is_slowed_down_by_address() {
     let mut refused = None;
     for guess in 0..40 {
         let name = format!("user{guess}");
-        let ask = json!({ "name": name, "password": "a wrong guess", "device": crate::harness::new_device() });
+        let ask =
+            json!({ "name": name, "password": "a wrong guess", "device": crate::harness::new_device() });
         let reply = server.world.post("/api/v1/sign-in", None, &ask).await;
         if reply.status == 429 {
             refused = Some((guess, reply));
@@ -324,11 +413,14 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
     // The writer is held up: it waits for the lock of the database, and the queue fills.
     let path = server.data().join("kinglet.db");
     let other = rusqlite::Connection::open(path).expect("the database can be opened");
-    other.execute_batch("BEGIN IMMEDIATE").expect("no commit is under way");
+    other
+        .execute_batch("BEGIN IMMEDIATE")
+        .expect("no commit is under way");
     let mut asked = Vec::new();
     for live in &mut lives {
         for _ in 0..limits::IN_FLIGHT {
-            let send = json!({ "type": "send", "client_id": id(), "conversation": talk, "body": text_body(&body) });
+            let send =
+                json!({ "type": "send", "client_id": id(), "conversation": talk, "body": text_body(&body) });
             let re = live.post(send.clone()).await;
             asked.push((re, send));
         }

@@ -55,12 +55,20 @@ impl Person {
 
     /// A live socket that goes on from a resume token.
     pub async fn resume(&self, token: &str) -> Live {
-        self.open(Manner { resume: Some(token), ..Manner::default() }).await
+        self.open(Manner {
+            resume: Some(token),
+            ..Manner::default()
+        })
+        .await
     }
 
     /// A live socket whose client will stop reading.
     pub async fn narrow(&self) -> Live {
-        self.open(Manner { narrow: true, ..Manner::default() }).await
+        self.open(Manner {
+            narrow: true,
+            ..Manner::default()
+        })
+        .await
     }
 
     pub async fn open(&self, manner: Manner<'_>) -> Live {
@@ -79,23 +87,36 @@ impl Person {
 
     /// The handshake alone.
     pub async fn knock(&self, manner: Manner<'_>) -> Live {
-        tokio::time::timeout(PATIENCE, self.handshake(manner)).await.expect("a handshake in time")
+        tokio::time::timeout(PATIENCE, self.handshake(manner))
+            .await
+            .expect("a handshake in time")
     }
 
     async fn handshake(&self, manner: Manner<'_>) -> Live {
         let address = self.world.address();
         let (stream, watch) = dial(&self.world, manner.narrow).await;
-        let mut request = format!("ws://{address}/ws").into_client_request().expect("an address");
+        let mut request = format!("ws://{address}/ws")
+            .into_client_request()
+            .expect("an address");
         let headers = request.headers_mut();
         headers.insert("Sec-WebSocket-Protocol", "kinglet.v1".parse().expect("a header"));
         if manner.header {
             let value = format!("Bearer {}", self.token).parse().expect("a header");
             headers.insert("Authorization", value);
         }
-        let (socket, answer) = tokio_tungstenite::client_async(request, stream).await.expect("a WebSocket");
+        let (socket, answer) = tokio_tungstenite::client_async(request, stream)
+            .await
+            .expect("a WebSocket");
         assert_eq!(answer.headers()["sec-websocket-protocol"], "kinglet.v1");
         let inbox = VecDeque::new();
-        Live { who: self.clone(), welcome: Value::Null, socket, watch, inbox, next_id: 1 }
+        Live {
+            who: self.clone(),
+            welcome: Value::Null,
+            socket,
+            watch,
+            inbox,
+            next_id: 1,
+        }
     }
 }
 
@@ -104,16 +125,23 @@ async fn dial(world: &World, narrow: bool) -> (Stream, TcpStream) {
     if narrow {
         socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
     }
-    socket.connect(&world.address().into()).expect("the server listens");
+    socket
+        .connect(&world.address().into())
+        .expect("the server listens");
     socket.set_nonblocking(true).expect("a socket can");
     socket.set_tcp_nodelay(true).expect("a socket can");
     let watch = TcpStream::from_std(socket.try_clone().expect("a descriptor").into()).expect("a socket");
     let stream = TcpStream::from_std(socket.into()).expect("a socket");
-    let Some(config) = world.client_tls() else { return (Box::new(stream), watch) };
+    let Some(config) = world.client_tls() else {
+        return (Box::new(stream), watch);
+    };
     let mut config = rustls::ClientConfig::clone(&config);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::from(world.address().ip());
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS");
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .expect("TLS");
     (Box::new(stream), watch)
 }
 
@@ -130,12 +158,16 @@ impl Live {
     pub async fn text(&mut self, text: String) {
         self.who.world.note(&self.who.name, ">", &text);
         let sent = tokio::time::timeout(PATIENCE, self.socket.send(Message::text(text)));
-        sent.await.expect("the server reads").expect("the connection is open");
+        sent.await
+            .expect("the server reads")
+            .expect("the connection is open");
     }
 
     /// The next frame, whatever it is.
     pub async fn came(&mut self) -> Came {
-        self.came_within(PATIENCE).await.expect("the server says something")
+        self.came_within(PATIENCE)
+            .await
+            .expect("the server says something")
     }
 
     pub async fn came_within(&mut self, patience: Duration) -> Option<Came> {
@@ -144,13 +176,17 @@ impl Live {
             let end = match came {
                 Some(Ok(Message::Text(text))) => {
                     self.who.world.note(&self.who.name, "<", &text);
-                    return Some(Came::Frame(serde_json::from_str(&text).expect("the server speaks JSON")));
+                    return Some(Came::Frame(
+                        serde_json::from_str(&text).expect("the server speaks JSON"),
+                    ));
                 }
                 Some(Ok(Message::Close(frame))) => frame.map(|frame| u16::from(frame.code)),
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => None,
             };
-            self.who.world.note(&self.who.name, "<", &format!("closed: {end:?}"));
+            self.who
+                .world
+                .note(&self.who.name, "<", &format!("closed: {end:?}"));
             return Some(Came::End(end));
         }
     }
@@ -199,17 +235,20 @@ impl Live {
         let asked = request.to_string();
         let answer = self.ask(request).await;
         let code = answer["error"]["code"].as_str();
-        code.unwrap_or_else(|| panic!("{asked} was granted: {answer}")).to_owned()
+        code.unwrap_or_else(|| panic!("{asked} was granted: {answer}"))
+            .to_owned()
     }
 
     /// Posts a message to a conversation.
     pub async fn say(&mut self, conversation: &str, text: &str) -> Value {
-        self.act(json!({ "type": "send", "conversation": conversation, "body": text_body(text) })).await
+        self.act(json!({ "type": "send", "conversation": conversation, "body": text_body(text) }))
+            .await
     }
 
     /// Posts a message to a user.
     pub async fn tell(&mut self, user: &str, text: &str) -> Value {
-        self.act(json!({ "type": "send", "to": user, "body": text_body(text) })).await
+        self.act(json!({ "type": "send", "to": user, "body": text_body(text) }))
+            .await
     }
 
     /// Founds a group with some settings; gives its id.
@@ -247,14 +286,17 @@ impl Live {
 
     /// The next event of a conversation, which must be of this kind.
     pub async fn event_of(&mut self, conversation: &str, kind: &str) -> Value {
-        let event = self.next_where(|frame| frame["type"] == "event" && frame["conversation"] == conversation).await;
+        let event = self
+            .next_where(|frame| frame["type"] == "event" && frame["conversation"] == conversation)
+            .await;
         assert_eq!(event["kind"], kind, "{event}");
         event
     }
 
     /// The next notice of a type.
     pub async fn notice(&mut self, kind: &str) -> Value {
-        self.next_where(|frame| frame["type"] == kind && frame.get("re").is_none()).await
+        self.next_where(|frame| frame["type"] == kind && frame.get("re").is_none())
+            .await
     }
 
     /// The next notice of a type, if it comes in time.
@@ -268,10 +310,14 @@ impl Live {
         let user = self.who.user.clone();
         let marker = self.tell(&user, "marker").await;
         let own = marker["conversation"].clone();
-        self.next_where(|frame| frame["type"] == "event" && frame["conversation"] == own).await;
+        self.next_where(|frame| frame["type"] == "event" && frame["conversation"] == own)
+            .await;
         self.get(json!({ "type": "conversations", "limit": 1 })).await;
         let frames = std::mem::take(&mut self.inbox);
-        frames.into_iter().filter(|frame| frame["type"] == "event").collect()
+        frames
+            .into_iter()
+            .filter(|frame| frame["type"] == "event")
+            .collect()
     }
 
     /// Reads until the connection ends; gives the close code.
@@ -291,7 +337,9 @@ impl Live {
 
     /// Waits for the kernel's word that the other end is gone, without reading anything. False when it did not come.
     pub async fn is_cut_within(&self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.watch.ready(Interest::ERROR)).await.is_ok()
+        tokio::time::timeout(patience, self.watch.ready(Interest::ERROR))
+            .await
+            .is_ok()
     }
 
     /// Hangs up properly.
@@ -306,5 +354,8 @@ pub fn text_body(text: &str) -> Value {
 
 /// The seqs of some events.
 pub fn seqs(events: &[Value]) -> Vec<u64> {
-    events.iter().map(|event| event["seq"].as_u64().expect("an event has a seq")).collect()
+    events
+        .iter()
+        .map(|event| event["seq"].as_u64().expect("an event has a seq"))
+        .collect()
 }

@@ -19,14 +19,20 @@ async fn send_all(person: Person, group: String, sender: usize) -> Vec<(String, 
     let mut asked = Vec::new();
     for message in 0..MESSAGES {
         let text = format!("{sender}:{message}");
-        let send = json!({ "type": "send", "client_id": id(), "conversation": group, "body": text_body(&text) });
+        let send =
+            json!({ "type": "send", "client_id": id(), "conversation": group, "body": text_body(&text) });
         asked.push((live.post(send).await, text));
     }
     let mut acks = Vec::new();
     while acks.len() < MESSAGES {
-        let Came::Frame(frame) = live.came().await else { panic!("a sender was cut off") };
+        let Came::Frame(frame) = live.came().await else {
+            panic!("a sender was cut off")
+        };
         if frame["type"] == "ack" {
-            let at = asked.iter().position(|(id, _)| frame["re"] == *id).expect("it was asked");
+            let at = asked
+                .iter()
+                .position(|(id, _)| frame["re"] == *id)
+                .expect("it was asked");
             acks.push((asked[at].1.clone(), frame["seq"].as_u64().expect("a seq")));
         }
     }
@@ -48,7 +54,9 @@ async fn read_all(person: Person, group: String, start: String, chance: u64) -> 
         take(&mut have, &event);
         until_lost -= 1;
         if until_lost == 0 {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            chance = chance
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             until_lost = 100 + (chance >> 33) % 900;
             drop(live);
             live = person.resume(&start).await;
@@ -57,7 +65,10 @@ async fn read_all(person: Person, group: String, start: String, chance: u64) -> 
             while again.len() < have.len() {
                 take(again, &live.event().await);
             }
-            assert!(again.iter().eq(have.iter()), "what came again is what came before");
+            assert!(
+                again.iter().eq(have.iter()),
+                "what came again is what came before"
+            );
         }
     }
     have.into_iter().collect()
@@ -66,7 +77,11 @@ async fn read_all(person: Person, group: String, start: String, chance: u64) -> 
 /// Takes an event, which must be the very next one.
 fn take(have: &mut BTreeMap<u64, String>, event: &Value) {
     let seq = event["seq"].as_u64().expect("a seq");
-    assert_eq!(seq, have.len() as u64 + 1, "a gap, a repeat, or out of order: {event}");
+    assert_eq!(
+        seq,
+        have.len() as u64 + 1,
+        "a gap, a repeat, or out of order: {event}"
+    );
     let text = event["body"]["text"].as_str().unwrap_or("created").to_owned();
     have.insert(seq, text);
 }
@@ -75,14 +90,22 @@ fn take(have: &mut BTreeMap<u64, String>, event: &Value) {
 async fn every_reader_sees_one_order_without_a_gap_and_once() {
     let mut server = Server::start().await;
     let people = server.people(["anna", "ben", "cyd", "dan"]).await;
-    let start = people[0].live().await.welcome["resume"].as_str().expect("a token").to_owned();
+    let start = people[0].live().await.welcome["resume"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let others: Vec<&Person> = people[1..].iter().collect();
     let group = people[0].live().await.group(&others, json!({})).await;
     // Somebody is always there, so the newest events stay in memory, and nobody who comes back is told `behind`.
     let anchor = people[0].live().await;
     let mut readers = tokio::task::JoinSet::new();
     for reader in 0..READERS {
-        readers.spawn(read_all(people[reader % 4].clone(), group.clone(), start.clone(), reader as u64));
+        readers.spawn(read_all(
+            people[reader % 4].clone(),
+            group.clone(),
+            start.clone(),
+            reader as u64,
+        ));
     }
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
@@ -91,17 +114,38 @@ async fn every_reader_sees_one_order_without_a_gap_and_once() {
     let mut acked = BTreeMap::new();
     for acks in senders.join_all().await {
         for (text, seq) in &acks {
-            assert_eq!(acked.insert(*seq, text.clone()), None, "seq {seq} was given twice");
+            assert_eq!(
+                acked.insert(*seq, text.clone()),
+                None,
+                "seq {seq} was given twice"
+            );
         }
         let mut sorted = acks.clone();
         sorted.sort_by_key(|(_, seq)| *seq);
-        let order: Vec<usize> = sorted.iter().filter_map(|(text, _)| text.split(':').nth(1)?.parse().ok()).collect();
-        assert_eq!(order, (0..MESSAGES).collect::<Vec<_>>(), "a connection's messages keep their order");
+        let order: Vec<usize> = sorted
+            .iter()
+            .filter_map(|(text, _)| text.split(':').nth(1)?.parse().ok())
+            .collect();
+        assert_eq!(
+            order,
+            (0..MESSAGES).collect::<Vec<_>>(),
+            "a connection's messages keep their order"
+        );
     }
-    assert!(acked.keys().copied().eq(2..=LAST), "dense: every number from 2 to {LAST}");
+    assert!(
+        acked.keys().copied().eq(2..=LAST),
+        "dense: every number from 2 to {LAST}"
+    );
     let seen = readers.join_all().await;
     anchor.close().await;
     for reader in &seen {
-        assert!(reader.iter().skip(1).map(|(seq, text)| (seq, text)).eq(acked.iter()), "what was read is what was acked");
+        assert!(
+            reader
+                .iter()
+                .skip(1)
+                .map(|(seq, text)| (seq, text))
+                .eq(acked.iter()),
+            "what was read is what was acked"
+        );
     }
 }

@@ -9,7 +9,9 @@ use crate::harness::{PATIENCE, World};
 
 /// Sends bytes and reads until the other end closes or says nothing for a while after its first words.
 pub async fn exchange(world: &World, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(world.address()).await.expect("the server listens");
+    let mut stream = TcpStream::connect(world.address())
+        .await
+        .expect("the server listens");
     // The server may answer and close before it has all: that is what these tests are about.
     let _ = tokio::time::timeout(PATIENCE, stream.write_all(bytes)).await;
     let mut heard = Vec::new();
@@ -27,7 +29,11 @@ pub async fn exchange(world: &World, bytes: &[u8]) -> String {
 
 /// The status of an HTTP answer; 0 for none.
 pub fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A WebSocket spoken by hand.
@@ -80,7 +86,9 @@ pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
 
 impl RawSocket {
     pub async fn open(world: &World) -> RawSocket {
-        let mut stream = TcpStream::connect(world.address()).await.expect("the server listens");
+        let mut stream = TcpStream::connect(world.address())
+            .await
+            .expect("the server listens");
         let ask = handshake(world, "Sec-WebSocket-Protocol: kinglet.v1\r\n");
         stream.write_all(ask.as_bytes()).await.expect("written");
         let mut unread = Vec::new();
@@ -93,7 +101,11 @@ impl RawSocket {
                 return RawSocket { stream, unread };
             }
             let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut unread)).await;
-            assert_ne!(read.expect("an answer in time").expect("an answer"), 0, "the server hung up");
+            assert_ne!(
+                read.expect("an answer in time").expect("an answer"),
+                0,
+                "the server hung up"
+            );
         }
     }
 
@@ -131,8 +143,14 @@ impl RawSocket {
         let (first, second) = (*self.unread.first()?, *self.unread.get(1)?);
         assert_eq!(second & 0x80, 0, "a server does not mask");
         let (length, head) = match second {
-            126 => (usize::from(u16::from_be_bytes(self.unread.get(2..4)?.try_into().ok()?)), 4),
-            127 => (usize::try_from(u64::from_be_bytes(self.unread.get(2..10)?.try_into().ok()?)).ok()?, 10),
+            126 => (
+                usize::from(u16::from_be_bytes(self.unread.get(2..4)?.try_into().ok()?)),
+                4,
+            ),
+            127 => (
+                usize::try_from(u64::from_be_bytes(self.unread.get(2..10)?.try_into().ok()?)).ok()?,
+                10,
+            ),
             length => (usize::from(length), 2),
         };
         let payload = self.unread.get(head..head + length)?.to_vec();
@@ -145,7 +163,14 @@ impl RawSocket {
         let mut texts = Vec::new();
         while let Some((opcode, payload)) = self.frame().await {
             match opcode {
-                CLOSE => return (payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])), texts),
+                CLOSE => {
+                    return (
+                        payload
+                            .get(..2)
+                            .map(|code| u16::from_be_bytes([code[0], code[1]])),
+                        texts,
+                    );
+                }
                 TEXT => texts.push(String::from_utf8_lossy(&payload).into_owned()),
                 _ => {}
             }

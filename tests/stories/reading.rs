@@ -9,8 +9,14 @@ use crate::live::Live;
 async fn unread(live: &mut Live, conversation: &str) -> (u64, u64) {
     let listed = live.get(json!({ "type": "conversations" })).await;
     let all = listed["conversations"].as_array().expect("a list");
-    let own = all.iter().find(|info| info["conversation"] == conversation).expect("it is listed");
-    (own["read_seq"].as_u64().expect("a number"), own["unread"].as_u64().expect("a number"))
+    let own = all
+        .iter()
+        .find(|info| info["conversation"] == conversation)
+        .expect("it is listed");
+    (
+        own["read_seq"].as_u64().expect("a number"),
+        own["unread"].as_u64().expect("a number"),
+    )
 }
 
 #[tokio::test]
@@ -23,8 +29,14 @@ async fn markers_count_messages_only_grow_and_are_told() {
     for text in ["one", "two", "three"] {
         at_anna.say(&group, text).await;
     }
-    at_anna.act(json!({ "type": "react", "conversation": group, "target": 2, "emoji": "👍" })).await;
-    assert_eq!(unread(&mut at_ben, &group).await.1, 3, "a reaction does not count");
+    at_anna
+        .act(json!({ "type": "react", "conversation": group, "target": 2, "emoji": "👍" }))
+        .await;
+    assert_eq!(
+        unread(&mut at_ben, &group).await.1,
+        3,
+        "a reaction does not count"
+    );
     assert_eq!(unread(&mut at_anna, &group).await.1, 0, "one's own are read");
 
     let mark = |seq: u64| json!({ "type": "mark_read", "conversation": group, "seq": seq });
@@ -35,7 +47,11 @@ async fn markers_count_messages_only_grow_and_are_told() {
         assert_eq!((&read["user"], &read["seq"]), (&json!(ben.user), &json!(3)));
     }
     at_ben.get(mark(2)).await;
-    assert_eq!(unread(&mut phone, &group).await, (3, 1), "a marker never goes back");
+    assert_eq!(
+        unread(&mut phone, &group).await,
+        (3, 1),
+        "a marker never goes back"
+    );
     assert_eq!(at_ben.refused(mark(99)).await, "bad_request");
 
     let readers = |seq: u64| json!({ "type": "readers", "conversation": group, "seq": seq });
@@ -48,13 +64,20 @@ async fn markers_count_messages_only_grow_and_are_told() {
     let mut both = vec![json!(anna.user).to_string(), json!(ben.user).to_string()];
     both.sort();
     assert_eq!(who(&at_anna.get(readers(3)).await), both);
-    assert_eq!(who(&at_anna.get(readers(4)).await), [json!(anna.user).to_string()]);
+    assert_eq!(
+        who(&at_anna.get(readers(4)).await),
+        [json!(anna.user).to_string()]
+    );
 
     at_ben.get(mark(4)).await;
     at_anna.say(&group, "so that the marker rides on a commit").await;
     assert_eq!(server.stop().await, Some(0));
     server.restart().await;
-    assert_eq!(unread(&mut ben.live().await, &group).await, (4, 1), "a marker outlives a restart");
+    assert_eq!(
+        unread(&mut ben.live().await, &group).await,
+        (4, 1),
+        "a marker outlives a restart"
+    );
 }
 
 #[tokio::test]
@@ -62,29 +85,48 @@ async fn typing_and_presence_are_told_to_those_who_share_a_conversation() {
     let mut server = Server::start().await;
     let [anna, ben, zoe] = server.people(["anna", "ben", "zoe"]).await;
     let mut at_anna = anna.live().await;
-    let talk = at_anna.tell(&ben.user, "hi").await["conversation"].as_str().expect("a name").to_owned();
+    let talk = at_anna.tell(&ben.user, "hi").await["conversation"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     let here = at_anna.get(json!({ "type": "presence", "on": true })).await;
     assert_eq!(here["online"], json!([]));
     let mut at_ben = ben.live().await;
     let mut at_zoe = zoe.live().await;
     let came = at_anna.notice("presence").await;
     assert_eq!((&came["user"], &came["online"]), (&json!(ben.user), &json!(true)));
-    assert_eq!(at_anna.get(json!({ "type": "presence", "on": true })).await["online"], json!([ben.user]));
+    assert_eq!(
+        at_anna.get(json!({ "type": "presence", "on": true })).await["online"],
+        json!([ben.user])
+    );
     let typing = |on: bool| json!({ "type": "typing", "conversation": talk, "on": on });
     at_ben.get(typing(true)).await;
     let told = at_anna.notice("typing").await;
-    assert_eq!((&told["user"], &told["on"], &told["conversation"]), (&json!(ben.user), &json!(true), &json!(talk)));
+    assert_eq!(
+        (&told["user"], &told["on"], &told["conversation"]),
+        (&json!(ben.user), &json!(true), &json!(talk))
+    );
     at_ben.get(typing(false)).await;
     assert_eq!(at_anna.notice("typing").await["on"], false);
     assert_eq!(at_zoe.refused(typing(true)).await, "not_found");
     at_ben.settle().await;
-    assert!(at_ben.kept().iter().all(|frame| frame["type"] != "typing"), "one does not hear oneself type");
+    assert!(
+        at_ben.kept().iter().all(|frame| frame["type"] != "typing"),
+        "one does not hear oneself type"
+    );
     at_ben.close().await;
     let left = at_anna.notice("presence").await;
-    assert_eq!((&left["user"], &left["online"]), (&json!(ben.user), &json!(false)));
+    assert_eq!(
+        (&left["user"], &left["online"]),
+        (&json!(ben.user), &json!(false))
+    );
     at_anna.get(json!({ "type": "presence", "on": false })).await;
     at_zoe.settle().await;
-    let strange = at_zoe.kept().into_iter().find(|frame| ["typing", "presence", "read"].iter().any(|it| frame["type"] == *it));
+    let strange = at_zoe.kept().into_iter().find(|frame| {
+        ["typing", "presence", "read"]
+            .iter()
+            .any(|it| frame["type"] == *it)
+    });
     assert_eq!(strange, None, "a stranger hears none of it");
 }
 
@@ -97,11 +139,27 @@ async fn a_changed_profile_is_told_and_synced() {
     at_ben.event().await;
     let before = at_ben.welcome["resume"].clone();
     let ask = json!({ "display_name": "Anna of the Hill" }).to_string();
-    let reply = server.world.request(hyper::Method::PATCH, "/api/v1/profile", Some(&anna.token), Some(ask)).await;
+    let reply = server
+        .world
+        .request(
+            hyper::Method::PATCH,
+            "/api/v1/profile",
+            Some(&anna.token),
+            Some(ask),
+        )
+        .await;
     assert_eq!(reply.json(200)["display_name"], "Anna of the Hill");
     let told = at_ben.notice("user").await;
-    assert_eq!((&told["user"], &told["display_name"]), (&json!(anna.user), &json!("Anna of the Hill")));
+    assert_eq!(
+        (&told["user"], &told["display_name"]),
+        (&json!(anna.user), &json!("Anna of the Hill"))
+    );
     let synced = at_ben.get(json!({ "type": "sync", "after": before })).await;
     let users = synced["users"].as_array().expect("users");
-    assert!(users.iter().any(|user| user["display_name"] == "Anna of the Hill"), "{synced}");
+    assert!(
+        users
+            .iter()
+            .any(|user| user["display_name"] == "Anna of the Hill"),
+        "{synced}"
+    );
 }

@@ -54,7 +54,10 @@ async fn after_a_lost_connection_exactly_what_was_missed_comes_in_order() {
     let (mut at_anna, at_ben) = (anna.live().await, ben.live().await);
     let before = token(&at_ben.welcome).to_owned();
     drop(at_ben);
-    let talk = at_anna.tell(&ben.user, "1").await["conversation"].as_str().expect("a name").to_owned();
+    let talk = at_anna.tell(&ben.user, "1").await["conversation"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     let group = at_anna.group(&[&ben], json!({})).await;
     for round in 2..=30 {
         at_anna.say(&talk, &round.to_string()).await;
@@ -64,7 +67,11 @@ async fn after_a_lost_connection_exactly_what_was_missed_comes_in_order() {
     assert_eq!(at_ben.welcome["catch_up"], "streaming");
     let missed = at_ben.settle().await;
     let of = |conversation: &str| -> Vec<u64> {
-        let own: Vec<Value> = missed.iter().filter(|event| event["conversation"] == conversation).cloned().collect();
+        let own: Vec<Value> = missed
+            .iter()
+            .filter(|event| event["conversation"] == conversation)
+            .cloned()
+            .collect();
         seqs(&own)
     };
     assert_eq!(of(&talk), (1..=30).collect::<Vec<_>>());
@@ -78,7 +85,11 @@ async fn after_a_lost_connection_exactly_what_was_missed_comes_in_order() {
     let mut at_ben = ben.resume(&before).await;
     assert_eq!(at_ben.welcome["catch_up"], "streaming");
     let again = at_ben.settle().await;
-    let of_talk: Vec<Value> = again.iter().filter(|event| event["conversation"] == talk).cloned().collect();
+    let of_talk: Vec<Value> = again
+        .iter()
+        .filter(|event| event["conversation"] == talk)
+        .cloned()
+        .collect();
     assert_eq!(seqs(&of_talk), (1..=30).collect::<Vec<_>>());
     let here = token(&at_ben.welcome).to_owned();
     let mut current = ben.resume(&here).await;
@@ -104,10 +115,24 @@ async fn a_token_of_another_state_is_answered_with_resync() {
     for bad in [foreign.as_str(), &broken, "", "x", &long] {
         let mut resumed = anna.resume(bad).await;
         assert_eq!(resumed.welcome["catch_up"], "resync", "{bad}");
-        assert_eq!(resumed.refused(json!({ "type": "sync", "after": bad })).await, "resync", "{bad}");
+        assert_eq!(
+            resumed.refused(json!({ "type": "sync", "after": bad })).await,
+            "resync",
+            "{bad}"
+        );
         let synced = resumed.get(json!({ "type": "sync" })).await;
-        assert_eq!(synced["conversations"].as_array().map(Vec::len), Some(1), "{synced}");
-        live.say(synced["conversations"][0]["conversation"].as_str().expect("an id"), "still here").await;
+        assert_eq!(
+            synced["conversations"].as_array().map(Vec::len),
+            Some(1),
+            "{synced}"
+        );
+        live.say(
+            synced["conversations"][0]["conversation"]
+                .as_str()
+                .expect("an id"),
+            "still here",
+        )
+        .await;
         resumed.event().await;
     }
 }
@@ -122,13 +147,18 @@ async fn sync_tells_in_pages_what_changed() {
         groups.push(at_anna.group(&[&ben], json!({})).await);
     }
     let mut at_ben = ben.live().await;
-    assert_eq!(at_ben.welcome["catch_up"], "sync", "a first load has nothing to resume");
+    assert_eq!(
+        at_ben.welcome["catch_up"], "sync",
+        "a first load has nothing to resume"
+    );
     let (first, resume) = pages(&mut at_ben, None).await;
     assert_eq!(first, groups, "oldest change first");
     assert_eq!(pages(&mut at_ben, Some(&resume)).await.0, Vec::<String>::new());
     at_anna.say(&groups[4], "news").await;
     at_anna.say(&groups[2], "news").await;
-    at_anna.act(json!({ "type": "kick", "conversation": groups[6], "user": ben.user })).await;
+    at_anna
+        .act(json!({ "type": "kick", "conversation": groups[6], "user": ben.user }))
+        .await;
     let page = at_ben.get(json!({ "type": "sync", "after": resume })).await;
     assert_eq!(page["gone"], json!([groups[6]]));
     let (changed, _) = pages(&mut at_ben, Some(&resume)).await;
@@ -147,7 +177,11 @@ async fn pages(live: &mut Live, after: Option<&str>) -> (Vec<String>, String) {
         }
         let page = live.get(ask).await;
         let listed = page["conversations"].as_array().expect("a list").iter();
-        all.extend(listed.filter_map(|info| info["conversation"].as_str()).map(str::to_owned));
+        all.extend(
+            listed
+                .filter_map(|info| info["conversation"].as_str())
+                .map(str::to_owned),
+        );
         after = Some(token(&page).to_owned());
         if page["more"] == false {
             return (all, after.expect("a page has a token"));
@@ -177,14 +211,25 @@ async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
     };
     let prefix = seqs(&told);
     let first = prefix[0];
-    assert_eq!(prefix, (first..first + told.len() as u64).collect::<Vec<_>>(), "a prefix, in order, once");
+    assert_eq!(
+        prefix,
+        (first..first + told.len() as u64).collect::<Vec<_>>(),
+        "a prefix, in order, once"
+    );
     assert!(told.len() < 5_200, "{} were told", told.len());
-    let synced = slow.get(json!({ "type": "sync", "after": behind["resume"] })).await;
+    let synced = slow
+        .get(json!({ "type": "sync", "after": behind["resume"] }))
+        .await;
     let info = &synced["conversations"][0];
-    assert_eq!((&info["conversation"], &info["last_seq"]), (&json!(group), &json!(5_201)));
+    assert_eq!(
+        (&info["conversation"], &info["last_seq"]),
+        (&json!(group), &json!(5_201))
+    );
     let mut have = *prefix.last().expect("something was told");
     while have < 5_201 {
-        let page = slow.get(json!({ "type": "history", "conversation": group, "after": have, "limit": 100 })).await;
+        let page = slow
+            .get(json!({ "type": "history", "conversation": group, "after": have, "limit": 100 }))
+            .await;
         let got = seqs(page["events"].as_array().expect("events"));
         assert_eq!(got.first(), Some(&(have + 1)));
         have = *got.last().expect("a page has events");
@@ -195,7 +240,11 @@ async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
 
     let mut late = ben.resume(&past).await;
     assert_eq!(late.welcome["catch_up"], "sync");
-    assert_eq!(late.settle().await, Vec::<Value>::new(), "nothing is streamed to one who must sync");
+    assert_eq!(
+        late.settle().await,
+        Vec::<Value>::new(),
+        "nothing is streamed to one who must sync"
+    );
     let synced = late.get(json!({ "type": "sync", "after": past })).await;
     assert_eq!(synced["conversations"][0]["last_seq"], 5_202);
 }

@@ -28,8 +28,16 @@ async fn revoke(act: &Act, owner: &Person, victim: &Person, other: &Person) {
             let ask = json!({ "current": PASSWORD, "new": "eight loud magpies" });
             other.post("/api/v1/password", &ask).await
         }
-        Act::DisableUser => owner.post(&format!("/api/v1/users/{}/disable", victim.user), &json!({})).await,
-        Act::SignOutEverywhere => other.post("/api/v1/sign-out-everywhere", &json!({ "keep_this": true })).await,
+        Act::DisableUser => {
+            owner
+                .post(&format!("/api/v1/users/{}/disable", victim.user), &json!({}))
+                .await
+        }
+        Act::SignOutEverywhere => {
+            other
+                .post("/api/v1/sign-out-everywhere", &json!({ "keep_this": true }))
+                .await
+        }
         Act::SignOut => victim.post("/api/v1/sign-out", &json!({})).await,
     };
     assert!([200, 204].contains(&reply.status), "{}", reply.text);
@@ -60,9 +68,17 @@ async fn a_revoked_session_is_closed_within_a_second() {
         let answer = again.ask(json!({ "type": "hello", "token": victim.token })).await;
         assert_eq!(answer["error"]["code"], "signed_out", "{name}");
         assert_eq!(again.end().await, Some(4401), "{name}");
-        assert_eq!(victim.get("/api/v1/profile").await.refused(), "signed_out", "{name}");
+        assert_eq!(
+            victim.get("/api/v1/profile").await.refused(),
+            "signed_out",
+            "{name}"
+        );
         if matches!(act, Act::DisableUser) {
-            assert_eq!(kept.end().await, Some(4401), "all sessions of a disabled user end");
+            assert_eq!(
+                kept.end().await,
+                Some(4401),
+                "all sessions of a disabled user end"
+            );
         } else {
             kept.settle().await;
         }
@@ -88,10 +104,17 @@ async fn a_revoked_session_is_closed_within_a_second_while_a_write_to_it_is_bloc
         let mut live = blocked(&owner, &victim, &group).await;
         revoke(act, &owner, &victim, &other).await;
         let since = Instant::now();
-        assert!(live.is_cut_within(WITHIN).await, "{name}: still open after {:?}", since.elapsed());
+        assert!(
+            live.is_cut_within(WITHIN).await,
+            "{name}: still open after {:?}",
+            since.elapsed()
+        );
         // What the kernel had taken before may still be read; then it ends.
         while let Came::Frame(frame) = live.came().await {
-            assert_ne!(frame["seq"], 41, "{name}: the blocked reader got everything, so it was not blocked");
+            assert_ne!(
+                frame["seq"], 41,
+                "{name}: the blocked reader got everything, so it was not blocked"
+            );
         }
     }
 }
@@ -111,14 +134,34 @@ async fn delivery_checks_the_audience() {
     }
     let mut seen: Vec<u64> = Vec::new();
     let events = live.settle().await;
-    for event in events.iter().filter(|event| event["conversation"] == group.as_str()) {
-        assert!(!event.to_string().contains("must not see"), "shown to one who was removed before: {event}");
+    for event in events
+        .iter()
+        .filter(|event| event["conversation"] == group.as_str())
+    {
+        assert!(
+            !event.to_string().contains("must not see"),
+            "shown to one who was removed before: {event}"
+        );
         seen.push(event["seq"].as_u64().expect("a seq"));
     }
-    assert_eq!(seen.last(), Some(&removed), "the removal itself is shown, as the last");
+    assert_eq!(
+        seen.last(),
+        Some(&removed),
+        "the removal itself is shown, as the last"
+    );
     let before = &seen[..seen.len() - 1];
     let first = before.first().copied().unwrap_or(2);
-    assert!(before.iter().copied().eq(first..first + before.len() as u64), "a prefix: {seen:?}");
-    assert!(before.len() < 40, "the reader was not blocked when it was removed");
-    assert_eq!(live.refused(json!({ "type": "history", "conversation": group })).await, "not_found");
+    assert!(
+        before.iter().copied().eq(first..first + before.len() as u64),
+        "a prefix: {seen:?}"
+    );
+    assert!(
+        before.len() < 40,
+        "the reader was not blocked when it was removed"
+    );
+    assert_eq!(
+        live.refused(json!({ "type": "history", "conversation": group }))
+            .await,
+        "not_found"
+    );
 }

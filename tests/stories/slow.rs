@@ -37,7 +37,10 @@ async fn readers_that_stop_reading_cost_a_place_each_and_get_everything_in_the_e
     assert_eq!(seqs(&seen), expected, "others are served as if nothing were");
     let grown = server.resident().saturating_sub(before);
     let queued = SLOW * MESSAGES * BODY;
-    assert!(grown < 12 * 1024 * 1024, "{grown} bytes more for readers that are owed {queued}");
+    assert!(
+        grown < 12 * 1024 * 1024,
+        "{grown} bytes more for readers that are owed {queued}"
+    );
     for live in &mut slow {
         let mut got: Vec<Value> = Vec::new();
         while got.len() < MESSAGES {

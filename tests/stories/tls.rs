@@ -15,17 +15,26 @@ use crate::raw::status;
 
 /// A port that was free a moment ago.
 async fn free_port() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     listener.local_addr().expect("an address").port()
 }
 
 /// A server with TLS, and this client trusts it; gives the plain-http address, too.
 async fn trusted() -> (Server, String) {
     let plain = format!("127.0.0.1:{}", free_port().await);
-    let server = Server::with(&[("KINGLET_TLS_MODE", "local"), ("KINGLET_LISTEN_HTTP_ADDRESS", &plain)]).await;
-    let pem = std::fs::read(server.data().join("tls").join("ca.pem")).expect("the authority's certificate is a file");
+    let server = Server::with(&[
+        ("KINGLET_TLS_MODE", "local"),
+        ("KINGLET_LISTEN_HTTP_ADDRESS", &plain),
+    ])
+    .await;
+    let pem = std::fs::read(server.data().join("tls").join("ca.pem"))
+        .expect("the authority's certificate is a file");
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(&pem).expect("PEM")).expect("a root");
+    roots
+        .add(CertificateDer::from_pem_slice(&pem).expect("PEM"))
+        .expect("a root");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -37,7 +46,9 @@ async fn trusted() -> (Server, String) {
 }
 
 async fn plain_get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("the plain address listens");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the plain address listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut answer = Vec::new();
@@ -54,14 +65,19 @@ async fn people_talk_over_tls_and_http_2_and_a_reload_does_not_disturb_them() {
     assert_eq!(at_ben.event().await["body"]["text"], "over wss");
 
     let get = |path: &str| {
-        let request = hyper::Request::get(path.to_owned()).header("authorization", format!("Bearer {}", anna.token));
+        let request =
+            hyper::Request::get(path.to_owned()).header("authorization", format!("Bearer {}", anna.token));
         request.body(String::new()).expect("a request")
     };
     let reply = server.world.send_h2(get("/api/v1/profile")).await;
     assert_eq!((reply.status, reply.version), (200, hyper::Version::HTTP_2));
     assert_eq!(reply.json(200)["name"], "anna");
     let upgrade = server.world.send_h2(get("/ws")).await;
-    assert_eq!(upgrade.status, 426, "the WebSocket stays on HTTP/1.1: {}", upgrade.text);
+    assert_eq!(
+        upgrade.status, 426,
+        "the WebSocket stays on HTTP/1.1: {}",
+        upgrade.text
+    );
     assert_eq!(upgrade.refused(), "bad_request");
 
     let leaf = std::fs::read(server.data().join("tls").join("ca.pem")).expect("a file");
@@ -72,7 +88,11 @@ async fn people_talk_over_tls_and_http_2_and_a_reload_does_not_disturb_them() {
         let fresh = server.world.send(get("/api/v1/profile")).await;
         assert_eq!(fresh.status, 200, "{round}");
     }
-    assert_eq!(std::fs::read(server.data().join("tls").join("ca.pem")).expect("a file"), leaf, "the same authority");
+    assert_eq!(
+        std::fs::read(server.data().join("tls").join("ca.pem")).expect("a file"),
+        leaf,
+        "the same authority"
+    );
     assert_eq!(server.stop().await, Some(0));
     assert_eq!(at_anna.end().await, Some(1012));
     server.restart().await;
@@ -88,8 +108,17 @@ async fn a_reader_over_tls_that_is_blocked_is_cut_within_a_second_too() {
     let group = owner.live().await.group(&[&victim], json!({})).await;
     let live = victim.narrow().await;
     crate::resume::flood(&owner, &group, 40, &"b".repeat(30_000)).await;
-    assert_eq!(other.delete(&format!("/api/v1/devices/{}", victim.device)).await.status, 204);
-    assert!(live.is_cut_within(std::time::Duration::from_secs(1)).await, "still open");
+    assert_eq!(
+        other
+            .delete(&format!("/api/v1/devices/{}", victim.device))
+            .await
+            .status,
+        204
+    );
+    assert!(
+        live.is_cut_within(std::time::Duration::from_secs(1)).await,
+        "still open"
+    );
 }
 
 #[tokio::test]
@@ -97,12 +126,21 @@ async fn the_plain_address_shows_the_trust_page_and_nothing_else() {
     let (server, plain) = trusted().await;
     let page = plain_get(&plain, "/").await;
     assert_eq!(status(&page), 200, "{page}");
-    assert!(page.contains("kinglet-ca.crt") && page.contains("text/html") && !page.contains("<script"), "{page}");
+    assert!(
+        page.contains("kinglet-ca.crt") && page.contains("text/html") && !page.contains("<script"),
+        "{page}"
+    );
     let certificate = plain_get(&plain, "/trust/kinglet-ca.crt").await;
-    assert!(status(&certificate) == 200 && certificate.contains("application/x-x509-ca-cert"), "{certificate}");
+    assert!(
+        status(&certificate) == 200 && certificate.contains("application/x-x509-ca-cert"),
+        "{certificate}"
+    );
     let pem = plain_get(&plain, "/trust/kinglet-ca.pem").await;
     let file = std::fs::read_to_string(server.data().join("tls").join("ca.pem")).expect("a file");
-    assert!(pem.ends_with(&file), "the page gives the certificate that the directory has");
+    assert!(
+        pem.ends_with(&file),
+        "the page gives the certificate that the directory has"
+    );
     for path in ["/api/v1/profile", "/ws", "/health", "/metrics", "/api/v1/sign-in"] {
         let answer = plain_get(&plain, path).await;
         assert_eq!(status(&answer), 404, "{path}: {answer}");
@@ -114,7 +152,8 @@ async fn the_plain_address_shows_the_trust_page_and_nothing_else() {
 async fn plain_words_on_the_tls_port_get_no_answer_and_a_stranger_to_the_authority_no_connection() {
     let (mut server, _) = trusted().await;
     let anna = server.person("anna").await;
-    let answer = crate::raw::exchange(&server.world, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let answer =
+        crate::raw::exchange(&server.world, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let stranger = rustls::ClientConfig::builder_with_provider(provider)
@@ -122,8 +161,16 @@ async fn plain_words_on_the_tls_port_get_no_answer_and_a_stranger_to_the_authori
         .expect("versions that ring has")
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    let trusting = server.world.tls.lock().expect("nobody panicked").replace(Arc::new(stranger));
-    assert!(server.world.connect(&["http/1.1"]).await.is_err(), "an unknown authority is no authority");
+    let trusting = server
+        .world
+        .tls
+        .lock()
+        .expect("nobody panicked")
+        .replace(Arc::new(stranger));
+    assert!(
+        server.world.connect(&["http/1.1"]).await.is_err(),
+        "an unknown authority is no authority"
+    );
     *server.world.tls.lock().expect("nobody panicked") = trusting;
     anna.live().await.settle().await;
 }

@@ -50,7 +50,10 @@ fn basics() -> Vec<Step> {
 /// After them. A check too slow or too special for `cargo test` gets its line here:
 /// `step("name", &["cargo", "test", "--features", "…"], &[("NAME", "value")])`.
 fn further() -> Vec<Step> {
-    vec![step("chores", &["cargo", "test", "--package", "xtask"], &[])]
+    vec![
+        step("chores", &["cargo", "test", "--package", "xtask"], &[]),
+        step("planted bugs", &["cargo", "xtask", "planted-bugs"], &[]),
+    ]
 }
 
 pub fn run() -> Result<()> {

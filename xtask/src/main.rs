@@ -2,6 +2,7 @@
 //! needs at run time.
 
 mod ci;
+mod planted;
 mod policy;
 mod spdx;
 mod tree;
@@ -17,6 +18,8 @@ Usage: cargo xtask <CHORE>
 Chores:
   ci         Everything a change must pass beside `cargo test`: format, lints, docs, dependencies
   tidy-deps  Only the dependency checks: licences, banned and doubled crates, known advisories
+  planted-bugs
+             Builds each planted bug and shows that its test turns red
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -27,7 +30,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy-deps"] => tree::check(),
-        [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps", "--help" | "-h"] => {
+        ["planted-bugs"] => planted::run(),
+        [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps" | "planted-bugs", "--help" | "-h"] => {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }

@@ -64,11 +64,15 @@ pub async fn serve(listener: UnixListener, router: Router, mut stop: watch::Rece
             _ = stop.wait_for(|stop| *stop) => return,
         };
         // Without a place the connection is dropped at once; the command line says that it was cut off.
-        let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).try_acquire_owned()) else { continue };
+        let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).try_acquire_owned()) else {
+            continue;
+        };
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let mut server = hyper::server::conn::http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(limits::SIGN_IN_TIME);
+            server
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits::SIGN_IN_TIME);
             let serving = server.serve_connection(TokioIo::new(stream), service);
             let _ = tokio::time::timeout(limits::HTTP_TIME, serving).await;
             drop(place);
@@ -86,17 +90,25 @@ async fn users(State(face): At, ApiQuery(page): ApiQuery<ListAfter>) -> Answer<U
 
 async fn disable(State(face): At, ApiJson(whom): ApiJson<Named>) -> Answer<UserStatus> {
     let user = face.accounts.user_by_name(&whom.name).await?.user;
-    Ok(ApiJson(face.accounts.disable(Administrator::Operator, user).await?))
+    Ok(ApiJson(
+        face.accounts.disable(Administrator::Operator, user).await?,
+    ))
 }
 
 async fn enable(State(face): At, ApiJson(whom): ApiJson<Named>) -> Answer<UserStatus> {
     let user = face.accounts.user_by_name(&whom.name).await?.user;
-    Ok(ApiJson(face.accounts.enable(Administrator::Operator, user).await?))
+    Ok(ApiJson(
+        face.accounts.enable(Administrator::Operator, user).await?,
+    ))
 }
 
 async fn reset_password(State(face): At, ApiJson(whom): ApiJson<Named>) -> Answer<PasswordReset> {
     let user = face.accounts.user_by_name(&whom.name).await?.user;
-    Ok(ApiJson(face.accounts.reset_password(Administrator::Operator, user).await?))
+    Ok(ApiJson(
+        face.accounts
+            .reset_password(Administrator::Operator, user)
+            .await?,
+    ))
 }
 
 async fn health(State(face): At) -> Response {

@@ -44,7 +44,19 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn command(
+/// One command of the protocol, for clients that cannot hold a WebSocket: the same frame, the same answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/commands",
+    tag = "live",
+    request_body = ref("#/components/schemas/Request"),
+    responses(
+        (status = 200, body = ref("#/components/schemas/Reply")),
+        (status = "default", body = ref("#/components/schemas/ErrorReply")),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn command(
     State(face): State<Arc<Face>>,
     caller: ApiCaller,
     request: Request,
@@ -77,7 +89,22 @@ async fn command(
     Ok(json(status, reply))
 }
 
-async fn sync(
+/// Events after a resume token, waited for up to 25 seconds.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sync",
+    tag = "live",
+    params(
+        ("after" = Option<String>, Query, description = "The newest resume token; left out on a first load."),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for something new, at most 25."),
+    ),
+    responses(
+        (status = 200, body = ref("#/components/schemas/PollPage")),
+        (status = "default", body = ref("#/components/schemas/ErrorReply")),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn sync(
     State(face): State<Arc<Face>>,
     caller: ApiCaller,
     ApiQuery(query): ApiQuery<PollQuery>,
@@ -90,7 +117,24 @@ async fn sync(
     ))
 }
 
-async fn events(
+/// A page of a conversation's events, compressed where the client accepts gzip.
+#[utoipa::path(
+    get,
+    path = "/api/v1/conversations/{id}/events",
+    tag = "live",
+    params(
+        ("id" = String, Path, description = "The conversation."),
+        ("after" = Option<u64>, Query, description = "Events with a larger seq, ascending."),
+        ("before" = Option<u64>, Query, description = "Events with a smaller seq; the page is still ascending."),
+        ("limit" = Option<u32>, Query, description = "1 to 100; 50 when left out."),
+    ),
+    responses(
+        (status = 200, body = ref("#/components/schemas/HistoryPage")),
+        (status = "default", body = ref("#/components/schemas/ErrorReply")),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn events(
     State(face): State<Arc<Face>>,
     caller: ApiCaller,
     ApiId(conversation): ApiId<ConversationId>,

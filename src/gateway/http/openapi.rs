@@ -12,7 +12,8 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use crate::proto::account as wire;
-use crate::proto::answer::{ErrorReply, UserInfo};
+use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
+use crate::proto::command::Request;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -48,18 +49,6 @@ use crate::proto::answer::{ErrorReply, UserInfo};
 )]
 struct AccountRoutes;
 
-/// A room of routes: its operations, and the schemas that they name.
-struct Room {
-    operations: fn() -> Document,
-    schemas: fn(&mut SchemaGenerator),
-}
-
-/// All rooms. A new one is a line here; the first one's `info` is the document's.
-const ROOMS: &[Room] = &[Room {
-    operations: AccountRoutes::openapi,
-    schemas: account_schemas,
-}];
-
 macro_rules! schemas {
     ($name:ident: $($type:ty),* $(,)?) => {
         fn $name(generator: &mut SchemaGenerator) {
@@ -67,6 +56,36 @@ macro_rules! schemas {
         }
     };
 }
+
+/// A room of routes: its operations, and the schemas that they name.
+struct Room {
+    operations: fn() -> Document,
+    schemas: fn(&mut SchemaGenerator),
+}
+
+/// All rooms. A new one is a line here; the first one's `info` is the document's.
+const ROOMS: &[Room] = &[
+    Room {
+        operations: AccountRoutes::openapi,
+        schemas: account_schemas,
+    },
+    Room {
+        operations: LiveRoutes::openapi,
+        schemas: live_schemas,
+    },
+];
+
+/// The fallback of the live protocol, history, and what an operator asks.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::live::command,
+    super::live::sync,
+    super::live::events,
+    super::web::health,
+))]
+struct LiveRoutes;
+
+schemas!(live_schemas: Request, Reply, PollPage, HistoryPage, wire::Health);
 
 schemas!(account_schemas:
     ErrorReply, UserInfo,

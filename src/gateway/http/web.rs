@@ -37,13 +37,27 @@ async fn page(State(face): State<Arc<Face>>) -> Response {
     safe(([(header::CONTENT_TYPE, HTML)], text).into_response(), NOTHING)
 }
 
-async fn health(State(face): State<Arc<Face>>) -> Response {
+/// Whether the log can be written.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operator",
+    responses(
+        (status = 200, body = ref("#/components/schemas/Health")),
+        (status = 503, body = ref("#/components/schemas/Health")),
+    ),
+)]
+pub(super) async fn health(State(face): State<Arc<Face>>) -> Response {
     told(face.services.health())
 }
 
 /// 200 only when the log can be written.
 pub(super) fn told(health: Health) -> Response {
-    let status = if health.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if health.status == "ready" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, [(header::CACHE_CONTROL, "no-store")], ApiJson(health)).into_response()
 }
 
@@ -56,7 +70,14 @@ async fn metrics(State(face): State<Arc<Face>>, ApiPeer(peer): ApiPeer) -> Resul
 }
 
 pub(super) fn measured(face: &Face) -> Response {
-    ([(header::CONTENT_TYPE, METRICS), (header::CACHE_CONTROL, "no-store")], (face.metrics)()).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, METRICS),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        (face.metrics)(),
+    )
+        .into_response()
 }
 
 fn safe(mut response: Response, policy: &str) -> Response {
@@ -99,7 +120,9 @@ fn front_page(health: &Health) -> String {
 
 /// Safe in text.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// What the plain-http listener has to know.
@@ -140,20 +163,32 @@ async fn trust(State(facts): State<Arc<PlainHttp>>) -> Response {
     let page = trust_page(&TrustFacts {
         server_name: &facts.name,
         https_url: &facts.https_url,
-        ca_name: status.authority.as_ref().map_or("Kinglet CA", |authority| authority.name.as_str()),
+        ca_name: status
+            .authority
+            .as_ref()
+            .map_or("Kinglet CA", |authority| authority.name.as_str()),
         ca_der: facts.tls.ca_der().unwrap_or_default(),
     });
-    safe(([(header::CONTENT_TYPE, HTML)], page).into_response(), &trust_csp())
+    safe(
+        ([(header::CONTENT_TYPE, HTML)], page).into_response(),
+        &trust_csp(),
+    )
 }
 
 async fn ca_der(State(facts): State<Arc<PlainHttp>>) -> Response {
     let der = facts.tls.ca_der().unwrap_or_default().to_vec();
-    safe(([(header::CONTENT_TYPE, CA_DER_TYPE)], der).into_response(), NOTHING)
+    safe(
+        ([(header::CONTENT_TYPE, CA_DER_TYPE)], der).into_response(),
+        NOTHING,
+    )
 }
 
 async fn ca_pem(State(facts): State<Arc<PlainHttp>>) -> Response {
     let pem = facts.tls.ca_der().map(to_pem).unwrap_or_default();
-    safe(([(header::CONTENT_TYPE, CA_PEM_TYPE)], pem).into_response(), NOTHING)
+    safe(
+        ([(header::CONTENT_TYPE, CA_PEM_TYPE)], pem).into_response(),
+        NOTHING,
+    )
 }
 
 #[cfg(test)]
@@ -174,6 +209,9 @@ mod tests {
         assert!(front_page(&health(true, "read_only")).contains("read only"));
         assert!(!front_page(&health(true, "ready")).contains("claim code"));
         assert_eq!(told(health(true, "ready")).status(), StatusCode::OK);
-        assert_eq!(told(health(true, "full")).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            told(health(true, "full")).status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
     }
 }

@@ -109,6 +109,13 @@ impl Markers {
         Ok(())
     }
 
+    /// The transaction of the last `flush` did not come to its commit: everything still waits.
+    pub fn not_written(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.flushed_markers.clear();
+        waiting.flushed_seen.clear();
+    }
+
     /// The transaction of the last `flush`, if there was one, is on disk: what it wrote need not wait any more.
     pub fn written(&self) {
         let mut waiting = self.waiting.lock();

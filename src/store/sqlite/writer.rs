@@ -329,6 +329,7 @@ impl Writer {
             ));
         }
         let _ = self.connection.execute_batch("ROLLBACK");
+        self.shared.markers.not_written();
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();

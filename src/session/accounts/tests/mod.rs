@@ -60,6 +60,17 @@ impl Hall {
         }
     }
 
+    /// What a face works with, around these accounts.
+    pub(crate) fn services(&self) -> Arc<crate::session::Services> {
+        Arc::new(crate::session::Services {
+            store: self.store.clone(),
+            hub: crate::hub::Hub::new(0),
+            accounts: Arc::clone(&self.accounts),
+            limits: crate::limits::Limits::default(),
+            pulse: crate::session::Pulse::new(),
+        })
+    }
+
     /// A hall whose owner is `ada`.
     async fn claimed() -> (Hall, Caller) {
         let hall = Hall::open().await;

@@ -1,0 +1,139 @@
+//! Planted bugs: each is a cargo feature that breaks a promise, and names the test that must turn red with it. A test that
+//! stays green with its bug checks nothing. What must not live here: the bugs, and the tests.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::ci::program_of;
+use crate::tree;
+
+/// A feature, the test program, and the one test in it that must fail.
+struct Planted {
+    bug: &'static str,
+    program: &'static str,
+    test: &'static str,
+}
+
+const PLANTED: [Planted; 6] = [
+    Planted {
+        bug: "bug-synchronous-normal",
+        program: "power_cut",
+        test: "random::acknowledged_messages_survive_every_cut",
+    },
+    Planted {
+        bug: "bug-ack-before-commit",
+        program: "power_cut",
+        test: "random::acknowledged_messages_survive_every_cut",
+    },
+    Planted {
+        bug: "bug-ack-before-commit",
+        program: "power_cut",
+        test: "chains::no_answer_leaves_before_the_sync",
+    },
+    Planted {
+        bug: "bug-no-checkpoint-at-start",
+        program: "power_cut",
+        test: "chains::a_duplicate_acknowledged_after_a_crash_survives_the_power_cut",
+    },
+    Planted {
+        bug: "bug-forgetful-deduplication",
+        program: "power_cut",
+        test: "chains::a_retry_is_known_for_ever",
+    },
+    Planted {
+        bug: "bug-no-audience-check",
+        program: "store_contract",
+        test: "sqlite::rules::only_ones_own_time_is_shown",
+    },
+];
+
+pub fn run() -> Result<()> {
+    let mut green = Vec::new();
+    for planted in &PLANTED {
+        // A test that cannot be built is no red test, so that comes first and must succeed.
+        let built = cargo(planted, &["--no-run"]).status().context("starting cargo")?;
+        if !built.success() {
+            bail!("{} does not build with {}", planted.program, planted.bug);
+        }
+        let outcome = cargo(planted, &["--", "--exact", planted.test])
+            .env("RUST_BACKTRACE", "0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .context("starting cargo")?;
+        let said = String::from_utf8_lossy(&outcome.stdout);
+        let red = !outcome.status.success() && said.contains(&format!("test {} ... FAILED", planted.test));
+        println!(
+            "{:28} {:70} {}",
+            planted.bug,
+            planted.test,
+            if red { "red, as it must be" } else { "GREEN" }
+        );
+        if !red {
+            println!("{said}{}", String::from_utf8_lossy(&outcome.stderr));
+            green.push(format!("{} ({})", planted.test, planted.bug));
+        }
+    }
+    if !green.is_empty() {
+        bail!(
+            "these tests do not notice their bug any more: {}",
+            green.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// One target directory for all bugs, beside the ordinary one: the dependencies are built once, and the main build stays as
+/// it is.
+fn cargo(planted: &Planted, rest: &[&str]) -> Command {
+    let mut command = Command::new(program_of("cargo"));
+    let features = format!("fault-injection,{}", planted.bug);
+    command
+        .args([
+            "test",
+            "--package",
+            "kinglet",
+            "--features",
+            &features,
+            "--test",
+            planted.program,
+        ])
+        .args(rest)
+        .env("CARGO_TARGET_DIR", tree::root().join("target/planted"))
+        .current_dir(tree::root())
+        .stdin(Stdio::null());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_planted_bug_has_its_test() {
+        let root = tree::root();
+        let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the package's manifest");
+        let features = manifest.lines().filter_map(|line| line.strip_suffix(" = []"));
+        for bug in features.filter(|feature| feature.starts_with("bug-")) {
+            assert!(
+                PLANTED.iter().any(|planted| planted.bug == bug),
+                "{bug} has no test that turns red with it"
+            );
+        }
+        for planted in &PLANTED {
+            let name = planted.test.rsplit("::").next().expect("a path ends with a name");
+            let (room, _) = planted
+                .test
+                .trim_start_matches("sqlite::")
+                .split_once("::")
+                .expect("a test in a room");
+            let path = format!("tests/{}/{room}.rs", planted.program);
+            let text = std::fs::read_to_string(root.join(&path)).expect("the test's file");
+            assert!(
+                text.contains(&format!("async fn {name}(")),
+                "{path} has no test {name}"
+            );
+        }
+    }
+}
