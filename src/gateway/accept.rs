@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -183,29 +183,31 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(Body::new))
     });
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::SIGN_IN_TIME)
-        .max_buf_size(limits::HEAD_BYTES)
-        .max_headers(limits::HEADERS);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(limits::HTTP_BODY as u32)
-        .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
-        .max_send_buf_size(limits::SOCKET_SEND)
-        .max_concurrent_streams(16)
-        .max_header_list_size(limits::HEAD_BYTES as u32)
-        .keep_alive_interval(limits::PING_EVERY)
-        .keep_alive_timeout(limits::SIGN_IN_TIME);
-    // Known from the handshake: whoever may still choose could say nothing for ever, and no time is kept until then.
-    let server = if conn.speaks_http2() { server.http2_only() } else { server.http1_only() };
+    // Which HTTP it is was agreed in the handshake. To guess it from the first bytes would mean to wait for them, and
+    // whoever sends none would keep a seat for ever.
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
-    let _ = server
-        .serve_connection_with_upgrades(TokioIo::new(conn), service)
-        .await;
+    if conn.speaks_http2() {
+        let mut server = http2::Builder::new(TokioExecutor::new());
+        server
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(limits::HTTP_BODY as u32)
+            .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
+            .max_send_buf_size(limits::SOCKET_SEND)
+            .max_concurrent_streams(16)
+            .max_header_list_size(limits::HEAD_BYTES as u32)
+            .keep_alive_interval(limits::PING_EVERY)
+            .keep_alive_timeout(limits::SIGN_IN_TIME);
+        let _ = server.serve_connection(TokioIo::new(conn), service).await;
+    } else {
+        let mut server = http1::Builder::new();
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits::SIGN_IN_TIME)
+            .max_buf_size(limits::HEAD_BYTES)
+            .max_headers(limits::HEADERS);
+        let serving = server.serve_connection(TokioIo::new(conn), service);
+        let _ = serving.with_upgrades().await;
+    }
 }
 
 /// Connections that are told at once that the house is full; beyond it they are just closed.
