@@ -135,6 +135,7 @@ pub async fn accept(
     context: Arc<Context>,
     mut stop: watch::Receiver<bool>,
 ) {
+    io::cap(&listener);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
