@@ -276,7 +276,9 @@ impl Live {
             }
         };
         // A notice now and then must not make the waiting endless.
-        tokio::time::timeout(PATIENCE, search).await.expect("what is waited for comes")
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .expect("what is waited for comes")
     }
 
     /// The next event.
