@@ -133,6 +133,7 @@ fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
 
 /// Serves a signed-in socket until it ends. Its future is what an idle connection costs: what needs room while it runs is
 /// boxed, and the block uses its captures in place, where an `async fn` would keep each parameter twice.
+#[allow(clippy::manual_async_fn)] // see above
 fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) -> impl Future<Output = ()> + Send {
     async move {
         let end = loop {
