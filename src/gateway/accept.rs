@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -179,9 +179,17 @@ pub async fn accept(
 /// Serves HTTP on a connection. A WebSocket leaves it and goes on in a task of its own.
 async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let router = context.router.clone();
+    let work = Arc::new(Work::default());
+    let at_work = Arc::clone(&work);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request.map(Body::new))
+        let busy = Busy::new(&at_work);
+        let answering = router.clone().oneshot(request.map(Body::new));
+        async move {
+            let answer = answering.await;
+            drop(busy);
+            answer
+        }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -201,9 +209,52 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
         .keep_alive_interval(limits::PING_EVERY)
         .keep_alive_timeout(limits::SIGN_IN_TIME);
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
-    let _ = server
-        .serve_connection_with_upgrades(TokioIo::new(conn), service)
-        .await;
+    let serving = server.serve_connection_with_upgrades(TokioIo::new(conn), service);
+    tokio::select! {
+        _ = serving => {}
+        () = work.rests() => {}
+    }
+}
+
+/// The requests that a connection is about. HTTP's own timers leave gaps: none of them runs while the other end has not
+/// shown which version it speaks, or does not take what it asked for.
+#[derive(Default)]
+struct Work {
+    at_once: AtomicU32,
+    begun: AtomicU32,
+}
+
+/// One request under way.
+struct Busy(Arc<Work>);
+
+impl Busy {
+    fn new(work: &Arc<Work>) -> Busy {
+        work.at_once.fetch_add(1, Ordering::AcqRel);
+        work.begun.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(work))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.at_once.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Work {
+    /// Ends when no request was under way, and none came, for a while: the first must come sooner.
+    async fn rests(&self) {
+        tokio::time::sleep(limits::SIGN_IN_TIME).await;
+        let mut seen = 0;
+        loop {
+            let begun = self.begun.load(Ordering::Acquire);
+            if begun == seen && self.at_once.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            seen = begun;
+            tokio::time::sleep(limits::HTTP_TIME).await;
+        }
+    }
 }
 
 /// Tells a plain connection that the house is full; a TLS one is just closed, since a handshake costs more than the news.
@@ -223,4 +274,38 @@ async fn turn_away(mut stream: TcpStream, tls: bool) {
         stream.shutdown().await
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// Neither silence nor the beginning of a version's first line keeps a seat.
+    #[tokio::test]
+    async fn a_connection_that_asks_nothing_loses_its_seat() {
+        let gate = Gate::new(&Limits::default());
+        let context = Arc::new(Context {
+            gate: Arc::clone(&gate),
+            router: Router::new(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (_stop, stopped) = watch::channel(false);
+        tokio::spawn(accept(listener, None, context, stopped));
+        let mut streams = Vec::new();
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            stream.write_all(said).await.expect("written");
+            streams.push((said, stream));
+        }
+        for (said, mut stream) in streams {
+            let mut rest = Vec::new();
+            let patience = limits::SIGN_IN_TIME + Duration::from_secs(5);
+            let ended = tokio::time::timeout(patience, stream.read_to_end(&mut rest)).await;
+            assert!(ended.is_ok(), "still open after {said:?}");
+        }
+        assert_eq!(gate.seats.lock().total, 0);
+    }
 }
