@@ -442,8 +442,17 @@ fn annotations(
     seqs.sort_unstable();
     seqs.truncate(limits::PAGE_ANNOTATIONS);
     let mut events = Vec::with_capacity(seqs.len());
+    let mut bytes = 0;
     for (_, pos) in places(connection, recent, conversation, &seqs)? {
-        events.extend(find::row_at(connection, pos)?.map(|row| row.event()));
+        let Some(row) = find::row_at(connection, pos)? else {
+            continue;
+        };
+        // Edits carry bodies: their number alone bounds nothing.
+        bytes += row.body.as_ref().map_or(0, Vec::len) + 256;
+        if bytes > limits::PAGE_BYTES {
+            break;
+        }
+        events.push(row.event());
     }
     Ok(events)
 }
