@@ -236,11 +236,13 @@ impl Roster {
             What::Dissolved {} => {
                 self.dissolved = true;
                 // All at once: one by one each would move those behind, and a channel has thousands.
-                let gone = std::mem::take(&mut self.members).into_iter().map(|member| Interval {
-                    user: member.user,
-                    from: member.from(),
-                    to: seq,
-                });
+                let gone = std::mem::take(&mut self.members)
+                    .into_iter()
+                    .map(|member| Interval {
+                        user: member.user,
+                        from: member.from(),
+                        to: seq,
+                    });
                 self.departed.extend(gone);
                 self.muted.clear();
                 self.requests.clear();
@@ -319,7 +321,13 @@ mod tests {
             roster.fold(5 + 2 * round, restless, &joined(restless));
             roster.fold(6 + 2 * round, restless, &What::Left {});
         }
-        let of = |user| roster.earlier.iter().filter(move |past| past.user == user).count();
+        let of = |user| {
+            roster
+                .earlier
+                .iter()
+                .filter(move |past| past.user == user)
+                .count()
+        };
         assert_eq!(of(restless), limits::RETURNS_PER_USER);
         assert_eq!(of(other), 1);
     }

@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -135,6 +135,7 @@ pub async fn accept(
     context: Arc<Context>,
     mut stop: watch::Receiver<bool>,
 ) {
+    io::cap(&listener);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -191,33 +192,41 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
             answer
         }
     });
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::SIGN_IN_TIME)
-        .max_buf_size(limits::HEAD_BYTES)
-        .max_headers(limits::HEADERS);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(limits::HTTP_BODY as u32)
-        .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
-        .max_send_buf_size(limits::SOCKET_SEND)
-        .max_concurrent_streams(16)
-        .max_header_list_size(limits::HEAD_BYTES as u32)
-        .keep_alive_interval(limits::PING_EVERY)
-        .keep_alive_timeout(limits::SIGN_IN_TIME);
+    // Which HTTP it is was agreed in the handshake. To guess it from the first bytes would mean to wait for them, and
+    // whoever sends none would keep a seat for ever.
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
-    let serving = server.serve_connection_with_upgrades(TokioIo::new(conn), service);
+    let serving = async {
+        if conn.speaks_http2() {
+            let mut server = http2::Builder::new(TokioExecutor::new());
+            server
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(limits::HTTP_BODY as u32)
+                .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
+                .max_send_buf_size(limits::SOCKET_SEND)
+                .max_concurrent_streams(16)
+                .max_header_list_size(limits::HEAD_BYTES as u32)
+                .keep_alive_interval(limits::PING_EVERY)
+                .keep_alive_timeout(limits::SIGN_IN_TIME);
+            let _ = server.serve_connection(TokioIo::new(conn), service).await;
+        } else {
+            let mut server = http1::Builder::new();
+            server
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits::SIGN_IN_TIME)
+                .max_buf_size(limits::HEAD_BYTES)
+                .max_headers(limits::HEADERS);
+            let serving = server.serve_connection(TokioIo::new(conn), service);
+            let _ = serving.with_upgrades().await;
+        }
+    };
     tokio::select! {
-        _ = serving => {}
+        () = serving => {}
         () = work.rests() => {}
     }
 }
 
-/// The requests that a connection is about. HTTP's own timers leave gaps: none of them runs while the other end has not
-/// shown which version it speaks, or does not take what it asked for.
+/// The requests that a connection is about. HTTP's own timers leave gaps: none of them runs while an HTTP/2 client
+/// says nothing, or while the other end does not take what it asked for.
 #[derive(Default)]
 struct Work {
     at_once: AtomicU32,
@@ -257,23 +266,34 @@ impl Work {
     }
 }
 
+/// Connections that are told at once that the house is full; beyond it they are just closed.
+const TURNED_AWAY: usize = 64;
+static TURNING_AWAY: AtomicUsize = AtomicUsize::new(0);
+
 /// Tells a plain connection that the house is full; a TLS one is just closed, since a handshake costs more than the news.
-async fn turn_away(mut stream: TcpStream, tls: bool) {
-    if tls {
-        return;
+async fn turn_away(stream: TcpStream, tls: bool) {
+    if !tls && TURNING_AWAY.fetch_add(1, Ordering::Relaxed) < TURNED_AWAY {
+        let _ = tokio::time::timeout(Duration::from_secs(1), say_full(stream)).await;
     }
+    if !tls {
+        TURNING_AWAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
     let body = codec::encode_refusal(None, Code::TooManyConnections.into());
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          retry-after: 5\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let said = async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
-        stream.shutdown().await
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    stream.shutdown().await?;
+    // Closing on a request that nobody read resets the connection, and the other end may lose the news by it.
+    let mut unread = [0; 1024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 #[cfg(test)]

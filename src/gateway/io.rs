@@ -39,6 +39,15 @@ impl Conn {
         }
     }
 
+    /// Whether both ends agreed on HTTP/2 when they shook hands.
+    #[must_use]
+    pub fn speaks_http2(&self) -> bool {
+        match &self.wire {
+            Wire::Plain(_) => false,
+            Wire::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
     /// Makes closing drop what the other end has not taken: a revoked reader gets nothing more.
     pub fn discard_unsent(&self) {
         let stream = match &self.wire {
@@ -49,12 +58,19 @@ impl Conn {
     }
 }
 
-/// Caps the kernel's buffers of a fresh socket, since they are charged to us.
-pub fn prepare(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
+/// Caps the kernel's buffers of all sockets that a listener accepts, since they are charged to us. It is done before the
+/// handshake: a receive buffer that shrinks after it has promised more than fits, and the kernel then drops the other end's
+/// acknowledgements along with the data. A connection with much under way both ways would stand still for ever.
+pub fn cap<L: std::os::fd::AsFd>(listener: &L) {
+    let socket = socket2::SockRef::from(listener);
     // The kernel doubles what it is asked for. A failure leaves its default, which only costs memory.
     let _ = socket.set_send_buffer_size(limits::SOCKET_SEND / 2);
     let _ = socket.set_recv_buffer_size(limits::SOCKET_RECEIVE / 2);
+}
+
+/// Makes a fresh socket ready to talk.
+pub fn prepare(stream: &TcpStream) {
+    // Without it small frames only wait longer.
     let _ = stream.set_nodelay(true);
 }
 

@@ -364,14 +364,12 @@ impl Socket {
     }
 
     /// Writes some of `rest`, or flushes when there is none left. Nothing, when all is out.
-    fn poll_out(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-        rest: &[u8],
-    ) -> Poll<Result<Option<usize>, End>> {
+    fn poll_out(&mut self, cx: &mut std::task::Context<'_>, rest: &[u8]) -> Poll<Result<Option<usize>, End>> {
         let conn = Pin::new(&mut self.conn);
         if rest.is_empty() {
-            return conn.poll_flush(cx).map(|flushed| flushed.map(|()| None).map_err(|_| End::Gone));
+            return conn
+                .poll_flush(cx)
+                .map(|flushed| flushed.map(|()| None).map_err(|_| End::Gone));
         }
         conn.poll_write(cx, rest).map(|wrote| match wrote {
             Ok(0) | Err(_) => Err(End::Gone),

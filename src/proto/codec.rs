@@ -8,6 +8,7 @@ use super::command::{self, Command, Hello, Request};
 use super::event::Event;
 use super::ids::RequestId;
 use super::refusal::{Code, Refusal};
+use crate::limits;
 
 /// A request that could not be read, with its id where that much could.
 #[derive(Debug)]
@@ -26,6 +27,11 @@ struct Envelope<'a> {
 
 /// Reads a request. Two passes over the text, neither of which copies it: which command, then the command.
 pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
+    if is_too_deep(text) {
+        let sentence = format!("The request is nested deeper than {} levels.", limits::JSON_DEPTH);
+        let refusal = Refusal::because(Code::BadRequest, sentence);
+        return Err(Box::new(Unreadable { re: None, refusal }));
+    }
     let envelope: Envelope = serde_json::from_str(text).map_err(|error| unreadable(None, &error))?;
     let Some(id) = envelope.id.filter(RequestId::is_valid) else {
         let refusal = Refusal::because(
@@ -45,6 +51,27 @@ pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
         }
     };
     Ok(Request { id, command })
+}
+
+/// Whether brackets nest deeper than may be. The parser has a bound of its own, but not for fields that it skips.
+fn is_too_deep(text: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > limits::JSON_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
 }
 
 fn decode_command(kind: &str, text: &str) -> Option<serde_json::Result<Command>> {

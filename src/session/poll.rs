@@ -201,7 +201,9 @@ async fn gather(
             } => {
                 let page = (conversation, after, roster);
                 deliver
-                    .read_page(&services.store, &services.hub, bell, page, &mut |bytes| basket.put(bytes))
+                    .read_page(&services.store, &services.hub, bell, page, &mut |bytes| {
+                        basket.put(bytes)
+                    })
                     .await?;
             }
         }

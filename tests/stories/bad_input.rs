@@ -312,7 +312,6 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
         .expect("a name")
         .to_owned();
     let nothing = "c0000000001";
-    let mut live = mallory.live().await;
     let user = json!(anna.user);
     let commands = [
         json!({ "type": "send", "body": text_body("x") }),
@@ -339,6 +338,7 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
     ];
     // Both ways, in memory (anna is there) and from the store (she is not).
     for round in 0..2 {
+        let mut live = mallory.live().await;
         for command in &commands {
             let mut answers = Vec::new();
             for conversation in [nothing, &hidden, &direct] {

@@ -138,7 +138,12 @@ async fn knocks_until_served(server: &Server) {
 
 #[tokio::test]
 async fn connections_have_a_limit_in_total() {
-    let mut server = Server::with(&[("KINGLET_LIMITS_CONNECTIONS", "12")]).await;
+    let mut server = Server::with(&[
+        ("KINGLET_LIMITS_CONNECTIONS", "12"),
+        ("KINGLET_LIMITS_CONNECTIONS_PER_USER", "12"),
+        ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "12"),
+    ])
+    .await;
     let anna = server.person("anna").await;
     let mut live = anna.live().await;
     let mut strangers = Vec::new();

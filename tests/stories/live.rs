@@ -200,16 +200,7 @@ impl Live {
 
     /// The answer to a request sent before.
     pub async fn answer(&mut self, id: u64) -> Value {
-        if let Some(at) = self.inbox.iter().position(|frame| frame["re"] == id) {
-            return self.inbox.remove(at).expect("it is there");
-        }
-        loop {
-            let frame = self.frame().await;
-            if frame["re"] == id {
-                return frame;
-            }
-            self.inbox.push_back(frame);
-        }
+        self.next_where(|frame| frame["re"] == id).await
     }
 
     /// Asks and gives the answer, refusal or not.
@@ -275,13 +266,19 @@ impl Live {
         if let Some(at) = self.inbox.iter().position(&wanted) {
             return self.inbox.remove(at).expect("it is there");
         }
-        loop {
-            let frame = self.frame().await;
-            if wanted(&frame) {
-                return frame;
+        let search = async {
+            loop {
+                let frame = self.frame().await;
+                if wanted(&frame) {
+                    return frame;
+                }
+                self.inbox.push_back(frame);
             }
-            self.inbox.push_back(frame);
-        }
+        };
+        // A notice now and then must not make the waiting endless.
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .expect("what is waited for comes")
     }
 
     /// The next event.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Person, Server, id};
+use crate::harness::{PATIENCE, Person, Server, id};
 use crate::live::{Came, Live, seqs, text_body};
 
 /// Sends of one connection at once: what the token bucket allows.
@@ -27,9 +27,14 @@ pub async fn flood(sender: &Person, conversation: &str, count: usize, text: &str
                     let send = json!({ "type": "send", "client_id": id(), "conversation": conversation, "body": body });
                     live.post(send).await;
                     posted += 1;
-                } else if let Came::Frame(frame) = live.came().await {
-                    assert!(frame.get("error").is_none(), "{frame}");
-                    acks += usize::from(frame["type"] == "ack");
+                    continue;
+                }
+                match live.came_within(PATIENCE).await {
+                    Some(Came::Frame(frame)) => {
+                        assert!(frame.get("error").is_none(), "{frame}");
+                        acks += usize::from(frame["type"] == "ack");
+                    }
+                    other => panic!("{acks} of {posted} messages were acknowledged, then {other:?}"),
                 }
             }
             live.close().await;

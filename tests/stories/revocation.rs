@@ -189,7 +189,8 @@ async fn a_request_whose_body_comes_after_the_revocation_does_nothing() {
     let mut server = Server::start().await;
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let other = anna.other_device().await;
-    let body = json!({ "id": 1, "type": "send", "client_id": id(), "to": ben.user, "body": text_body("late") });
+    let body =
+        json!({ "id": 1, "type": "send", "client_id": id(), "to": ben.user, "body": text_body("late") });
     let invitation = json!({ "client_id": id() });
     for (path, body) in [("commands", body), ("profile", invitation)] {
         let victim = anna.other_device().await;

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use tower_http::compression::CompressionLayer;
 
 use super::Face;
@@ -198,7 +197,7 @@ async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<
     let services = Arc::clone(&face.services);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrading.await else { return };
-        let Ok(parts) = downcast::<TokioIo<Conn>>(upgraded) else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Conn>>() else {
             return;
         };
         ws::open(parts.io.into_inner(), parts.read_buf.to_vec(), token, services).await;
