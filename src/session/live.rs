@@ -262,7 +262,8 @@ impl Session {
                 }
                 match answer::answer(&self.services, &self.who, question).await {
                     Ok(answer) => {
-                        self.behind &= !matches!(answer, Answer::Sync(_));
+                        // A page that says `more` has not caught up: the client goes on from its token.
+                        self.behind &= !matches!(&answer, Answer::Sync(page) if !page.more);
                         put(&codec::encode_reply(id, answer));
                     }
                     Err(refusal) => self.refuse(Some(id), refusal, put),

@@ -73,11 +73,8 @@ pub async fn sync(
     after: Option<&str>,
     wait: Duration,
 ) -> Result<Polled, Refusal> {
-    let bell = Arc::new(Bell::new(
-        who.user,
-        who.device,
-        services.limits.connections_per_user,
-    ));
+    let most = services.limits.connections_per_user;
+    let bell = Arc::new(Bell::new(who.user, who.device, most).quiet());
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
     let attached = Attached { services, bell };
     // Looked at once more, as for a live socket: a revocation that came in between has not reached the bell.
