@@ -172,9 +172,15 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
                 frame::push_text(out, payload);
                 true
             };
-            Box::pin(session.page(ask, &mut put))
-                .await
-                .map_err(|_| End::Code(1011, "internal"))?;
+            match Box::pin(session.page(ask, &mut put)).await {
+                Ok(()) => {}
+                // Too many read the store just now: this reader stays where it is until it is rung again.
+                Err(refusal) if refusal.code == Code::Busy => {
+                    socket.write(out, Some(session)).await?;
+                    break;
+                }
+                Err(_) => return Err(End::Code(1011, "internal")),
+            }
         } else if matches!(writing, Writing::Idle) && out.is_empty() {
             break;
         }

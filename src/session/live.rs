@@ -135,6 +135,7 @@ impl Session {
         self.desk.bell.hint_many();
         match Position::start(resume, head) {
             Start::Walk(from) => {
+                open_gone(&self.services, self.who.user, from.log).await?;
                 self.deliver.position = from.log.min(rung);
                 self.accounts = from.accounts;
                 self.told = self.deliver.position;
@@ -261,7 +262,8 @@ impl Session {
                 }
                 match answer::answer(&self.services, &self.who, question).await {
                     Ok(answer) => {
-                        self.behind &= !matches!(answer, Answer::Sync(_));
+                        // A page that says `more` has not caught up: the client goes on from its token.
+                        self.behind &= !matches!(&answer, Answer::Sync(page) if !page.more);
                         put(&codec::encode_reply(id, answer));
                     }
                     Err(refusal) => self.refuse(Some(id), refusal, put),
@@ -405,7 +407,26 @@ pub(super) async fn open_conversations(
     user: crate::proto::UserId,
 ) -> Result<(), Refusal> {
     let conversations = services.store.conversations_of(user).await?;
-    let unknown = services.hub.open(user, &conversations);
+    open(services, user, &conversations).await
+}
+
+/// The same for what the user was removed from after `since`: a reader that walks from there is told of its end.
+pub(super) async fn open_gone(
+    services: &Services,
+    user: crate::proto::UserId,
+    since: Pos,
+) -> Result<(), Refusal> {
+    let changed = services.store.changed(user, since).await?;
+    let gone: Vec<ConversationId> = changed.gone.into_iter().map(|(id, _)| id).collect();
+    open(services, user, &gone).await
+}
+
+async fn open(
+    services: &Services,
+    user: crate::proto::UserId,
+    conversations: &[ConversationId],
+) -> Result<(), Refusal> {
+    let unknown = services.hub.open(user, conversations);
     if unknown.is_empty() {
         return Ok(());
     }
