@@ -38,6 +38,14 @@ const SIGNED_OUT: End = End::Code(4401, "signed_out");
 const SILENT: End = End::Code(4408, "silent");
 const STOPPING: End = End::Code(1012, "stopping");
 
+/// How far a write came.
+enum Step {
+    Wrote(usize),
+    Flushed,
+    /// Nothing moved, but it may go on.
+    Again,
+}
+
 /// A socket with its reader of frames.
 pub struct Socket {
     conn: Conn,
@@ -152,6 +160,11 @@ async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
 /// One turn: say what is owed, answer what was asked, then wait for either side.
 async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
     loop {
+        if session.bell().is_over() {
+            // Also amid a delivery that goes on and on.
+            let revoked = session.bell().take().revoked;
+            return Err(if revoked { SIGNED_OUT } else { STOPPING });
+        }
         let writing = session.fill(&mut |payload| {
             frame::push_text(out, payload);
             out.len() < limits::WRITE_BYTES
@@ -187,13 +200,7 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
     })
     .await?;
     let rung = bell.take();
-    if rung.revoked {
-        return Err(SIGNED_OUT);
-    }
-    if rung.stopped {
-        return Err(STOPPING);
-    }
-    if rung.pulse {
+    if rung.pulse && !bell.is_over() {
         match session.beat(&mut |payload| frame::push_text(out, payload)) {
             Beat::Nothing => {}
             Beat::Ping => frame::push_ping(out, b""),
@@ -308,16 +315,17 @@ impl Socket {
     /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while; and one
     /// that does not take its bytes while the pool for such bytes is empty is cut: it resumes where it stood.
     async fn write(&mut self, out: &mut Vec<u8>, session: Option<&Session>) -> Result<(), End> {
+        if out.is_empty() {
+            return Ok(());
+        }
         let mut written = 0;
         let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
         let mut moved = seconds();
         let mut share: Option<Share> = None;
-        while written < out.len() {
-            let wrote = poll_fn(|cx| {
-                match Pin::new(&mut self.conn).poll_write(cx, &out[written..]) {
-                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
-                    Poll::Ready(Ok(count)) => return Poll::Ready(Ok(count)),
-                    Poll::Pending => {}
+        loop {
+            let step = poll_fn(|cx| {
+                if let Poll::Ready(step) = self.poll_step(cx, &out[written..]) {
+                    return Poll::Ready(step);
                 }
                 if share.is_none() {
                     share = OUTGOING.take(out.len()).filter(|_| SOCKETS.has_room());
@@ -338,22 +346,32 @@ impl Socket {
                 }
                 // Asked again: the bell's waker was used up, and so may be the socket's.
                 cx.waker().wake_by_ref();
-                Poll::Ready(Ok(0))
+                Poll::Ready(Ok(Step::Again))
             });
-            let count = wrote.await?;
-            if count > 0 {
-                written += count;
-                moved = seconds();
+            match step.await? {
+                Step::Flushed => break,
+                Step::Again => {}
+                Step::Wrote(count) => {
+                    written += count;
+                    moved = seconds();
+                }
             }
-        }
-        if written > 0 {
-            poll_fn(|cx| Pin::new(&mut self.conn).poll_flush(cx))
-                .await
-                .map_err(|_| End::Gone)?;
         }
         // An idle connection keeps no buffer.
         *out = Vec::new();
         Ok(())
+    }
+
+    /// Hands bytes to the socket; once there are none left, sees to it that TLS keeps none back either.
+    fn poll_step(&mut self, cx: &mut std::task::Context<'_>, bytes: &[u8]) -> Poll<Result<Step, End>> {
+        let conn = Pin::new(&mut self.conn);
+        if bytes.is_empty() {
+            return conn.poll_flush(cx).map(|flushed| flushed.map(|()| Step::Flushed).map_err(|_| End::Gone));
+        }
+        conn.poll_write(cx, bytes).map(|wrote| match wrote {
+            Ok(0) | Err(_) => Err(End::Gone),
+            Ok(count) => Ok(Step::Wrote(count)),
+        })
     }
 
     /// Reads once and keeps nothing. An error at the end.
