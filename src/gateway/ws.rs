@@ -15,7 +15,7 @@ use super::io::Conn;
 use super::pools::{OUTGOING, PARTIAL, SOCKETS, Share};
 use crate::limits;
 use crate::proto::{Code, Command, Refusal, RequestId, codec};
-use crate::session::{Beat, Services, Session, Signed, Slow, Writing};
+use crate::session::{Beat, Rung, Services, Session, Signed, Slow, Writing};
 
 const SCRATCH: usize = 32 * 1024;
 
@@ -37,14 +37,6 @@ enum End {
 const SIGNED_OUT: End = End::Code(4401, "signed_out");
 const SILENT: End = End::Code(4408, "silent");
 const STOPPING: End = End::Code(1012, "stopping");
-
-/// How far a write came.
-enum Step {
-    Wrote(usize),
-    Flushed,
-    /// Nothing moved, but it may go on.
-    Again,
-}
 
 /// A socket with its reader of frames.
 pub struct Socket {
@@ -160,10 +152,9 @@ async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
 /// One turn: say what is owed, answer what was asked, then wait for either side.
 async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
     loop {
-        if session.bell().is_over() {
-            // Also amid a delivery that goes on and on.
-            let revoked = session.bell().take().revoked;
-            return Err(if revoked { SIGNED_OUT } else { STOPPING });
+        // Also asked here: to a reader that takes everything at once, the loop may not end for a while.
+        if let Some(end) = over(session.bell().ends()) {
+            return Err(end);
         }
         let writing = session.fill(&mut |payload| {
             frame::push_text(out, payload);
@@ -200,7 +191,10 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
     })
     .await?;
     let rung = bell.take();
-    if rung.pulse && !bell.is_over() {
+    if let Some(end) = over(rung) {
+        return Err(end);
+    }
+    if rung.pulse {
         match session.beat(&mut |payload| frame::push_text(out, payload)) {
             Beat::Nothing => {}
             Beat::Ping => frame::push_ping(out, b""),
@@ -208,6 +202,14 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
         }
     }
     finish(slow, session, out).await
+}
+
+/// Whether the session has ended.
+fn over(rung: Rung) -> Option<End> {
+    if rung.revoked {
+        return Some(SIGNED_OUT);
+    }
+    rung.stopped.then_some(STOPPING)
 }
 
 async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
@@ -315,17 +317,16 @@ impl Socket {
     /// Writes everything out, as the socket takes it. A revocation ends it at once, no progress ends it in a while; and one
     /// that does not take its bytes while the pool for such bytes is empty is cut: it resumes where it stood.
     async fn write(&mut self, out: &mut Vec<u8>, session: Option<&Session>) -> Result<(), End> {
-        if out.is_empty() {
-            return Ok(());
-        }
         let mut written = 0;
         let seconds = || session.map_or(0, |session| session.services().pulse.seconds());
         let mut moved = seconds();
         let mut share: Option<Share> = None;
-        loop {
-            let step = poll_fn(|cx| {
-                if let Poll::Ready(step) = self.poll_step(cx, &out[written..]) {
-                    return Poll::Ready(step);
+        // Flushing is writing, too: TLS keeps a record of its own until the socket takes it.
+        while !out.is_empty() {
+            let wrote = poll_fn(|cx| {
+                match self.poll_out(cx, &out[written..]) {
+                    Poll::Ready(step) => return Poll::Ready(step),
+                    Poll::Pending => {}
                 }
                 if share.is_none() {
                     share = OUTGOING.take(out.len()).filter(|_| SOCKETS.has_room());
@@ -346,12 +347,12 @@ impl Socket {
                 }
                 // Asked again: the bell's waker was used up, and so may be the socket's.
                 cx.waker().wake_by_ref();
-                Poll::Ready(Ok(Step::Again))
+                Poll::Ready(Ok(Some(0)))
             });
-            match step.await? {
-                Step::Flushed => break,
-                Step::Again => {}
-                Step::Wrote(count) => {
+            match wrote.await? {
+                None => break,
+                Some(0) => {}
+                Some(count) => {
                     written += count;
                     moved = seconds();
                 }
@@ -362,15 +363,17 @@ impl Socket {
         Ok(())
     }
 
-    /// Hands bytes to the socket; once there are none left, sees to it that TLS keeps none back either.
-    fn poll_step(&mut self, cx: &mut std::task::Context<'_>, bytes: &[u8]) -> Poll<Result<Step, End>> {
+    /// Writes some of `rest`, or flushes when there is none left. Nothing, when all is out.
+    fn poll_out(&mut self, cx: &mut std::task::Context<'_>, rest: &[u8]) -> Poll<Result<Option<usize>, End>> {
         let conn = Pin::new(&mut self.conn);
-        if bytes.is_empty() {
-            return conn.poll_flush(cx).map(|flushed| flushed.map(|()| Step::Flushed).map_err(|_| End::Gone));
+        if rest.is_empty() {
+            return conn
+                .poll_flush(cx)
+                .map(|flushed| flushed.map(|()| None).map_err(|_| End::Gone));
         }
-        conn.poll_write(cx, bytes).map(|wrote| match wrote {
+        conn.poll_write(cx, rest).map(|wrote| match wrote {
             Ok(0) | Err(_) => Err(End::Gone),
-            Ok(count) => Ok(Step::Wrote(count)),
+            Ok(count) => Ok(Some(count)),
         })
     }
 

@@ -25,6 +25,18 @@ pub enum Hint {
     Many,
 }
 
+impl Hint {
+    /// Where to look for both.
+    #[must_use]
+    pub fn and(self, other: Hint) -> Hint {
+        match (self, other) {
+            (Hint::Nothing, hint) | (hint, Hint::Nothing) => hint,
+            (one, other) if one == other => one,
+            _ => Hint::Many,
+        }
+    }
+}
+
 /// 72 bytes that others may touch; everything else of a session is its own.
 pub struct Bell {
     user: UserId,
@@ -85,7 +97,8 @@ impl Bell {
         self.hint.store(MANY, Ordering::Release);
     }
 
-    /// Takes the hint. Read `Hub::rung` before: then no event up to there is overlooked.
+    /// Takes the hint. Read `Hub::rung` before: then no event up to there is overlooked, if a hint taken while the mark
+    /// stood is used again when it has moved (the hint comes before the mark).
     #[must_use]
     pub fn take_hint(&self) -> Hint {
         match self.hint.swap(NOTHING, Ordering::AcqRel) {
@@ -99,7 +112,7 @@ impl Bell {
         self.waker.wake();
     }
 
-    /// Wakes the session although there is nothing to look at: an answer waits.
+    /// Wakes the session although there may be no hint: an answer waits, or a mark was raised whose hint is taken already.
     pub fn poke(&self) {
         self.flags.fetch_or(POKED, Ordering::AcqRel);
         self.wake();
@@ -136,6 +149,17 @@ impl Bell {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED) != 0
+    }
+
+    /// Looks whether the session must end, and takes nothing.
+    #[must_use]
+    pub fn ends(&self) -> Rung {
+        let flags = self.flags.load(Ordering::Acquire);
+        Rung {
+            revoked: flags & REVOKED != 0,
+            stopped: flags & STOPPED != 0,
+            pulse: false,
+        }
     }
 
     /// Takes the one-time flags; revoked and stopped stay.

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-pub use self::bell::{Bell, Hint};
+pub use self::bell::{Bell, Hint, Rung};
 pub use self::live::{Kind, Walk};
 pub use self::publish::{Published, Publisher};
 pub use self::ringer::{Ringer, Round};
@@ -33,8 +33,10 @@ pub struct Hub {
     maps: RwLock<Maps>,
     /// Every bell for events up to here has been rung.
     rung: AtomicU64,
-    /// Counts notices, so that a reader knows which it has seen.
+    /// Counts notices, so that a reader knows which it has seen. Like `rung` it is raised after the hints are in place.
     stamp: AtomicU64,
+    /// Held by the one who tells a notice.
+    telling: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -63,6 +65,7 @@ impl Hub {
             maps: RwLock::new(maps),
             rung: AtomicU64::new(head),
             stamp: AtomicU64::new(1),
+            telling: Mutex::new(()),
         })
     }
 
@@ -222,7 +225,8 @@ impl Hub {
                 continue;
             };
             let Some(roster) = live.roster() else { continue };
-            if roster.members().len() > limits::NOTICE_MEMBERS {
+            // Who has left is no longer anybody's business there, though the conversation stays open for the session.
+            if roster.members().len() > limits::NOTICE_MEMBERS || roster.member(from).is_none() {
                 continue;
             }
             let online = roster
@@ -237,12 +241,12 @@ impl Hub {
             if listening.peek().is_none() {
                 continue;
             }
-            let stamp = self.stamp.fetch_add(1, Ordering::AcqRel) + 1;
+            let _one_at_a_time = self.telling.lock();
+            let stamp = self.stamp() + 1;
             live.put_notice(stamp, from, kind, bytes.clone());
-            for bell in listening {
-                bell.hint(*id);
-                bell.wake();
-            }
+            let listening: Vec<_> = listening.inspect(|bell| bell.hint(*id)).collect();
+            self.stamp.store(stamp, Ordering::Release);
+            listening.into_iter().for_each(|bell| bell.poke());
         }
     }
 

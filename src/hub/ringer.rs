@@ -67,10 +67,12 @@ impl Hub {
                     }
                 }
             }
+            // Under the same lock: who is attached after the bells were told finds the mark raised.
+            if round.head > 0 {
+                self.rung.fetch_max(round.head, Ordering::AcqRel);
+            }
         }
-        if round.head > 0 {
-            self.rung.fetch_max(round.head, Ordering::AcqRel);
-        }
-        bells.iter().for_each(|bell| bell.wake());
+        // Not just woken: who has taken the hint already must look once more, now that the mark is raised.
+        bells.iter().for_each(|bell| bell.poke());
     }
 }

@@ -19,7 +19,16 @@ const PAGES: u32 = 20;
 pub struct Deliver {
     pub position: Pos,
     noticed: u64,
+    early: Early,
     round: Option<Box<Round>>,
+}
+
+/// Hints that were taken while the marks stood where they stand: what they are about may lie beyond, since the hint comes
+/// before the mark. They count once more when the mark has moved.
+#[derive(Debug)]
+struct Early {
+    events: Hint,
+    notices: Hint,
 }
 
 /// A delivery under way. It exists only while there is something to deliver.
@@ -58,6 +67,10 @@ impl Deliver {
         Deliver {
             position,
             noticed,
+            early: Early {
+                events: Hint::Nothing,
+                notices: Hint::Nothing,
+            },
             round: None,
         }
     }
@@ -121,9 +134,9 @@ impl Deliver {
     /// Starts a round if the bell says that there is something. The mark is read before the hint: see `Bell::take_hint`.
     fn begin(&mut self, hub: &Hub, bell: &Bell) -> bool {
         let (target, stamp) = (hub.rung(), hub.stamp());
-        let rest = match bell.take_hint() {
+        let rest = match self.look(target, stamp, bell.take_hint()) {
             Hint::Nothing => {
-                self.position = self.position.max(target);
+                (self.position, self.noticed) = (self.position.max(target), stamp);
                 return false;
             }
             Hint::One(conversation) => {
@@ -149,6 +162,22 @@ impl Deliver {
         round.current = round.rest.pop().map(|next| (next, self.position));
         self.round = Some(Box::new(round));
         true
+    }
+
+    /// Where to look up to these marks: what the bell says now, and what it said too early.
+    fn look(&mut self, target: Pos, stamp: u64, hint: Hint) -> Hint {
+        let mut all = hint;
+        if target > self.position {
+            all = all.and(std::mem::replace(&mut self.early.events, hint));
+        } else {
+            self.early.events = self.early.events.and(hint);
+        }
+        if stamp > self.noticed {
+            all = all.and(std::mem::replace(&mut self.early.notices, hint));
+        } else {
+            self.early.notices = self.early.notices.and(hint);
+        }
+        all
     }
 
     /// Reads the page that `fill` asked for and hands it over: the audience is asked again with the people of this moment,
@@ -194,4 +223,63 @@ impl Deliver {
 fn count(bytes: usize) {
     add(&METERS.deliveries, 1);
     add(&METERS.delivery_bytes, bytes as u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Published, Publisher};
+    use crate::proto::{Body, ClientId, Event, UserId, What};
+
+    const ROOM: ConversationId = ConversationId(9);
+    const READER: UserId = UserId(2);
+
+    fn event(seq: u64) -> Event {
+        Event {
+            conversation: ROOM,
+            seq,
+            count: seq,
+            ts: 0,
+            unsynchronised: false,
+            by: UserId(1),
+            client_id: ClientId(uuid::Uuid::from_u128(u128::from(seq))),
+            what: What::Message {
+                body: Some(Body::Text { text: "hi".into() }),
+                reply_to: None,
+                erased: false,
+            },
+        }
+    }
+
+    /// The ringer tells where to look, then raises the mark. A reader that looks in between finds nothing to deliver yet:
+    /// it must look there again.
+    #[test]
+    fn a_hint_taken_before_its_mark_is_not_lost() {
+        let hub = Hub::new(0);
+        let bell = Arc::new(Bell::new(READER, 7, 4));
+        hub.attach(&bell).expect("there is room");
+        hub.open(READER, &[ROOM]);
+        hub.fill(Arc::new(Roster::direct(ROOM, UserId(1), READER)), 0);
+        let mut publisher = Publisher::new(Arc::clone(&hub), 1 << 20);
+        let mut deliver = Deliver::from(0, hub.stamp());
+        for seq in 1..=3 {
+            publisher.publish(&[Published {
+                pos: seq,
+                event: &event(seq),
+                roster: None,
+                tombstones: &[],
+            }]);
+            let mut taken = 0;
+            let mut take = |_: &[u8]| {
+                taken += 1;
+                true
+            };
+            bell.hint(ROOM);
+            assert!(matches!(deliver.fill(&hub, &bell, &mut take), Filled::Idle));
+            assert!(matches!(deliver.fill(&hub, &bell, &mut take), Filled::Idle));
+            hub.begin_at(seq);
+            assert!(matches!(deliver.fill(&hub, &bell, &mut take), Filled::Idle));
+            assert_eq!((taken, deliver.position), (1, seq), "event {seq}");
+        }
+    }
 }

@@ -131,12 +131,13 @@ impl Session {
         self.accounts = head.accounts;
         self.deliver.position = rung;
         self.told = rung;
+        // Whatever was rung before the bell hung is looked for.
+        self.desk.bell.hint_many();
         match Position::start(resume, head) {
             Start::Walk(from) => {
                 self.deliver.position = from.log.min(rung);
                 self.accounts = from.accounts;
                 self.told = self.deliver.position;
-                self.desk.bell.hint_many();
                 self.catch_up_on_users(from).await?;
                 Ok(CatchUp::Streaming)
             }

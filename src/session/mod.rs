@@ -20,6 +20,7 @@ use crate::store::Store;
 
 pub use self::live::{Beat, Session, Signed, Slow, Writing};
 pub use self::pulse::Pulse;
+pub use crate::hub::Rung;
 
 /// What every session works with.
 pub struct Services {

@@ -7,8 +7,8 @@ use kinglet::store::{Span, Writable};
 
 use crate::ledger::Ledger;
 use crate::machine::Machine;
+use crate::store_kit::actor;
 use crate::store_kit::words::{group, send};
-use crate::store_kit::{actor, locked};
 
 async fn full_after(rows: usize) {
     let machine = Machine::new(rows as u64).await;
@@ -84,7 +84,7 @@ async fn full_after(rows: usize) {
         .await
         .expect("readable");
     assert!(listed[0].marker.0 >= 2);
-    assert!(locked(&machine.setup.fatal).is_empty());
+    assert_eq!(machine.fatal(), Vec::<String>::new());
     machine.go_down(Some(desk), Action::CrashHere);
     assert_eq!(machine.examined(), Vec::<String>::new());
     let desk = machine.start().expect("it starts");

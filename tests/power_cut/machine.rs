@@ -1,8 +1,8 @@
 //! A machine that can go down: a simulated disk, and the store as its only program. What must not live here: checks.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kinglet::clock::Clock;
 use kinglet::meters::METERS;
@@ -12,11 +12,15 @@ use kinglet::store::sqlite::fault_vfs::{Action, Cut, Disk};
 
 use crate::store_kit::{Desk, Dice, Factory, Setup, Sqlite, USERS, locked};
 
+type LastWords = Arc<Mutex<Vec<String>>>;
+
 pub struct Machine {
     pub disk: Arc<Disk>,
     pub setup: Setup,
     pub clock: Arc<Clock>,
     down: Arc<AtomicBool>,
+    /// What each program said at its end: a dying one may speak after the next one has started.
+    said: Mutex<Vec<LastWords>>,
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
@@ -45,6 +49,7 @@ impl Machine {
             setup: Setup::at(&path),
             clock: Arc::new(Clock::manual(1_700_000_000_000, seed)),
             down: Arc::default(),
+            said: Mutex::default(),
             path,
             _directory: directory,
         }
@@ -61,9 +66,18 @@ impl Machine {
     pub fn start(&self) -> Result<Desk, OpenError> {
         let setup = Setup {
             vfs: Some(self.disk.boot()),
+            fatal: Arc::default(),
             ..self.setup.clone()
         };
+        locked(&self.said).push(Arc::clone(&setup.fatal));
         Desk::open(&Sqlite, &setup, &self.clock)
+    }
+
+    /// Why the newest program gave up, if it did.
+    pub fn fatal(&self) -> Vec<String> {
+        locked(&self.said)
+            .last()
+            .map_or_else(Vec::new, |said| locked(said).clone())
     }
 
     /// From now on the machine goes down before the `n`-th operation.
@@ -97,8 +111,10 @@ impl Machine {
             }
         }
         drop(desk);
-        let said = std::mem::take(&mut *locked(&self.setup.fatal));
-        assert!(!said.iter().any(|why| why.contains("panic")), "{said:?}");
+        for said in locked(&self.said).iter() {
+            let said = locked(said).clone();
+            assert!(!said.iter().any(|why| why.contains("panic")), "{said:?}");
+        }
         assert_eq!(METERS.panics.load(Ordering::Relaxed), 0, "a reader panicked");
         self.down.store(false, Ordering::SeqCst);
     }

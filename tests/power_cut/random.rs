@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, PEOPLE};
 use crate::machine::{Machine, any_end};
 use crate::setting;
 use crate::store_kit::words::{group, send};
-use crate::store_kit::{Desk, Dice, actor, locked};
+use crate::store_kit::{Desk, Dice, actor};
 
 const CUTS: u64 = 300;
 /// Ends of one machine before a fresh one takes its place.
@@ -60,7 +60,8 @@ async fn prefill(ledger: &mut Ledger, desk: &Desk, dice: &mut Dice) {
     }
 }
 
-async fn world(seed: u64, ends: u64) {
+/// Gives how many changes were acknowledged.
+async fn world(seed: u64, ends: u64) -> usize {
     let _tell = Tell(seed);
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9));
     let machine = Machine::new(seed).await;
@@ -105,16 +106,20 @@ async fn world(seed: u64, ends: u64) {
     ledger
         .check(&desk, &format!("seed {seed}, after the retries"))
         .await;
-    assert!(locked(&machine.setup.fatal).is_empty());
+    assert_eq!(machine.fatal(), Vec::<String>::new());
+    ledger.acked.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_messages_survive_every_cut() {
     if let Some(seed) = setting("KINGLET_TEST_SEED") {
-        return world(seed, ENDS).await;
+        let _acknowledged = world(seed, ENDS).await;
+        return;
     }
     let cuts = setting("KINGLET_TEST_CUTS").unwrap_or(CUTS);
+    let mut acknowledged = 0;
     for seed in 0..cuts.div_ceil(ENDS) {
-        world(seed, ENDS.min(cuts - seed * ENDS)).await;
+        acknowledged += world(seed, ENDS.min(cuts - seed * ENDS)).await;
     }
+    println!("{cuts} ends, {acknowledged} acknowledged changes, none lost, none twice");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use kinglet::limits::WAL_PAGES;
 use kinglet::proto::{ConversationId, JoinRule};
 use kinglet::store::sqlite::fault_vfs::FileKind;
 
@@ -52,6 +53,13 @@ async fn bytes_written_per_message() {
             bytes(1),
             bytes(0) + bytes(1),
             syncs / commits
+        );
+        let log = std::fs::metadata(machine.setup.directory.join("kinglet.db-wal")).expect("there is one");
+        let most = u64::from(4 * WAL_PAGES) * 4096;
+        assert!(
+            log.len() < most,
+            "the write-ahead log starts again under load: {} bytes",
+            log.len()
         );
         assert!(bytes(0) > 100.0, "a message is at least its own body");
     }

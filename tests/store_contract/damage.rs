@@ -122,6 +122,18 @@ async fn a_sender_altered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_altered() {
+    noticed_at_start(|directory| sql(directory, "UPDATE conversation SET last_count = last_count - 1")).await;
+    noticed_at_start(|directory| {
+        sql(
+            directory,
+            "UPDATE log SET count = count - 1 WHERE pos = (SELECT max(pos) - 3 FROM log)",
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_database_put_back() {
     let (world, room) = told().await;
     let old = tempfile::tempdir().expect("a temporary directory");
@@ -181,6 +193,10 @@ async fn the_doctor_reads_what_is_folded() {
         "DELETE FROM client WHERE pos = 50",
         "UPDATE segment SET hash = zeroblob(32)",
         "DELETE FROM segment",
+        "UPDATE log SET count = count + 1 WHERE pos = 50",
+        "UPDATE member SET role = 2 WHERE user = 2",
+        "DELETE FROM member WHERE user = 2",
+        "UPDATE conversation SET title = 'another'",
     ] {
         noticed_by_the_doctor(statement).await;
     }

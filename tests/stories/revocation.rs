@@ -165,3 +165,19 @@ async fn delivery_checks_the_audience() {
         "not_found"
     );
 }
+
+/// TLS takes a record before the socket does, so the server waits for the flush instead of the write.
+#[tokio::test]
+async fn a_revoked_session_is_closed_within_a_second_while_a_flush_to_it_is_blocked() {
+    let (mut server, _) = crate::tls::trusted().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let mut at_anna = anna.live().await;
+    let group = at_anna.group(&[&ben], json!({})).await;
+    let live = ben.narrow().await;
+    for _ in 0..60 {
+        at_anna.say(&group, &"f".repeat(7_000)).await;
+    }
+    let other = ben.other_device().await;
+    revoke(&Act::KickDevice, &anna, &ben, &other).await;
+    assert!(live.is_cut_within(WITHIN).await, "still open after a second");
+}

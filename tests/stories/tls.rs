@@ -22,7 +22,7 @@ async fn free_port() -> u16 {
 }
 
 /// A server with TLS, and this client trusts it; gives the plain-http address, too.
-async fn trusted() -> (Server, String) {
+pub async fn trusted() -> (Server, String) {
     let plain = format!("127.0.0.1:{}", free_port().await);
     let server = Server::with(&[
         ("KINGLET_TLS_MODE", "local"),

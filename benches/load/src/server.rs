@@ -26,8 +26,8 @@ impl Setup {
     pub fn new(binary: &Path, directory: &Path, tls: bool) -> Result<Setup> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let settings = [
-            ("KINGLET_LIMITS_CONNECTIONS", "20000"),
-            ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "20000"),
+            ("KINGLET_LIMITS_CONNECTIONS", "15000"),
+            ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "15000"),
             ("KINGLET_LIMITS_MEMORY_MIB", "2048"),
             ("KINGLET_TLS_MODE", if tls { "local" } else { "off" }),
         ];
@@ -58,16 +58,24 @@ impl Setup {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    /// The claim code that the server printed at its start.
-    pub fn claim_code(&self) -> Result<String> {
-        let said = self.said();
+    /// The claim code that the server prints at its first start, soon after it listens.
+    pub async fn claim_code(&self) -> Result<String> {
         let is_code = |word: &&str| word.len() == 11 && word.as_bytes()[5] == b'-' && digits(word) == 10;
-        let found = said
-            .split(|c: char| c != '-' && !c.is_ascii_digit())
-            .find(is_code);
-        found
-            .map(str::to_owned)
-            .with_context(|| format!("no claim code in what the server said:\n{said}"))
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let said = self.said();
+            let found = said
+                .split(|c: char| c != '-' && !c.is_ascii_digit())
+                .find(is_code);
+            if let Some(code) = found {
+                return Ok(code.to_owned());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "no claim code in what the server said:\n{said}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Starts it and waits until it listens.

@@ -1,6 +1,8 @@
 //! The checkpointer: moves the write-ahead log into the database, off the commit path. What must not live here: writes.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rusqlite::Connection;
@@ -26,35 +28,73 @@ pub fn wal_pages() -> u32 {
     WAL_PAGES.get()
 }
 
-/// The writer's way to say that it is time.
+/// How far the present checkpoint is. One that runs beside the writer moves nearly everything, but a busy writer has always
+/// added something by its end, and only a log that is moved wholly starts again from its beginning. So the writer moves the
+/// last bit itself; without that the log would grow, and tiny checkpoints would follow each commit and wear the card.
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const NEARLY: u8 = 2;
+
+/// The writer's side of it.
 pub struct Checkpointer {
     nudges: SyncSender<()>,
+    state: Arc<AtomicU8>,
+}
+
+/// The checkpointer's side of it.
+pub struct Nudges {
+    receiver: Receiver<()>,
+    state: Arc<AtomicU8>,
 }
 
 impl Checkpointer {
-    pub fn new() -> (Checkpointer, Receiver<()>) {
+    pub fn new() -> (Checkpointer, Nudges) {
         let (nudges, receiver) = sync_channel(1);
-        (Checkpointer { nudges }, receiver)
+        let state = Arc::new(AtomicU8::new(IDLE));
+        let own = Arc::clone(&state);
+        (Checkpointer { nudges, state }, Nudges { receiver, state: own })
     }
 
-    pub fn nudge(&self) {
-        // One nudge waiting is enough.
-        let _ = self.nudges.try_send(());
+    /// Called by the writer after each commit, with its own connection.
+    pub fn after_commit(&self, connection: &Connection, long: bool) {
+        match self.state.load(Ordering::Acquire) {
+            IDLE if long => {
+                self.state.store(RUNNING, Ordering::Release);
+                // There is room: it is taken out before the state is anything but RUNNING.
+                let _ = self.nudges.try_send(());
+            }
+            NEARLY => {
+                if long {
+                    passive(connection);
+                }
+                self.state.store(IDLE, Ordering::Release);
+            }
+            _ => {}
+        }
     }
 }
 
 /// Runs until the last `Checkpointer` is gone. PASSIVE never makes the writer wait.
-pub fn run(connection: &Connection, nudges: &Receiver<()>) {
-    while nudges.recv().is_ok() {
-        let begun = monotonic();
-        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0)) {
-            Ok(_) => {
-                add(&METERS.checkpoints, 1);
-                METERS.checkpoint_seconds.observe_time(begun.elapsed());
-            }
-            Err(error) => {
-                log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds")
-            }
+pub fn run(connection: &Connection, nudges: &Nudges) {
+    while nudges.receiver.recv().is_ok() {
+        let moved = passive(connection);
+        nudges
+            .state
+            .store(if moved { NEARLY } else { IDLE }, Ordering::Release);
+    }
+}
+
+fn passive(connection: &Connection) -> bool {
+    let begun = monotonic();
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0)) {
+        Ok(_) => {
+            add(&METERS.checkpoints, 1);
+            METERS.checkpoint_seconds.observe_time(begun.elapsed());
+            true
+        }
+        Err(error) => {
+            log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds");
+            false
         }
     }
 }

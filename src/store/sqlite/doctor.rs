@@ -1,5 +1,6 @@
 //! The whole log checked, row by row: what `kinglet doctor` runs. What must not live here: repairs that hide a loss.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -7,9 +8,10 @@ use rusqlite::Connection;
 use super::heads;
 use super::open::{self, DATABASE, HEADS, OpenError};
 use super::rows::{COLUMNS, Hash, Row, unpack_positions};
-use super::{find, int};
+use super::{find, int, rosters};
 use crate::clock::Clock;
-use crate::proto::{ConversationId, Seq};
+use crate::core::roster::Roster;
+use crate::proto::{ConversationId, ConversationKind, Seq, UserId};
 
 /// What the doctor found.
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
     let mut report = Report::default();
     structure(&connection, &mut report).map_err(sql)?;
     chains(&connection, &mut report).map_err(sql)?;
+    people(&connection, &mut report).map_err(sql)?;
     let (recent, damage) = open::rebuild(&connection).map_err(sql)?;
     report.damage.extend(damage);
     clients(&connection, recent.folded, &mut report).map_err(sql)?;
@@ -96,6 +99,7 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
     let name = ConversationId(conversation);
     let mut expected: Seq = 1;
     let mut hash: Hash = [0; 32];
+    let mut count = 0;
     let mut segments = connection.prepare_cached(
         "SELECT first, last, hash, positions FROM segment WHERE conversation = ?1 ORDER BY first",
     )?;
@@ -115,7 +119,15 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
         for pos in positions {
             match find::row_at(connection, pos)? {
                 Some(row) if row.conversation == conversation && row.seq == expected => {
-                    hash = row.link(&hash)
+                    hash = row.link(&hash);
+                    count += u64::from(row.is_message());
+                    if row.count != count {
+                        report.damage.push(format!(
+                            "conversation {name}: seq {expected} counts {} messages, there are {count}",
+                            row.count
+                        ));
+                        count = row.count;
+                    }
                 }
                 _ => report.damage.push(format!(
                     "conversation {name}: seq {expected} is not where the index says"
@@ -132,12 +144,52 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
         }
     }
     let folded = find::folded_state(connection, conversation)?;
-    if folded
-        .is_some_and(|(standing, end)| standing.last_seq + 1 != expected || (expected > 1 && end != hash))
-    {
+    if folded.is_some_and(|(standing, end)| {
+        let same = standing.last_seq + 1 == expected && standing.last_count == count;
+        !same || (expected > 1 && end != hash)
+    }) {
         report.damage.push(format!(
             "conversation {name}: its recorded end is not the index's"
         ));
+    }
+    Ok(())
+}
+
+/// Every conversation's people and settings must be what its events add up to.
+fn people(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let mut told: HashMap<u64, Roster> = HashMap::new();
+    let mut rows = connection.prepare(&format!("SELECT {COLUMNS} FROM log ORDER BY pos"))?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = Row::read(row)?;
+        if row.is_message() || row.is_edit() {
+            continue;
+        }
+        let event = row.event();
+        if Roster::is_changed_by(&event.what) {
+            let roster = told
+                .entry(row.conversation)
+                .or_insert_with(|| Roster::new(event.conversation, ConversationKind::Group));
+            roster.fold(event.seq, event.by, &event.what);
+        }
+    }
+    let mut conversations = connection.prepare("SELECT id, one, other FROM conversation ORDER BY id")?;
+    let mut rows = conversations.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get::<_, i64>(0)?.cast_unsigned();
+        let pair = (row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?);
+        let user = |number: i64| UserId(number.cast_unsigned());
+        let expected = match pair {
+            // No event founds a direct conversation.
+            (Some(one), Some(other)) => Some(Roster::direct(ConversationId(id), user(one), user(other))),
+            _ => told.remove(&id),
+        };
+        if rosters::load(connection, id)? != expected {
+            report.damage.push(format!(
+                "conversation {}: its people or settings are not what its events say",
+                ConversationId(id)
+            ));
+        }
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>
         ..Recent::default()
     };
     let mut damage = Vec::new();
-    let mut ends: HashMap<u64, (u64, Hash)> = HashMap::new();
+    let mut ends: HashMap<u64, (u64, u64, Hash)> = HashMap::new();
     let mut rows = connection.prepare(&format!("SELECT {COLUMNS} FROM log WHERE pos > ?1 ORDER BY pos"))?;
     let mut rows = rows.query([int(folded)])?;
     while let Some(row) = rows.next()? {
@@ -145,17 +145,25 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>
         if row.pos != recent.head + 1 {
             damage.push(format!("place {} of the log is missing", recent.head + 1));
         }
-        let (seq, hash) = match ends.get(&row.conversation) {
+        let (seq, count, hash) = match ends.get(&row.conversation) {
             Some(end) => *end,
             None => find::folded_state(connection, row.conversation)?
-                .map_or((0, [0; 32]), |(standing, hash)| (standing.last_seq, hash)),
+                .map_or((0, 0, [0; 32]), |(standing, hash)| {
+                    (standing.last_seq, standing.last_count, hash)
+                }),
         };
         if row.seq != seq + 1 {
             damage.push(format!("seq {} follows seq {seq} in a conversation", row.seq));
             continue;
         }
+        if row.count != count + u64::from(row.is_message()) {
+            damage.push(format!(
+                "an event counts {} messages after one that counted {count}",
+                row.count
+            ));
+        }
         let hash = row.link(&hash);
-        ends.insert(row.conversation, (row.seq, hash));
+        ends.insert(row.conversation, (row.seq, row.count, hash));
         recent.add(&row, hash);
     }
     Ok((recent, damage))

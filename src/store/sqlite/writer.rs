@@ -308,9 +308,8 @@ impl Writer {
         }
         let pages = super::checkpoint::wal_pages();
         METERS.wal_bytes.store(u64::from(pages) * 4096, Ordering::Relaxed);
-        if pages >= limits::WAL_PAGES {
-            self.shared.checkpointer.nudge();
-        }
+        let long = pages >= limits::WAL_PAGES;
+        self.shared.checkpointer.after_commit(&self.connection, long);
         Ok(())
     }
 

@@ -22,10 +22,13 @@ const AHEAD: usize = 65_536;
 /// Messages of one person in one life; the server's rate limit allows that many at once.
 const MESSAGES: usize = 150;
 
+/// Who heard it, and the frame; no frame when the connection ended.
+type Heard = (usize, Option<Value>);
+
 /// Everybody's connections, and what came over them in the order it came.
 struct Room {
     lives: Vec<Arc<Live>>,
-    heard: mpsc::Receiver<(usize, Option<Value>)>,
+    heard: mpsc::Receiver<Heard>,
     readings: Vec<Reading>,
     present: usize,
     next_id: u64,
@@ -53,11 +56,10 @@ impl Room {
                     .read(frames, |text| {
                         let frame =
                             serde_json::from_slice(text).unwrap_or_else(|_| json!({ "unreadable": true }));
-                        tell.try_send((number, Some(frame)))
-                            .expect("the room is wide enough");
+                        put(&tell, (number, Some(frame)));
                     })
                     .await;
-                tell.try_send((number, None)).expect("the room is wide enough");
+                put(&tell, (number, None));
             });
         }
         Ok(Room {
@@ -113,6 +115,13 @@ impl Room {
             memory.seen(person, &mut self.readings[person], shown(&frame)?)?;
             return Ok(None);
         }
+        if frame["type"] == "behind" {
+            // Legal: it was told to pull pages instead.
+            memory.note(&format!("BEHIND {person}"))?;
+            memory.outcome.behind += 1;
+            self.readings[person] = Reading::default();
+            return Ok(None);
+        }
         let Some(id) = frame["re"].as_u64() else {
             return Ok(None);
         };
@@ -157,11 +166,17 @@ impl Room {
         Ok(Some((by, client)))
     }
 
-    async fn next(&mut self) -> Result<(usize, Option<Value>)> {
+    async fn next(&mut self) -> Result<Heard> {
         let heard = tokio::time::timeout(PATIENCE, self.heard.recv())
             .await
             .context("no answer in 20 s")?;
         heard.context("all connections are gone")
+    }
+}
+
+fn put(tell: &mpsc::Sender<Heard>, heard: Heard) {
+    if let Err(mpsc::error::TrySendError::Full(_)) = tell.try_send(heard) {
+        panic!("the checker is {AHEAD} frames behind, and would miss one");
     }
 }
 
@@ -239,7 +254,8 @@ async fn remember(room: &mut Room, memory: &mut Memory) -> Result<()> {
             for event in events {
                 memory.found(shown(event)?);
             }
-            if page["more"] != true || !memory.outcome.is_clean() {
+            // A page that brings nothing on would come for ever.
+            if page["more"] != true || memory.found_up_to(&conversation) == after {
                 break;
             }
         }

@@ -61,6 +61,8 @@ pub struct Outcome {
     pub stored_unacked: usize,
     pub retried: usize,
     pub events: usize,
+    /// Readers that were told to pull pages instead.
+    pub behind: usize,
     pub lost: usize,
     pub doubled: usize,
     pub reordered: usize,
@@ -129,7 +131,7 @@ async fn settle(setup: &Setup) -> Result<(Vec<Person>, String)> {
             token: field("token")?,
         })
     };
-    let code = setup.claim_code()?;
+    let code = setup.claim_code().await?;
     let claim = json!({ "code": code, "name": "person0", "password": password, "device": device() });
     let mut people = vec![person(
         &http::post(setup.place, "/api/v1/claim", "", &claim).await?,
@@ -173,6 +175,7 @@ pub async fn run(args: &Args) -> Result<()> {
         ("stored unacked", json!(outcome.stored_unacked)),
         ("retried", json!(outcome.retried)),
         ("events seen", json!(outcome.events)),
+        ("told behind", json!(outcome.behind)),
         ("lost", json!(outcome.lost)),
         ("doubled", json!(outcome.doubled)),
         ("reordered", json!(outcome.reordered)),
@@ -189,7 +192,7 @@ pub async fn run(args: &Args) -> Result<()> {
     report::print(args.switch("json"), "Killed and started again", &notes, &[row]);
     if !outcome.is_clean() {
         if args.switch("keep") {
-            println!("kept: {}", scratch.keep().display());
+            eprintln!("kept: {}", scratch.keep().display());
         }
         bail!("the server broke its promise");
     }
