@@ -156,7 +156,8 @@ pub const ARGON2_KIB: usize = 19 * 1024;
 pub const ARGON2_AT_ONCE: usize = 2;
 pub const ARGON2_WAITING: usize = 64;
 
-/// The kernel's buffers of one socket, in bytes: what we ask for with `SO_SNDBUF` and `SO_RCVBUF`.
+/// The kernel's buffers of one socket, in bytes: what we ask for with `SO_SNDBUF`, and with `TCP_WINDOW_CLAMP` for what
+/// comes in.
 pub const SOCKET_SEND: usize = 64 * 1024;
 pub const SOCKET_RECEIVE: usize = 32 * 1024;
 /// Pools shared by all connections: leftover frames, outgoing bytes, TLS records, store pages.

@@ -58,14 +58,14 @@ impl Conn {
     }
 }
 
-/// Caps the kernel's buffers of all sockets that a listener accepts, since they are charged to us. It is done before the
-/// handshake: a receive buffer that shrinks after it has promised more than fits, and the kernel then drops the other end's
-/// acknowledgements along with the data. A connection with much under way both ways would stand still for ever.
+/// Caps the kernel's buffers of all sockets that a listener accepts, since they are charged to us. What comes in is capped
+/// by its window, not by a fixed receive buffer: small frames fill such a buffer with the kernel's own overhead, it drops
+/// what it had promised to take, and with that data the other end's acknowledgements. A connection with much under way in
+/// both directions would then stand still for ever.
 pub fn cap<L: std::os::fd::AsFd>(listener: &L) {
-    let socket = socket2::SockRef::from(listener);
     // The kernel doubles what it is asked for. A failure leaves its default, which only costs memory.
-    let _ = socket.set_send_buffer_size(limits::SOCKET_SEND / 2);
-    let _ = socket.set_recv_buffer_size(limits::SOCKET_RECEIVE / 2);
+    let _ = socket2::SockRef::from(listener).set_send_buffer_size(limits::SOCKET_SEND / 2);
+    let _ = super::socket::clamp_window(listener, limits::SOCKET_RECEIVE);
 }
 
 /// Makes a fresh socket ready to talk.

@@ -157,6 +157,10 @@ impl Live {
         let Some(roster) = &inner.roster else {
             return Walk::Done;
         };
+        // At its target a walk is over, also where the tail begins beyond it.
+        if after >= target {
+            return Walk::Done;
+        }
         if after < inner.base && after < self.last() {
             return Walk::Older(Arc::clone(roster));
         }

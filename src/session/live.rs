@@ -45,7 +45,7 @@ pub struct Signed {
 }
 
 /// What only the store can answer; no further request is read until it is done.
-pub struct Slow(SlowKind);
+pub struct Slow(Box<SlowKind>);
 
 enum SlowKind {
     Ask(RequestId, Change),
@@ -219,7 +219,7 @@ impl Session {
         }
         match Change::try_from_command(request.command) {
             Ok(change) => self.submit(request.id, change, put),
-            Err(question) => Some(Slow(SlowKind::Question(request.id, question))),
+            Err(question) => Some(Slow(Box::new(SlowKind::Question(request.id, question)))),
         }
     }
 
@@ -231,7 +231,7 @@ impl Session {
                 self.wait_for(slot, id);
                 None
             }
-            Ok(Submitted::Ask(change)) => Some(Slow(SlowKind::Ask(id, change))),
+            Ok(Submitted::Ask(change)) => Some(Slow(Box::new(SlowKind::Ask(id, change)))),
             Err(refusal) => {
                 self.refuse(Some(id), refusal, put);
                 None
@@ -246,7 +246,7 @@ impl Session {
 
     /// Answers what `receive` gave back.
     pub async fn answer(&mut self, slow: Slow, put: &mut (dyn FnMut(&[u8]) + Send)) {
-        match slow.0 {
+        match *slow.0 {
             SlowKind::Ask(id, change) => {
                 let slot = self.next_slot;
                 let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;

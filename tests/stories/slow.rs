@@ -46,7 +46,7 @@ async fn readers_that_stop_reading_cost_a_place_each_and_get_everything_in_the_e
         while got.len() < MESSAGES {
             match live.came().await {
                 Came::Frame(frame) if frame["type"] == "event" => got.push(frame),
-                Came::Frame(frame) => assert!(frame["type"] == "position", "{frame}"),
+                Came::Frame(frame) => assert!(frame["type"] == "position", "after {:?}: {frame}", seqs(&got)),
                 Came::End(code) => panic!("a slow reader was cut off: {code:?}"),
             }
         }
