@@ -14,9 +14,19 @@ pub fn clamp_window(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as `socket` is borrowed, and the kernel reads one int from `value`, which
     // lives until the call is over.
     let done = unsafe {
-        libc::setsockopt(socket.as_fd().as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP, pointer, size)
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_WINDOW_CLAMP,
+            pointer,
+            size,
+        )
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(test)]

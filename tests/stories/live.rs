@@ -276,7 +276,9 @@ impl Live {
             }
         };
         // A notice now and then must not make the waiting endless.
-        tokio::time::timeout(PATIENCE, search).await.expect("what is waited for comes")
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .expect("what is waited for comes")
     }
 
     /// The next event.
@@ -328,6 +330,16 @@ impl Live {
                 Came::Frame(frame) => self.inbox.push_back(frame),
             }
         }
+    }
+
+    /// Whether a frame comes in time; it is kept.
+    pub async fn hears_within(&mut self, patience: Duration) -> bool {
+        match self.came_within(patience).await {
+            Some(Came::Frame(frame)) => self.inbox.push_back(frame),
+            Some(Came::End(code)) => panic!("the connection of {} ended: {code:?}", self.who.name),
+            None => return false,
+        }
+        true
     }
 
     /// What was kept and not asked for.
