@@ -68,6 +68,8 @@ pub const NOTICE_MEMBERS: usize = 256;
 pub const WRITE_TIME: Duration = Duration::from_secs(60);
 /// A ping goes out after this silence, and the connection ends after twice as much.
 pub const PING_EVERY: Duration = Duration::from_secs(30);
+/// Events in one answer to a long poll; who is owed more is told to pull pages.
+pub const POLL_BYTES: usize = 512 * 1024;
 /// The longest wait of a long poll.
 pub const POLL_WAIT: Duration = Duration::from_secs(25);
 /// A revoked session is closed within this time.
@@ -94,6 +96,9 @@ pub const BANS: usize = 1_000;
 pub const REQUESTS: usize = 200;
 /// Departures a roster remembers: the one who left still sees it, and sees their old time again once back.
 pub const DEPARTURES: usize = 1_000;
+/// Earlier memberships a roster remembers, of one user and of all: who comes and goes more often loses sight of the oldest.
+pub const RETURNS_PER_USER: usize = 16;
+pub const RETURNS: usize = 2_000;
 /// A title, a name, an emoji, a body in bytes.
 pub const TITLE_BYTES: usize = 128;
 pub const EMOJI_BYTES: usize = 32;

@@ -34,6 +34,7 @@ use self::failure::{Failure, Outcome};
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
+    process::use_small_pages();
     let cli = Cli::parse();
     let done = match cli.action() {
         Command::Serve => serve::serve(&cli),

@@ -1,8 +1,16 @@
-//! What the process asks of the kernel about itself: the file mode mask and the number of descriptors.
+//! What the process asks of the kernel about itself: the file mode mask, the number of descriptors, the size of
+//! pages.
 //! What must not live here: any other system call; what std offers needs no file like this.
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+
+/// Small allocations spread over an arena must not be rounded up to two megabytes each: at rest that was half of all
+/// memory, and a small board has none to give.
+pub fn use_small_pages() {
+    // A kernel without huge pages refuses, and has none to turn off.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
 
 /// From now on new files and sockets are the server's user's alone.
 pub fn keep_files_private() {

@@ -235,8 +235,16 @@ impl Roster {
             }
             What::Dissolved {} => {
                 self.dissolved = true;
-                let users: Vec<UserId> = self.members.iter().map(|member| member.user).collect();
-                users.into_iter().for_each(|user| self.depart(user, seq));
+                // All at once: one by one each would move those behind, and a channel has thousands.
+                let gone = std::mem::take(&mut self.members)
+                    .into_iter()
+                    .map(|member| Interval {
+                        user: member.user,
+                        from: member.from(),
+                        to: seq,
+                    });
+                self.departed.extend(gone);
+                self.muted.clear();
                 self.requests.clear();
             }
         }
@@ -249,9 +257,23 @@ impl Roster {
         }
         if let Some(at) = self.departed.iter().position(|gone| gone.user == user) {
             self.earlier.push(self.departed.remove(at));
+            self.forget_returns(user);
         }
         let from = if self.history { 1 } else { seq };
         self.put(Member::new(user, Role::Member, from));
+    }
+
+    /// Keeps the memory of those who come and go bounded: the oldest time is forgotten first.
+    fn forget_returns(&mut self, user: UserId) {
+        let own = self.earlier.iter().filter(|past| past.user == user).count();
+        let oldest = if own > limits::RETURNS_PER_USER {
+            self.earlier.iter().position(|past| past.user == user)
+        } else {
+            (self.earlier.len() > limits::RETURNS).then_some(0)
+        };
+        if let Some(oldest) = oldest {
+            self.earlier.remove(oldest);
+        }
     }
 
     fn depart(&mut self, user: UserId, seq: Seq) {
@@ -276,5 +298,53 @@ impl Roster {
         if let Some(member) = self.member(user).copied() {
             self.put(Member::new(user, role, member.from()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(user: UserId) -> What {
+        What::Joined { users: vec![user] }
+    }
+
+    #[test]
+    fn one_who_comes_and_goes_costs_a_bounded_memory_and_others_nothing() {
+        let mut roster = Roster::new(ConversationId(1), ConversationKind::Group);
+        roster.put(Member::new(UserId(1), Role::Owner, 1));
+        let (restless, other) = (UserId(2), UserId(3));
+        roster.fold(2, other, &joined(other));
+        roster.fold(3, other, &What::Left {});
+        roster.fold(4, other, &joined(other));
+        for round in 0..5_000 {
+            roster.fold(5 + 2 * round, restless, &joined(restless));
+            roster.fold(6 + 2 * round, restless, &What::Left {});
+        }
+        let of = |user| {
+            roster
+                .earlier
+                .iter()
+                .filter(move |past| past.user == user)
+                .count()
+        };
+        assert_eq!(of(restless), limits::RETURNS_PER_USER);
+        assert_eq!(of(other), 1);
+    }
+
+    #[test]
+    fn all_members_of_a_dissolved_channel_depart_at_once() {
+        let mut roster = Roster::new(ConversationId(1), ConversationKind::Channel);
+        for user in 1..=3 {
+            roster.put(Member::new(UserId(user), Role::Member, user));
+        }
+        roster.fold(9, UserId(1), &What::Dissolved {});
+        let gone = |user| Interval {
+            user: UserId(user),
+            from: user,
+            to: 9,
+        };
+        assert_eq!(roster.departed, [gone(1), gone(2), gone(3)]);
+        assert!(roster.members().is_empty() && roster.dissolved);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -180,34 +180,89 @@ pub async fn accept(
 /// Serves HTTP on a connection. A WebSocket leaves it and goes on in a task of its own.
 async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let router = context.router.clone();
+    let work = Arc::new(Work::default());
+    let at_work = Arc::clone(&work);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request.map(Body::new))
+        let busy = Busy::new(&at_work);
+        let answering = router.clone().oneshot(request.map(Body::new));
+        async move {
+            let answer = answering.await;
+            drop(busy);
+            answer
+        }
     });
     // Which HTTP it is was agreed in the handshake. To guess it from the first bytes would mean to wait for them, and
     // whoever sends none would keep a seat for ever.
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
-    if conn.speaks_http2() {
-        let mut server = http2::Builder::new(TokioExecutor::new());
-        server
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(limits::HTTP_BODY as u32)
-            .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
-            .max_send_buf_size(limits::SOCKET_SEND)
-            .max_concurrent_streams(16)
-            .max_header_list_size(limits::HEAD_BYTES as u32)
-            .keep_alive_interval(limits::PING_EVERY)
-            .keep_alive_timeout(limits::SIGN_IN_TIME);
-        let _ = server.serve_connection(TokioIo::new(conn), service).await;
-    } else {
-        let mut server = http1::Builder::new();
-        server
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::SIGN_IN_TIME)
-            .max_buf_size(limits::HEAD_BYTES)
-            .max_headers(limits::HEADERS);
-        let serving = server.serve_connection(TokioIo::new(conn), service);
-        let _ = serving.with_upgrades().await;
+    let serving = async {
+        if conn.speaks_http2() {
+            let mut server = http2::Builder::new(TokioExecutor::new());
+            server
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(limits::HTTP_BODY as u32)
+                .initial_connection_window_size(2 * limits::HTTP_BODY as u32)
+                .max_send_buf_size(limits::SOCKET_SEND)
+                .max_concurrent_streams(16)
+                .max_header_list_size(limits::HEAD_BYTES as u32)
+                .keep_alive_interval(limits::PING_EVERY)
+                .keep_alive_timeout(limits::SIGN_IN_TIME);
+            let _ = server.serve_connection(TokioIo::new(conn), service).await;
+        } else {
+            let mut server = http1::Builder::new();
+            server
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits::SIGN_IN_TIME)
+                .max_buf_size(limits::HEAD_BYTES)
+                .max_headers(limits::HEADERS);
+            let serving = server.serve_connection(TokioIo::new(conn), service);
+            let _ = serving.with_upgrades().await;
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = work.rests() => {}
+    }
+}
+
+/// The requests that a connection is about. HTTP's own timers leave gaps: none of them runs while an HTTP/2 client
+/// says nothing, or while the other end does not take what it asked for.
+#[derive(Default)]
+struct Work {
+    at_once: AtomicU32,
+    begun: AtomicU32,
+}
+
+/// One request under way.
+struct Busy(Arc<Work>);
+
+impl Busy {
+    fn new(work: &Arc<Work>) -> Busy {
+        work.at_once.fetch_add(1, Ordering::AcqRel);
+        work.begun.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(work))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.at_once.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Work {
+    /// Ends when no request was under way, and none came, for a while: the first must come sooner.
+    async fn rests(&self) {
+        tokio::time::sleep(limits::SIGN_IN_TIME).await;
+        let mut seen = 0;
+        loop {
+            let begun = self.begun.load(Ordering::Acquire);
+            if begun == seen && self.at_once.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            seen = begun;
+            tokio::time::sleep(limits::HTTP_TIME).await;
+        }
     }
 }
 
@@ -239,4 +294,38 @@ async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
     let mut unread = [0; 1024];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// Neither silence nor the beginning of a version's first line keeps a seat.
+    #[tokio::test]
+    async fn a_connection_that_asks_nothing_loses_its_seat() {
+        let gate = Gate::new(&Limits::default());
+        let context = Arc::new(Context {
+            gate: Arc::clone(&gate),
+            router: Router::new(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (_stop, stopped) = watch::channel(false);
+        tokio::spawn(accept(listener, None, context, stopped));
+        let mut streams = Vec::new();
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            stream.write_all(said).await.expect("written");
+            streams.push((said, stream));
+        }
+        for (said, mut stream) in streams {
+            let mut rest = Vec::new();
+            let patience = limits::SIGN_IN_TIME + Duration::from_secs(5);
+            let ended = tokio::time::timeout(patience, stream.read_to_end(&mut rest)).await;
+            assert!(ended.is_ok(), "still open after {said:?}");
+        }
+        assert_eq!(gate.seats.lock().total, 0);
+    }
 }

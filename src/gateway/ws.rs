@@ -131,20 +131,27 @@ fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
     Flow::Stop
 }
 
-/// Serves a signed-in socket until it ends. Its future is what an idle connection costs, so whatever needs room while it
-/// runs is boxed.
-async fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) {
-    let end = loop {
-        if let Err(end) = turn(&mut socket, &mut session, &mut out).await {
-            break end;
-        }
-    };
-    // A server that stops waits for its sessions to say goodbye; all others are out of the hub before they do.
+/// Serves a signed-in socket until it ends. Its future is what an idle connection costs: what needs room while it runs is
+/// boxed, and the block uses its captures in place, where an `async fn` would keep each parameter twice.
+#[allow(clippy::manual_async_fn)] // see above
+fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) -> impl Future<Output = ()> + Send {
+    async move {
+        let end = loop {
+            if let Err(end) = turn(&mut socket, &mut session, &mut out).await {
+                break end;
+            }
+        };
+        Box::pin(leave(socket, session, end)).await;
+    }
+}
+
+/// A server that stops waits for its sessions to say goodbye; all others are out of the hub before they do.
+async fn leave(socket: Socket, session: Session, end: End) {
     let leaving = (end == STOPPING).then_some(session);
     match end {
         End::Gone => {}
         End::Cut => socket.conn.discard_unsent(),
-        End::Code(..) => Box::pin(socket.close(None, end)).await,
+        End::Code(..) => socket.close(None, end).await,
     }
     drop(leaving);
 }
@@ -165,9 +172,15 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
                 frame::push_text(out, payload);
                 true
             };
-            Box::pin(session.page(ask, &mut put))
-                .await
-                .map_err(|_| End::Code(1011, "internal"))?;
+            match Box::pin(session.page(ask, &mut put)).await {
+                Ok(()) => {}
+                // Too many read the store just now: this reader stays where it is until it is rung again.
+                Err(refusal) if refusal.code == Code::Busy => {
+                    socket.write(out, Some(session)).await?;
+                    break;
+                }
+                Err(_) => return Err(End::Code(1011, "internal")),
+            }
         } else if matches!(writing, Writing::Idle) && out.is_empty() {
             break;
         }
@@ -420,5 +433,24 @@ fn to_session(text: &str, session: &mut Session, out: &mut Vec<u8>, slow: &mut O
         Flow::Stop
     } else {
         Flow::Continue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the compiler made of an async function's state.
+    fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_stays_small() {
+        let (serving, session, socket) = (size(serve), size_of::<Session>(), size_of::<Socket>());
+        assert!(
+            serving <= 600,
+            "serve {serving}, session {session}, socket {socket}"
+        );
     }
 }

@@ -45,6 +45,7 @@ pub struct Bell {
     waker: AtomicWaker,
     flags: AtomicU8,
     per_user: u16,
+    quiet: bool,
 }
 
 /// What a wake-up was about, beside the hint.
@@ -65,7 +66,18 @@ impl Bell {
             waker: AtomicWaker::new(),
             flags: AtomicU8::new(0),
             per_user: u16::try_from(per_user).unwrap_or(u16::MAX),
+            quiet: false,
         }
+    }
+
+    /// A bell that comes and goes without anybody being told: a poll's.
+    #[must_use]
+    pub fn quiet(self) -> Bell {
+        Bell { quiet: true, ..self }
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     #[must_use]

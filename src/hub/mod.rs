@@ -76,41 +76,48 @@ impl Hub {
     }
 
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
-    /// Says whether it is the user's first.
+    /// Says whether it is the user's first that others are told of.
     pub fn attach(&self, bell: &Arc<Bell>) -> Result<bool, TooMany> {
         let mut maps = self.maps.write();
         let online = maps.users.entry(bell.user()).or_default();
         if online.bells.len() >= bell.per_user() {
             return Err(TooMany);
         }
+        let is_first = !bell.is_quiet() && online.bells.iter().all(|other| other.is_quiet());
         online.bells.push(Arc::clone(bell));
-        Ok(online.bells.len() == 1)
+        Ok(is_first)
     }
 
     /// Takes a session out; the last one of a user takes the user's conversations with it.
     pub fn detach(&self, bell: &Arc<Bell>) {
+        let is_last;
         let left = {
             let mut maps = self.maps.write();
             let Some(online) = maps.users.get_mut(&bell.user()) else {
                 return;
             };
             online.bells.retain(|other| !Arc::ptr_eq(other, bell));
+            is_last = !bell.is_quiet() && online.bells.iter().all(|other| other.is_quiet());
             if !online.bells.is_empty() {
-                return;
-            }
-            let online = maps.users.remove(&bell.user()).expect("it was there a line ago");
-            let mut left = Vec::new();
-            for id in online.conversations {
-                if let Some(live) = maps.conversations.get(&id) {
-                    if live.release() {
-                        maps.conversations.remove(&id);
-                    } else {
-                        left.push(id);
+                online.conversations.clone()
+            } else {
+                let online = maps.users.remove(&bell.user()).expect("it was there a line ago");
+                let mut left = Vec::new();
+                for id in online.conversations {
+                    if let Some(live) = maps.conversations.get(&id) {
+                        if live.release() {
+                            maps.conversations.remove(&id);
+                        } else {
+                            left.push(id);
+                        }
                     }
                 }
+                left
             }
-            left
         };
+        if !is_last {
+            return;
+        }
         let notice = Notice::Presence {
             user: bell.user(),
             online: false,
@@ -319,3 +326,37 @@ impl Hub {
 /// The user has as many sessions as one may have.
 #[derive(Debug)]
 pub struct TooMany;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_comes_and_goes_unheard_and_hides_no_session() {
+        let (hub, room) = (Hub::new(0), ConversationId(5));
+        let (peer, one) = (UserId(1), UserId(2));
+        let listener = Arc::new(Bell::new(peer, 1, 4));
+        listener.set_presence(true);
+        hub.attach(&listener).expect("there is room");
+        hub.open(peer, &[room]);
+        hub.fill(Arc::new(Roster::direct(room, peer, one)), 0);
+        let poll = Arc::new(Bell::new(one, 2, 4).quiet());
+        let session = Arc::new(Bell::new(one, 3, 4));
+        assert!(!hub.attach(&poll).expect("there is room"), "a poll was told");
+        hub.open(one, &[room]);
+        hub.detach(&poll);
+        assert_eq!(listener.take_hint(), Hint::Nothing, "a poll's end was told");
+        hub.attach(&poll).expect("there is room");
+        assert!(
+            hub.attach(&session).expect("there is room"),
+            "a session was not told"
+        );
+        hub.open(one, &[room]);
+        hub.detach(&session);
+        assert_eq!(
+            listener.take_hint(),
+            Hint::One(room),
+            "a session's end was not told"
+        );
+    }
+}

@@ -45,7 +45,7 @@ pub struct Signed {
 }
 
 /// What only the store can answer; no further request is read until it is done.
-pub struct Slow(SlowKind);
+pub struct Slow(Box<SlowKind>);
 
 enum SlowKind {
     Ask(RequestId, Change),
@@ -135,6 +135,7 @@ impl Session {
         self.desk.bell.hint_many();
         match Position::start(resume, head) {
             Start::Walk(from) => {
+                open_gone(&self.services, self.who.user, from.log).await?;
                 self.deliver.position = from.log.min(rung);
                 self.accounts = from.accounts;
                 self.told = self.deliver.position;
@@ -218,7 +219,7 @@ impl Session {
         }
         match Change::try_from_command(request.command) {
             Ok(change) => self.submit(request.id, change, put),
-            Err(question) => Some(Slow(SlowKind::Question(request.id, question))),
+            Err(question) => Some(Slow(Box::new(SlowKind::Question(request.id, question)))),
         }
     }
 
@@ -230,7 +231,7 @@ impl Session {
                 self.wait_for(slot, id);
                 None
             }
-            Ok(Submitted::Ask(change)) => Some(Slow(SlowKind::Ask(id, change))),
+            Ok(Submitted::Ask(change)) => Some(Slow(Box::new(SlowKind::Ask(id, change)))),
             Err(refusal) => {
                 self.refuse(Some(id), refusal, put);
                 None
@@ -245,7 +246,7 @@ impl Session {
 
     /// Answers what `receive` gave back.
     pub async fn answer(&mut self, slow: Slow, put: &mut (dyn FnMut(&[u8]) + Send)) {
-        match slow.0 {
+        match *slow.0 {
             SlowKind::Ask(id, change) => {
                 let slot = self.next_slot;
                 let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;
@@ -261,7 +262,8 @@ impl Session {
                 }
                 match answer::answer(&self.services, &self.who, question).await {
                     Ok(answer) => {
-                        self.behind &= !matches!(answer, Answer::Sync(_));
+                        // A page that says `more` has not caught up: the client goes on from its token.
+                        self.behind &= !matches!(&answer, Answer::Sync(page) if !page.more);
                         put(&codec::encode_reply(id, answer));
                     }
                     Err(refusal) => self.refuse(Some(id), refusal, put),
@@ -405,7 +407,26 @@ pub(super) async fn open_conversations(
     user: crate::proto::UserId,
 ) -> Result<(), Refusal> {
     let conversations = services.store.conversations_of(user).await?;
-    let unknown = services.hub.open(user, &conversations);
+    open(services, user, &conversations).await
+}
+
+/// The same for what the user was removed from after `since`: a reader that walks from there is told of its end.
+pub(super) async fn open_gone(
+    services: &Services,
+    user: crate::proto::UserId,
+    since: Pos,
+) -> Result<(), Refusal> {
+    let changed = services.store.changed(user, since).await?;
+    let gone: Vec<ConversationId> = changed.gone.into_iter().map(|(id, _)| id).collect();
+    open(services, user, &gone).await
+}
+
+async fn open(
+    services: &Services,
+    user: crate::proto::UserId,
+    conversations: &[ConversationId],
+) -> Result<(), Refusal> {
+    let unknown = services.hub.open(user, conversations);
     if unknown.is_empty() {
         return Ok(());
     }

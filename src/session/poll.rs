@@ -69,43 +69,48 @@ pub async fn history(services: &Services, who: &Who, ask: History) -> Result<Vec
 /// Waits up to `wait` for events after a token.
 pub async fn sync(
     services: &Services,
-    who: &Who,
+    (who, token): (Who, &str),
     after: Option<&str>,
     wait: Duration,
 ) -> Result<Polled, Refusal> {
-    let bell = Arc::new(Bell::new(
-        who.user,
-        who.device,
-        services.limits.connections_per_user,
-    ));
+    let most = services.limits.connections_per_user;
+    let bell = Arc::new(Bell::new(who.user, who.device, most).quiet());
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
     let attached = Attached { services, bell };
+    // Looked at once more, as for a live socket: a revocation that came in between has not reached the bell.
+    services.accounts.authenticate(token).await?;
     super::live::open_conversations(services, who.user).await?;
     let head = services.store.head();
     let rung = services.hub.rung().min(head.log);
     let from = match Position::start(after, head) {
-        Start::Walk(from) => Position {
-            log: from.log.min(rung),
-            ..from
-        },
+        Start::Walk(from) => {
+            super::live::open_gone(services, who.user, from.log).await?;
+            Position {
+                log: from.log.min(rung),
+                ..from
+            }
+        }
         Start::List => return Ok(nothing(CatchUp::Sync, Position { log: rung, ..head })),
         Start::Resync => return Ok(nothing(CatchUp::Resync, Position { log: rung, ..head })),
     };
     let mut deliver = Deliver::from(from.log, services.hub.stamp());
     attached.bell.hint_many();
-    let mut events = Vec::new();
+    let mut basket = Basket::default();
     let deadline = tokio::time::Instant::from_std(monotonic() + wait.min(limits::POLL_WAIT));
     loop {
-        if let Some(end) = gather(&attached, &mut deliver, &mut events).await? {
-            return Ok(nothing(
-                end,
-                Position {
-                    log: deliver.position,
-                    ..from
-                },
-            ));
+        match gather(&attached, &mut deliver, &mut basket).await? {
+            Gathered::All => {}
+            Gathered::Behind => {
+                let log = deliver.position;
+                return Ok(nothing(CatchUp::Sync, Position { log, ..from }));
+            }
+            // The reader lists and pulls what lies before this mark; what comes after it is streamed again.
+            Gathered::TooMuch => {
+                let log = services.hub.rung();
+                return Ok(nothing(CatchUp::Sync, Position { log, ..from }));
+            }
         }
-        if !events.is_empty() {
+        if !basket.events.is_empty() {
             break;
         }
         let rung = poll_fn(|context| attached.bell.poll_rung(context));
@@ -123,7 +128,7 @@ pub async fn sync(
     }
     .to_token();
     Ok(Polled {
-        events,
+        events: basket.events,
         catch_up: CatchUp::Streaming,
         resume,
     })
@@ -137,28 +142,55 @@ fn nothing(catch_up: CatchUp, at: Position) -> Polled {
     }
 }
 
+/// How a gathering ended.
+enum Gathered {
+    All,
+    Behind,
+    /// More than one answer may hold.
+    TooMuch,
+}
+
+/// What one answer holds.
+#[derive(Default)]
+struct Basket {
+    events: Vec<Box<RawValue>>,
+    bytes: usize,
+}
+
+impl Basket {
+    fn is_too_full(&self) -> bool {
+        self.bytes > limits::POLL_BYTES
+    }
+
+    /// Notices are not for polls; events are told by their beginning.
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        if bytes.starts_with(br#"{"type":"event""#)
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Ok(raw) = RawValue::from_string(text.to_owned())
+        {
+            self.events.push(raw);
+            self.bytes += bytes.len();
+        }
+        !self.is_too_full()
+    }
+}
+
 /// Gathers what is due now: to the end of the round, since a poll's token must not fall inside one.
 async fn gather(
     attached: &Attached<'_>,
     deliver: &mut Deliver,
-    events: &mut Vec<Box<RawValue>>,
-) -> Result<Option<CatchUp>, Refusal> {
+    basket: &mut Basket,
+) -> Result<Gathered, Refusal> {
     let Attached { services, bell } = attached;
     loop {
-        let mut take = |bytes: &[u8]| {
-            // Notices are not for polls; events are told by their beginning.
-            if bytes.starts_with(br#"{"type":"event""#)
-                && let Ok(text) = std::str::from_utf8(bytes)
-                && let Ok(raw) = RawValue::from_string(text.to_owned())
-            {
-                events.push(raw);
-            }
-            true
-        };
-        match deliver.fill(&services.hub, bell, &mut take) {
-            Filled::Idle => return Ok(None),
+        let filled = deliver.fill(&services.hub, bell, &mut |bytes| basket.put(bytes));
+        if basket.is_too_full() {
+            return Ok(Gathered::TooMuch);
+        }
+        match filled {
+            Filled::Idle => return Ok(Gathered::All),
             Filled::Full => {}
-            Filled::Behind(_) => return Ok(Some(CatchUp::Sync)),
+            Filled::Behind(_) => return Ok(Gathered::Behind),
             Filled::Page {
                 conversation,
                 after,
@@ -166,7 +198,9 @@ async fn gather(
             } => {
                 let page = (conversation, after, roster);
                 deliver
-                    .read_page(&services.store, &services.hub, bell, page, &mut take)
+                    .read_page(&services.store, &services.hub, bell, page, &mut |bytes| {
+                        basket.put(bytes)
+                    })
                     .await?;
             }
         }

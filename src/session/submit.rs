@@ -71,9 +71,14 @@ pub async fn ask(
         }
         Place::Direct(_) | Place::New => None,
     };
-    let permit = authorise(services, who, change, roster.as_deref())?;
-    append(services, permit, waiter, slot)?;
-    Ok(None)
+    match authorise(services, who, change.clone(), roster.as_deref()) {
+        Ok(permit) => append(services, permit, waiter, slot).map(|()| None),
+        // Its first time may have been on its way while we asked, and may be why the rules refuse it now.
+        Err(refusal) => match services.store.repeat(who.actor(), &change).await {
+            Some(repeat) => repeat.map(Some),
+            None => Err(refusal),
+        },
+    }
 }
 
 fn authorise(

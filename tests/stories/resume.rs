@@ -273,3 +273,25 @@ async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
     let synced = late.get(json!({ "type": "sync", "after": past })).await;
     assert_eq!(synced["conversations"][0]["last_seq"], 5_202);
 }
+
+#[tokio::test]
+async fn one_who_was_removed_meanwhile_is_told_so_when_the_walk_goes_on() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let mut at_anna = anna.live().await;
+    let group = at_anna.group(&[&ben], json!({})).await;
+    let live = ben.live().await;
+    let here = token(&live.welcome).to_owned();
+    live.close().await;
+    at_anna
+        .act(json!({ "type": "kick", "conversation": group, "user": ben.user }))
+        .await;
+    at_anna.say(&group, "not for ben").await;
+    let mut again = ben.resume(&here).await;
+    assert_eq!(again.welcome["catch_up"], "streaming");
+    let told = again.event_of(&group, "removed").await;
+    assert_eq!(told["user"], json!(ben.user));
+    assert!(again.settle().await.is_empty(), "nothing after it");
+    let polled = ben.get(&format!("/api/v1/sync?after={here}")).await.json(200);
+    assert!(polled["events"].as_array().expect("events").contains(&told));
+}

@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{PASSWORD, Person, Server};
-use crate::live::{Came, Live};
+use crate::harness::{PASSWORD, Person, Server, id};
+use crate::live::{Came, Live, text_body};
 use crate::resume::flood;
 
 /// What is promised from the answer of the revoking request to the closed socket.
@@ -182,4 +183,41 @@ async fn a_revoked_session_is_closed_within_a_second_while_a_flush_to_it_is_bloc
     let other = ben.other_device().await;
     revoke(&Act::KickDevice, &anna, &ben, &other).await;
     assert!(live.is_cut_within(WITHIN).await, "still open after a second");
+}
+
+/// The head of a request is let in, its body comes after the token has ended.
+#[tokio::test]
+async fn a_request_whose_body_comes_after_the_revocation_does_nothing() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let other = anna.other_device().await;
+    let body =
+        json!({ "id": 1, "type": "send", "client_id": id(), "to": ben.user, "body": text_body("late") });
+    let invitation = json!({ "client_id": id() });
+    for (path, body) in [("commands", body), ("profile", invitation)] {
+        let victim = anna.other_device().await;
+        let body = body.to_string();
+        let method = if path == "profile" { "PATCH" } else { "POST" };
+        let head = format!(
+            "{method} /api/v1/{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            server.world.address(),
+            victim.token,
+            body.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(server.world.address())
+            .await
+            .expect("the server listens");
+        stream.write_all(head.as_bytes()).await.expect("written");
+        stream.write_all(&body.as_bytes()[..1]).await.expect("written");
+        // Whatever else the server answers meanwhile, it has read the head by then.
+        for _ in 0..3 {
+            other.live().await.settle().await;
+        }
+        revoke(&Act::KickDevice, &ben, &victim, &other).await;
+        stream.write_all(&body.as_bytes()[1..]).await.expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.contains("signed_out"), "{path}: {answer}");
+    }
 }

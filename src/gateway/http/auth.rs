@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
 use serde::Serialize;
@@ -18,10 +18,28 @@ use super::problem::Problem;
 use crate::gateway::Peer;
 use crate::limits;
 use crate::proto::{Code, Refusal};
-use crate::session::accounts::Caller;
+use crate::session::accounts::{Accounts, Caller};
 
 /// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else.
 pub struct ApiCaller(pub Caller);
+
+/// The token a request was let in with. A body may take its time to arrive, and the token may end meanwhile.
+#[derive(Clone)]
+pub struct LetIn {
+    accounts: Arc<Accounts>,
+    token: String,
+}
+
+impl LetIn {
+    /// Asks once more, for what comes after the body.
+    pub async fn still(extensions: &Extensions) -> Result<(), Problem> {
+        let Some(LetIn { accounts, token }) = extensions.get::<LetIn>() else {
+            return Ok(());
+        };
+        accounts.authenticate(token).await?;
+        Ok(())
+    }
+}
 
 /// A JSON body, in and out.
 #[derive(Debug)]
@@ -44,7 +62,13 @@ impl FromRequestParts<Arc<Face>> for ApiCaller {
             next: "Sign in, then send the token as `Authorization: Bearer kt_...`.".into(),
             ..Refusal::because(Code::NotSignedIn, "This request needs a token.")
         })?;
-        Ok(ApiCaller(face.accounts.authenticate(token).await?))
+        let caller = face.accounts.authenticate(token).await?;
+        let let_in = LetIn {
+            accounts: Arc::clone(&face.accounts),
+            token: token.to_owned(),
+        };
+        parts.extensions.insert(let_in);
+        Ok(ApiCaller(caller))
     }
 }
 
@@ -105,7 +129,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
         if declared_length(request.headers()).is_some_and(|length| length > limits::HTTP_BODY as u64) {
             return Err(too_large());
         }
-        let reading = axum::body::to_bytes(request.into_body(), limits::HTTP_BODY);
+        let (parts, body) = request.into_parts();
+        let reading = axum::body::to_bytes(body, limits::HTTP_BODY);
         let body = tokio::time::timeout(limits::HTTP_TIME, reading)
             .await
             .map_err(|_| too_slow())?
@@ -119,6 +144,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
                     bad(&"the body broke off")
                 }
             })?;
+        LetIn::still(&parts.extensions).await?;
         serde_json::from_slice(&body)
             .map(ApiJson)
             .map_err(|error| bad(&error))

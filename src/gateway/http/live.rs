@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tower_http::compression::CompressionLayer;
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiQuery, bearer};
+use super::auth::{ApiCaller, ApiId, ApiQuery, LetIn, bearer};
 use super::problem::Problem;
 use crate::gateway::io::Conn;
 use crate::gateway::{frame, ws};
@@ -77,13 +77,15 @@ pub(super) async fn command(
         return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
     }
     let limit = face.services.limits.frame;
-    let reading = axum::body::to_bytes(request.into_body(), limit);
+    let (parts, body) = request.into_parts();
+    let reading = axum::body::to_bytes(body, limit);
     let body: Bytes = tokio::time::timeout(limits::HTTP_TIME, reading)
         .await
         .map_err(|_| Refusal::because(Code::BadRequest, "The body did not arrive in time."))?
         .map_err(|_| Code::TooLarge)?;
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refusal::because(Code::BadRequest, "The body is not UTF-8."))?;
+    LetIn::still(&parts.extensions).await?;
     let (status, reply) = poll::command(&face.services, &caller.0.into(), text).await;
     Ok(json(status, reply))
 }
@@ -107,9 +109,12 @@ pub(super) async fn sync(
     State(face): State<Arc<Face>>,
     caller: ApiCaller,
     ApiQuery(query): ApiQuery<PollQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(limits::POLL_WAIT);
-    let polled = poll::sync(&face.services, &caller.0.into(), query.after.as_deref(), wait).await?;
+    let token = bearer(&headers).ok_or(Code::NotSignedIn)?;
+    let who = (caller.0.into(), token);
+    let polled = poll::sync(&face.services, who, query.after.as_deref(), wait).await?;
     Ok(json(
         200,
         serde_json::to_vec(&polled).map_err(|_| Code::Internal)?,

@@ -111,7 +111,7 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
         );
         let recorded: Hash = row.get(2)?;
         let positions = unpack_positions(row.get_ref(3)?.as_blob()?);
-        if first != expected || last + 1 - first != positions.len() as u64 {
+        if first != expected || last.checked_sub(first).map(|more| more + 1) != Some(positions.len() as u64) {
             report.damage.push(format!(
                 "conversation {name}: the index goes from seq {expected} to {first}"
             ));

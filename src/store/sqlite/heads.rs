@@ -115,7 +115,11 @@ impl HeadsFile {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.file.write_all(&self.pending)?;
+        if let Err(error) = self.file.write_all(&self.pending) {
+            // Kept, they would grow for as long as the file cannot be written. Behind is a state that heads may be in.
+            self.pending = Vec::new();
+            return Err(error);
+        }
         self.unsynced += self.pending.len() / RECORD;
         self.pending.clear();
         if self.unsynced >= SYNC_EVERY {
@@ -142,6 +146,21 @@ impl HeadsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_costs_no_memory() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut heads = HeadsFile::begin(&folder.path().join("heads"), 7, 0).expect("begins");
+        heads.file = OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        for seq in 1..=1_000 {
+            heads.note(5, seq, &[0; 32]);
+            assert!(heads.write().is_err());
+        }
+        assert!(heads.pending.capacity() <= 4 * RECORD);
+    }
 
     #[test]
     fn a_torn_record_ends_the_reading_and_a_foreign_file_says_nothing() {

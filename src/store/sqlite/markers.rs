@@ -78,6 +78,35 @@ impl Markers {
         Ok(written.max(waiting))
     }
 
+    /// All markers of a conversation, written or waiting: one statement, however many members there are.
+    pub fn of(
+        &self,
+        connection: &Connection,
+        conversation: u64,
+    ) -> rusqlite::Result<HashMap<UserId, Marker>> {
+        // In this order, as in `get`.
+        let mut markers: HashMap<UserId, Marker> = self
+            .waiting
+            .lock()
+            .markers
+            .iter()
+            .filter(|((id, _), _)| *id == conversation)
+            .map(|((_, user), marker)| (*user, *marker))
+            .collect();
+        let mut written =
+            connection.prepare_cached("SELECT user, seq, count FROM marker WHERE conversation = ?1")?;
+        let mut rows = written.query([int(conversation)])?;
+        while let Some(row) = rows.next()? {
+            let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+            let marker = markers.entry(UserId(number(0)?)).or_default();
+            *marker = (*marker).max(Marker {
+                seq: number(1)?,
+                count: number(2)?,
+            });
+        }
+        Ok(markers)
+    }
+
     /// Writes out what waits; part of a larger transaction. What waits is kept until `written`: a commit that fails leaves
     /// it, and writing the same maximum twice does no harm.
     pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {

@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::append::receipt_of_repeat;
 use super::find::{self, RecentSlice};
-use super::markers::Marker;
 use super::{Store, int, rosters, sql_refusal};
 use crate::core::change::Change;
 use crate::core::permit::Actor;
@@ -216,16 +215,17 @@ impl Store {
     ) -> Result<(Vec<Reader>, bool), Refusal> {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
+            let markers = shared
+                .markers
+                .of(connection, roster.conversation.0)
+                .map_err(|error| sql_refusal(&error))?;
             let mut readers = Vec::new();
             let later = roster
                 .members()
                 .iter()
                 .filter(|member| after.is_none_or(|after| member.user > after));
             for member in later {
-                let marker: Marker = shared
-                    .markers
-                    .get(connection, member.user, roster.conversation.0)
-                    .map_err(|error| sql_refusal(&error))?;
+                let marker = markers.get(&member.user).copied().unwrap_or_default();
                 if marker.seq >= seq {
                     if readers.len() == limit {
                         return Ok((readers, true));
@@ -442,8 +442,17 @@ fn annotations(
     seqs.sort_unstable();
     seqs.truncate(limits::PAGE_ANNOTATIONS);
     let mut events = Vec::with_capacity(seqs.len());
+    let mut bytes = 0;
     for (_, pos) in places(connection, recent, conversation, &seqs)? {
-        events.extend(find::row_at(connection, pos)?.map(|row| row.event()));
+        let Some(row) = find::row_at(connection, pos)? else {
+            continue;
+        };
+        // Edits carry bodies: their number alone bounds nothing.
+        bytes += row.body.as_ref().map_or(0, Vec::len) + 256;
+        if bytes > limits::PAGE_BYTES {
+            break;
+        }
+        events.push(row.event());
     }
     Ok(events)
 }

@@ -249,7 +249,8 @@ pub fn unpack_positions(mut bytes: &[u8]) -> Vec<Pos> {
     let mut out = Vec::new();
     let mut last = 0;
     while let Some(step) = take_number(&mut bytes) {
-        last += step;
+        // A damaged stretch must be reported, not end the one who reads it.
+        last = step.wrapping_add(last);
         out.push(last);
     }
     out

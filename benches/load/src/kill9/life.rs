@@ -248,6 +248,11 @@ async fn remember(room: &mut Room, memory: &mut Memory) -> Result<()> {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
                 continue;
             }
+            if page["error"]["code"] == "not_found" {
+                // What was acked in it will be found missing.
+                memory.note(&format!("GONE {conversation}"))?;
+                break;
+            }
             let events = page["events"]
                 .as_array()
                 .with_context(|| format!("a page: {page}"))?;
