@@ -280,7 +280,7 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
         .and_then(|last| last["error"]["retry_after_ms"].as_u64())
         .expect("it says when");
     assert!((1..=1_000).contains(&wait), "{wait}");
-    let _ = live.came_within(Duration::from_millis(wait + 200)).await;
+    live.listen_for(Duration::from_millis(wait + 200)).await;
     live.act(send()).await;
 
     let typing = json!({ "type": "typing", "conversation": talk, "on": true });
@@ -412,7 +412,7 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
     let anna = server.person("anna").await;
     let body = "q".repeat(limits::BODY_BYTES);
     let mut lives = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..12 {
         lives.push(anna.live().await);
     }
     let talk = lives[0].tell(&anna.user, "first").await["conversation"].clone();
@@ -434,7 +434,7 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
     // No commit is possible, so the first answer is a refusal.
     let deadline = Instant::now() + Duration::from_secs(4);
     let mut at = 0;
-    while !lives[at].hears_within(Duration::from_millis(20)).await && Instant::now() < deadline {
+    while !lives[at].is_refused_within(Duration::from_millis(20)).await && Instant::now() < deadline {
         at = (at + 1) % lives.len();
     }
     drop(other);
@@ -447,7 +447,7 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
             refused.push((at / limits::IN_FLIGHT, send.clone()));
         }
     }
-    assert!(!refused.is_empty(), "10 MiB fit into a queue of 8");
+    assert!(!refused.is_empty(), "12 MiB fit into a queue of 8");
     let (at, send) = refused.swap_remove(0);
     let ack = lives[at].act(send).await;
     assert_eq!(ack.get("duplicate"), None, "what was refused was not done");
