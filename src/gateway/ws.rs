@@ -15,7 +15,7 @@ use super::io::Conn;
 use super::pools::{OUTGOING, PARTIAL, SOCKETS, Share};
 use crate::limits;
 use crate::proto::{Code, Command, Refusal, RequestId, codec};
-use crate::session::{Beat, Rung, Services, Session, Signed, Slow, Writing};
+use crate::session::{Beat, PageAsk, Rung, Services, Session, Signed, Slow, Writing};
 
 const SCRATCH: usize = 32 * 1024;
 
@@ -167,24 +167,14 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
             frame::push_text(out, payload);
             out.len() < limits::WRITE_BYTES
         });
+        let mut rests = matches!(writing, Writing::Idle) && out.is_empty();
         if let Writing::Page(ask) = writing {
-            let mut put = |payload: &[u8]| {
-                frame::push_text(out, payload);
-                true
-            };
-            match Box::pin(session.page(ask, &mut put)).await {
-                Ok(()) => {}
-                // Too many read the store just now: this reader stays where it is until it is rung again.
-                Err(refusal) if refusal.code == Code::Busy => {
-                    socket.write(out, Some(session)).await?;
-                    break;
-                }
-                Err(_) => return Err(End::Code(1011, "internal")),
-            }
-        } else if matches!(writing, Writing::Idle) && out.is_empty() {
-            break;
+            rests = Box::pin(read_page(ask, session, out)).await?;
         }
         socket.write(out, Some(session)).await?;
+        if rests {
+            break;
+        }
     }
     if socket.reader.is_stopped() && session.has_room() {
         let slow = socket.feed_session(&mut [], session, out)?;
@@ -215,6 +205,20 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
         }
     }
     finish(slow, session, out).await
+}
+
+/// Reads a page into `out`. True: too many read the store just now, and this reader stays where it is until it is rung
+/// again.
+async fn read_page(ask: PageAsk, session: &mut Session, out: &mut Vec<u8>) -> Result<bool, End> {
+    let mut put = |payload: &[u8]| {
+        frame::push_text(out, payload);
+        true
+    };
+    match session.page(ask, &mut put).await {
+        Ok(()) => Ok(false),
+        Err(refusal) if refusal.code == Code::Busy => Ok(true),
+        Err(_) => Err(End::Code(1011, "internal")),
+    }
 }
 
 /// Whether the session has ended.

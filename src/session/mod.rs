@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::proto::{DeviceId, UserId};
 use crate::store::Store;
 
-pub use self::live::{Beat, Session, Signed, Slow, Writing};
+pub use self::live::{Beat, PageAsk, Session, Signed, Slow, Writing};
 pub use self::pulse::Pulse;
 pub use crate::hub::Rung;
 

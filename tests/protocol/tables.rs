@@ -212,7 +212,7 @@ pub fn limits() -> String {
         ),
         (
             "annotations of a page",
-            number(limits::PAGE_ANNOTATIONS),
+            format!("{}, and 256 KiB", number(limits::PAGE_ANNOTATIONS)),
             "the first ones".into(),
         ),
         ("rows of a list", number(limits::LIST_ROWS), "`more`".into()),
