@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use kinglet::limits;
+use kinglet::proto::UserId;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -339,6 +340,36 @@ async fn pages_and_lists_and_users_in_a_command_have_their_limits() {
     );
     let both = json!({ "type": "history", "conversation": group, "after": 1, "before": 2 });
     assert_eq!(live.refused(both).await, "bad_request");
+}
+
+#[tokio::test]
+async fn a_group_has_a_limit_of_members() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    assert_eq!(server.stop().await, Some(0));
+    // A thousand people would take a thousand password hashes to join by the door.
+    let others = limits::GROUP_MEMBERS as u64;
+    let database = rusqlite::Connection::open(server.data().join("kinglet.db")).expect("the server is gone");
+    let crowd = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {others})
+         INSERT INTO user (id, name, skeleton, display_name, password, role, created, change)
+         SELECT i, 'extra' || i, 'extra' || i, 'Extra', 'x', 0, 0, 1 FROM n"
+    );
+    database.execute_batch(&crowd).expect("the table is as it was");
+    drop(database);
+    server.restart().await;
+    let users: Vec<String> = (1..=others).map(|user| UserId(user).to_string()).collect();
+    let mut live = anna.live().await;
+    let group = live.group(&[], json!({})).await;
+    let invite = |users: &[String]| json!({ "type": "invite", "conversation": group, "users": users });
+    // The founder is the first of them.
+    for some in users[1..].chunks(limits::USERS_PER_COMMAND) {
+        live.act(invite(some)).await;
+    }
+    assert_eq!(live.refused(invite(&users[..1])).await, "limit_reached");
+    let listed = live.get(json!({ "type": "conversations" })).await;
+    assert_eq!(listed["conversations"][0]["members"], others);
+    live.say(&group, "there is room for words").await;
 }
 
 #[tokio::test]
