@@ -190,6 +190,14 @@ mod tests {
             "]".repeat(126)
         );
         assert_eq!(code(&at_bound), Code::UnknownType);
+        let beyond = at_bound.replace("\"x\":[", "\"x\":[[").replace("]}", "]]}");
+        assert_eq!(code(&beyond), Code::BadRequest, "also in a field that is skipped");
+        let quoted = format!(r#"{{"id":1,"type":"dance","x":"\"{}"}}"#, "[".repeat(500));
+        assert_eq!(
+            code(&quoted),
+            Code::UnknownType,
+            "brackets in a text nest nothing"
+        );
         for bad in [
             "",
             "{",

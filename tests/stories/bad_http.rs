@@ -187,6 +187,7 @@ async fn one_request_is_not_two() {
 
 #[tokio::test]
 async fn heads_without_end_are_cut() {
+    let _alone = crate::harness::heavy().await;
     let server = Server::start().await;
     let host = server.world.address().to_string();
     let many = format!(
@@ -211,12 +212,16 @@ async fn heads_without_end_are_cut() {
         ("a wide header", wide),
         ("65 headers", some),
     ] {
-        let before = server.resident();
-        let answer = exchange(&server.world, request.as_bytes()).await;
-        // Whoever is still writing when the server hangs up may see only that it did.
-        assert!([0, 400, 414, 431].contains(&status(&answer)), "{what}: {answer}");
-        let grown = server.resident().saturating_sub(before);
-        assert!(grown < 2 * 1024 * 1024, "{what}: {grown} bytes");
+        let mut before = None;
+        for _ in 0..8 {
+            let answer = exchange(&server.world, request.as_bytes()).await;
+            // Whoever is still writing when the server hangs up may see only that it did.
+            assert!([0, 400, 414, 431].contains(&status(&answer)), "{what}: {answer}");
+            // The first of a kind warms the allocator's pools up.
+            before.get_or_insert_with(|| server.resident());
+        }
+        let grown = server.resident().saturating_sub(before.unwrap_or(0));
+        assert!(grown < 4 * 1024 * 1024, "{what}: {grown} bytes");
         is_well(&server).await;
     }
 }

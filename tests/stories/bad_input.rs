@@ -122,6 +122,7 @@ async fn what_is_allowed_between_frames_works() {
 
 #[tokio::test]
 async fn a_flood_of_control_frames_is_answered_or_waits_and_takes_no_memory() {
+    let _alone = crate::harness::heavy().await;
     let mut server = Server::start().await;
     let mut bystanders = Bystanders::of(&mut server).await;
     let mallory = server.person("mallory").await;

@@ -261,9 +261,7 @@ async fn mutes_silence_one_or_all_and_end() {
     // A mute of a second ends by itself, but never by a clock that is not known to be right.
     at_anna.act(mute(Some(1))).await;
     let synchronised = at_ben.welcome["synchronised"] == true;
-    let _ = at_ben
-        .notice_within("nothing", std::time::Duration::from_millis(1_500))
-        .await;
+    at_ben.listen_for(std::time::Duration::from_millis(1_500)).await;
     let mut at_ben = ben.live().await;
     let mut ask = send();
     ask["client_id"] = json!(crate::harness::id());

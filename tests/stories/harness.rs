@@ -125,6 +125,13 @@ pub struct Person {
     pub world: Arc<World>,
 }
 
+/// For stories that move megabytes: one at a time. The kernel's socket memory is one of the server's pools and is counted
+/// for the whole machine, the clients' side of these sockets included; beyond it slow readers are cut off.
+pub async fn heavy() -> tokio::sync::MutexGuard<'static, ()> {
+    static HEAVY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    HEAVY.lock().await
+}
+
 /// A fresh client id.
 pub fn id() -> String {
     Uuid::now_v7().to_string()

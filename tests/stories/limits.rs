@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use kinglet::limits;
+use kinglet::proto::UserId;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::harness::{PATIENCE, Server, id};
+use crate::harness::{PATIENCE, Server, heavy, id};
 use crate::live::{Came, Live, text_body};
 use crate::raw::{FIN, PONG, RawSocket, TEXT, exchange, frame, status};
 
@@ -280,7 +281,7 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
         .and_then(|last| last["error"]["retry_after_ms"].as_u64())
         .expect("it says when");
     assert!((1..=1_000).contains(&wait), "{wait}");
-    let _ = live.came_within(Duration::from_millis(wait + 200)).await;
+    live.listen_for(Duration::from_millis(wait + 200)).await;
     live.act(send()).await;
 
     let typing = json!({ "type": "typing", "conversation": talk, "on": true });
@@ -339,6 +340,36 @@ async fn pages_and_lists_and_users_in_a_command_have_their_limits() {
     );
     let both = json!({ "type": "history", "conversation": group, "after": 1, "before": 2 });
     assert_eq!(live.refused(both).await, "bad_request");
+}
+
+#[tokio::test]
+async fn a_group_has_a_limit_of_members() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    assert_eq!(server.stop().await, Some(0));
+    // A thousand people would take a thousand password hashes to join by the door.
+    let others = limits::GROUP_MEMBERS as u64;
+    let database = rusqlite::Connection::open(server.data().join("kinglet.db")).expect("the server is gone");
+    let crowd = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {others})
+         INSERT INTO user (id, name, skeleton, display_name, password, role, created, change)
+         SELECT i, 'extra' || i, 'extra' || i, 'Extra', 'x', 0, 0, 1 FROM n"
+    );
+    database.execute_batch(&crowd).expect("the table is as it was");
+    drop(database);
+    server.restart().await;
+    let users: Vec<String> = (1..=others).map(|user| UserId(user).to_string()).collect();
+    let mut live = anna.live().await;
+    let group = live.group(&[], json!({})).await;
+    let invite = |users: &[String]| json!({ "type": "invite", "conversation": group, "users": users });
+    // The founder is the first of them.
+    for some in users[1..].chunks(limits::USERS_PER_COMMAND) {
+        live.act(invite(some)).await;
+    }
+    assert_eq!(live.refused(invite(&users[..1])).await, "limit_reached");
+    let listed = live.get(json!({ "type": "conversations" })).await;
+    assert_eq!(listed["conversations"][0]["members"], others);
+    live.say(&group, "there is room for words").await;
 }
 
 #[tokio::test]
@@ -407,11 +438,12 @@ async fn guessing_passwords_is_slowed_down_by_address() {
 
 #[tokio::test]
 async fn a_full_queue_says_busy_and_a_retry_gets_through() {
-    let mut server = Server::with(&[("KINGLET_LIMITS_CONNECTIONS_PER_USER", "200")]).await;
+    let _alone = heavy().await;
+    let mut server = Server::start().await;
     let anna = server.person("anna").await;
     let body = "q".repeat(limits::BODY_BYTES);
     let mut lives = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..12 {
         lives.push(anna.live().await);
     }
     let talk = lives[0].tell(&anna.user, "first").await["conversation"].clone();
@@ -430,6 +462,12 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
             asked.push((re, send));
         }
     }
+    // No commit is possible, so the first answer is a refusal.
+    let deadline = Instant::now() + Duration::from_secs(4);
+    let mut at = 0;
+    while !lives[at].is_refused_within(Duration::from_millis(20)).await && Instant::now() < deadline {
+        at = (at + 1) % lives.len();
+    }
     drop(other);
     let mut refused = Vec::new();
     for (at, (re, send)) in asked.iter().enumerate() {
@@ -440,7 +478,7 @@ async fn a_full_queue_says_busy_and_a_retry_gets_through() {
             refused.push((at / limits::IN_FLIGHT, send.clone()));
         }
     }
-    assert!(!refused.is_empty(), "16 MiB fit into a queue of 8");
+    assert!(!refused.is_empty(), "12 MiB fit into a queue of 8");
     let (at, send) = refused.swap_remove(0);
     let ack = lives[at].act(send).await;
     assert_eq!(ack.get("duplicate"), None, "what was refused was not done");

@@ -301,11 +301,6 @@ impl Live {
             .await
     }
 
-    /// The next notice of a type, if it comes in time.
-    pub async fn notice_within(&mut self, kind: &str, patience: Duration) -> Option<Value> {
-        tokio::time::timeout(patience, self.notice(kind)).await.ok()
-    }
-
     /// All events up to now. A marker sent to oneself goes through the log behind them, and a question after it is only
     /// read once the round of delivery that brought the marker is done.
     pub async fn settle(&mut self) -> Vec<Value> {
@@ -330,6 +325,30 @@ impl Live {
                 Came::Frame(frame) => self.inbox.push_back(frame),
             }
         }
+    }
+
+    /// Whether a refusal is the next frame, in time; what comes is kept.
+    pub async fn is_refused_within(&mut self, patience: Duration) -> bool {
+        let frame = match self.came_within(patience).await {
+            Some(Came::Frame(frame)) => frame,
+            Some(Came::End(code)) => panic!("the connection of {} ended: {code:?}", self.who.name),
+            None => return false,
+        };
+        self.inbox.push_back(frame);
+        self.inbox
+            .back()
+            .is_some_and(|frame| frame.get("error").is_some())
+    }
+
+    /// Lets a time pass, keeping what comes: the other end counts it.
+    pub async fn listen_for(&mut self, time: Duration) {
+        let listening = async {
+            loop {
+                let frame = self.frame().await;
+                self.inbox.push_back(frame);
+            }
+        };
+        let _: Result<(), _> = tokio::time::timeout(time, listening).await;
     }
 
     /// What was kept and not asked for.

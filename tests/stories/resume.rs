@@ -1,8 +1,10 @@
 //! The network is lost and comes back: resume tokens, sync pages, falling behind. What must not live here: memory (`slow`).
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Person, Server, id};
+use crate::harness::{PATIENCE, Person, Server, heavy, id};
 use crate::live::{Came, Live, seqs, text_body};
 
 /// Sends of one connection at once: what the token bucket allows.
@@ -15,36 +17,53 @@ pub async fn flood(sender: &Person, conversation: &str, count: usize, text: &str
     while left > 0 {
         let now = left.min(BURST);
         left -= now;
-        let (sender, conversation, text) = (sender.clone(), conversation.to_owned(), text.to_owned());
-        running.spawn(async move {
-            let mut live = sender.live().await;
-            // One who writes without end and reads nothing is stopped by its own events.
-            let window = (256 * 1024 / text.len()).clamp(1, BURST);
-            let (mut posted, mut acks) = (0, 0);
-            while acks < now {
-                if posted < now && posted - acks < window {
-                    let body = text_body(&text);
-                    let send = json!({ "type": "send", "client_id": id(), "conversation": conversation, "body": body });
-                    live.post(send).await;
-                    posted += 1;
-                    continue;
-                }
-                match live.came_within(PATIENCE).await {
-                    Some(Came::Frame(frame)) => {
-                        assert!(frame.get("error").is_none(), "{frame}");
-                        acks += usize::from(frame["type"] == "ack");
-                    }
-                    other => panic!("{acks} of {posted} messages were acknowledged, then {other:?}"),
-                }
-            }
-            live.close().await;
-        });
+        let commands: Vec<String> = (0..now).map(|_| id()).collect();
+        running.spawn(deliver(
+            sender.clone(),
+            conversation.to_owned(),
+            text.to_owned(),
+            commands,
+        ));
         if running.len() >= 4 {
             running.join_next().await.expect("one runs").expect("no panic");
         }
     }
     while let Some(done) = running.join_next().await {
         done.expect("no panic");
+    }
+}
+
+/// An outbox, as the protocol describes it: whatever has no ack when the connection is lost is sent again on the next one.
+async fn deliver(sender: Person, conversation: String, text: String, mut outbox: Vec<String>) {
+    // One who writes without end and reads nothing is stopped by its own events.
+    let window = (256 * 1024 / text.len()).clamp(1, BURST);
+    while !outbox.is_empty() {
+        let mut live = sender.live().await;
+        let mut waiting: HashMap<u64, String> = HashMap::new();
+        let mut left = outbox.clone().into_iter();
+        loop {
+            if waiting.len() < window
+                && let Some(command) = left.next()
+            {
+                let body = text_body(&text);
+                let send = json!({ "type": "send", "client_id": command, "conversation": conversation, "body": body });
+                waiting.insert(live.post(send).await, command);
+                continue;
+            }
+            if waiting.is_empty() {
+                outbox.clear();
+                break;
+            }
+            match live.came_within(PATIENCE).await {
+                Some(Came::Frame(frame)) => {
+                    assert!(frame.get("error").is_none(), "{frame}");
+                    let done = frame["re"].as_u64().and_then(|re| waiting.remove(&re));
+                    outbox.retain(|command| Some(command) != done.as_ref());
+                }
+                Some(Came::End(None)) => break,
+                other => panic!("{} messages were not acknowledged, then {other:?}", outbox.len()),
+            }
+        }
     }
 }
 
@@ -196,6 +215,7 @@ async fn pages(live: &mut Live, after: Option<&str>) -> (Vec<String>, String) {
 
 #[tokio::test]
 async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
+    let _alone = heavy().await;
     let mut server = Server::with(&[("KINGLET_LIMITS_TAIL_MIB", "1")]).await;
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let mut at_anna = anna.live().await;

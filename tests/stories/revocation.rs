@@ -96,6 +96,7 @@ async fn blocked(owner: &Person, victim: &Person, conversation: &str) -> Live {
 
 #[tokio::test]
 async fn a_revoked_session_is_closed_within_a_second_while_a_write_to_it_is_blocked() {
+    let _alone = crate::harness::heavy().await;
     let mut server = Server::start().await;
     let owner = server.owner().await;
     for (name, act) in &ACTS {
@@ -122,6 +123,7 @@ async fn a_revoked_session_is_closed_within_a_second_while_a_write_to_it_is_bloc
 
 #[tokio::test]
 async fn delivery_checks_the_audience() {
+    let _alone = crate::harness::heavy().await;
     let mut server = Server::start().await;
     let owner = server.owner().await;
     let victim = server.person("anna").await;

@@ -13,6 +13,7 @@ const SLOW: usize = 12;
 
 #[tokio::test]
 async fn readers_that_stop_reading_cost_a_place_each_and_get_everything_in_the_end() {
+    let _alone = crate::harness::heavy().await;
     let mut server = Server::with(&[("KINGLET_LIMITS_TAIL_MIB", "1")]).await;
     let [anna, ben, cyd] = server.people(["anna", "ben", "cyd"]).await;
     let mut at_anna = anna.live().await;

@@ -101,6 +101,7 @@ async fn people_talk_over_tls_and_http_2_and_a_reload_does_not_disturb_them() {
 
 #[tokio::test]
 async fn a_reader_over_tls_that_is_blocked_is_cut_within_a_second_too() {
+    let _alone = crate::harness::heavy().await;
     let (mut server, _) = trusted().await;
     let owner = server.owner().await;
     let victim = server.person("anna").await;

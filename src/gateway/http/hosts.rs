@@ -138,5 +138,16 @@ mod tests {
         ] {
             assert_eq!(check(own, Some(origin)), Err(Code::BadOrigin), "{origin}");
         }
+        let hosts = Hosts::new([], []);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "localhost:8080".parse().expect("a header"));
+        headers.append(header::ORIGIN, "http://localhost:8080".parse().expect("a header"));
+        assert_eq!(hosts.check(&headers, None), Ok(()));
+        headers.append(header::ORIGIN, "https://evil.example".parse().expect("a header"));
+        assert_eq!(
+            hosts.check(&headers, None),
+            Err(Code::BadOrigin),
+            "one of two is not the browser's"
+        );
     }
 }
