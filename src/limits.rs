@@ -115,12 +115,14 @@ pub const INVITATION_DAYS: u32 = 365;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
-/// Token buckets: how many at once, and how many come back per second.
+/// The most that `limits.pace` may multiply the token buckets with.
+pub const PACE_MAX: u32 = 1_000;
+/// Token buckets of one user: how many at once, and how many come back per second.
 pub struct Bucket {
     pub burst: u32,
     pub per_second: u32,
 }
-/// Sends, edits, recalls and reactions of one connection.
+/// Sends, edits, recalls and reactions of one user.
 pub const BUCKET_SEND: Bucket = Bucket {
     burst: 200,
     per_second: 50,
@@ -189,6 +191,8 @@ pub struct Limits {
     pub connections: usize,
     pub connections_per_user: usize,
     pub connections_per_address: usize,
+    /// Multiplies the token buckets.
+    pub pace: u32,
     pub roster_members: usize,
     pub tail_bytes: usize,
     /// A message may be recalled by its sender for this long: 0 never, `u64::MAX` for ever.
@@ -203,6 +207,7 @@ impl Default for Limits {
             connections: CONNECTIONS,
             connections_per_user: CONNECTIONS_PER_USER,
             connections_per_address: CONNECTIONS_PER_ADDRESS,
+            pace: 1,
             roster_members: ROSTER_MEMBERS,
             tail_bytes: TAIL_BYTES,
             recall_seconds: u64::MAX,

@@ -121,7 +121,7 @@ pub async fn services(
         accounts: Arc::new(accounts),
         limits,
         pulse: Pulse::new(),
-        quotas: crate::session::Quotas::default(),
+        quotas: crate::session::Quotas::new(limits.pace),
     };
     Ok((Arc::new(services), claim))
 }

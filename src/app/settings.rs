@@ -31,6 +31,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         connections: size(asked.connections),
         connections_per_user: size(asked.connections_per_user),
         connections_per_address: size(asked.connections_per_address),
+        pace: asked.pace,
         roster_members: size(asked.roster_mib) * MIB / MEMBERSHIP,
         tail_bytes: size(asked.tail_mib) * MIB,
         recall_seconds: recall(config).recall_seconds,

@@ -312,9 +312,7 @@ fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> 
         Command::Edit(_) | Command::React(_) => silence(roster, user, own, now),
         Command::Recall(_) => Ok(()),
         _ if roster.kind == ConversationKind::Direct => Err(Code::WrongKind.into()),
-        Command::Leave(_) if own == Role::Owner && roster.members().len() > 1 => {
-            Err(Code::OwnerMustStay.into())
-        }
+        Command::Leave(_) if own == Role::Owner => Err(Code::OwnerMustStay.into()),
         Command::Leave(_) => Ok(()),
         Command::Dissolve(_) | Command::Transfer(_) | Command::Role(_) if own != Role::Owner => {
             Err(Code::Forbidden.into())

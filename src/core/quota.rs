@@ -5,7 +5,7 @@ use crate::limits::Bucket;
 /// What is left of a bucket: eight bytes per bucket and session, no map and no timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tokens {
-    /// When the bucket was last full, in milliseconds, as if it refilled steadily since.
+    /// When the bucket will be full again, in microseconds, refilling steadily.
     full_at: u64,
 }
 
@@ -18,16 +18,17 @@ impl Tokens {
     /// Whether nothing is missing from it.
     #[must_use]
     pub fn is_full(&self, now_ms: u64) -> bool {
-        self.full_at <= now_ms
+        self.full_at <= now_ms * 1_000
     }
 
     /// Takes one token, or says after how many milliseconds there will be one.
     pub fn take(&mut self, bucket: &Bucket, now_ms: u64) -> Result<(), u64> {
-        let per_token = 1_000 / u64::from(bucket.per_second);
+        let now = now_ms * 1_000;
+        let per_token = 1_000_000 / u64::from(bucket.per_second);
         let burst = per_token * u64::from(bucket.burst);
-        let base = self.full_at.max(now_ms);
-        if base + per_token > now_ms + burst {
-            return Err(base + per_token - now_ms - burst);
+        let base = self.full_at.max(now);
+        if base + per_token > now + burst {
+            return Err((base + per_token - now - burst).div_ceil(1_000));
         }
         self.full_at = base + per_token;
         Ok(())

@@ -55,7 +55,7 @@ codes! {
     AlreadyMember = "already_member", 409, "That user is a member already.", "Nothing; take it as done.";
     NotMember = "not_member", 409, "That user is not a member.", "Sync the members.";
     LimitReached = "limit_reached", 409, "A limit of this server is reached.", "See the limits in the protocol; remove something first, or ask the operator.";
-    OwnerMustStay = "owner_must_stay", 409, "The owner cannot go or be changed like this.", "Transfer the ownership first.";
+    OwnerMustStay = "owner_must_stay", 409, "The owner cannot go or be changed like this.", "Transfer the ownership first, or dissolve the conversation.";
     TooLate = "too_late", 409, "The time for that is over.", "Nothing can be done about this message any more; ask an admin.";
     Erased = "erased", 409, "That message was erased.", "Drop it.";
     Resync = "resync", 409, "This resume token belongs to another state of the server.", "Drop the local copy, keep the outbox, and sync without a token.";

@@ -17,12 +17,22 @@ type Buckets = [Tokens; 4];
 
 /// The token buckets of users who asked in the last seconds.
 pub struct Quotas {
+    pace: u32,
     shards: [Mutex<HashMap<UserId, Buckets>>; SHARDS],
 }
 
 impl Default for Quotas {
     fn default() -> Quotas {
+        Quotas::new(1)
+    }
+}
+
+impl Quotas {
+    /// `pace` multiplies every bucket: 1 is the pace that `limits` names.
+    #[must_use]
+    pub fn new(pace: u32) -> Quotas {
         Quotas {
+            pace: pace.clamp(1, limits::PACE_MAX),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
     }
@@ -65,6 +75,10 @@ impl Quotas {
     }
 
     fn take_from(&self, user: UserId, (at, bucket): (usize, &Bucket), now_ms: u64) -> Result<(), Refusal> {
+        let bucket = &Bucket {
+            burst: bucket.burst * self.pace,
+            per_second: bucket.per_second * self.pace,
+        };
         let shard = usize::try_from(user.0 % SHARDS as u64).expect("a small number");
         let mut users = self.shards[shard].lock();
         if users.len() >= KEPT && !users.contains_key(&user) {

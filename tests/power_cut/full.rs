@@ -56,6 +56,12 @@ async fn full_after(rows: usize) {
             .await
             .expect("readable");
         assert_eq!(listed[0].marker.0, 2);
+        let renamed = desk
+            .store
+            .change_display_name(actor(2).user, "Renamed".into())
+            .await;
+        let refusal = renamed.expect_err("accounts are on the same disk");
+        assert_eq!(refusal.code, Code::StorageFull);
         desk.store.tidy().await;
     }
     let burst = (0..50)

@@ -262,7 +262,7 @@ async fn pipeline(live: &mut Live, requests: Vec<Value>) -> Vec<Value> {
 
 #[tokio::test]
 async fn who_asks_too_fast_is_told_when_to_ask_again() {
-    let mut server = Server::start().await;
+    let mut server = Server::with(&[("KINGLET_LIMITS_PACE", "1")]).await;
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let mut live = anna.live().await;
     let talk = live.tell(&ben.user, "first").await["conversation"].clone();

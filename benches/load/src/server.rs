@@ -29,6 +29,7 @@ impl Setup {
             ("KINGLET_LIMITS_CONNECTIONS", "15000"),
             ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "15000"),
             ("KINGLET_LIMITS_MEMORY_MIB", "2048"),
+            ("KINGLET_LIMITS_PACE", "1000"),
             ("KINGLET_TLS_MODE", if tls { "local" } else { "off" }),
         ];
         let settings = settings

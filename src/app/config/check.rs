@@ -262,6 +262,7 @@ impl Config {
             ("limits.connections", limits.connections, CONNECTIONS),
             ("limits.connections_per_user", per_user, up_to_user),
             ("limits.connections_per_address", per_address, up_to_address),
+            ("limits.pace", limits.pace, 1..=crate::limits::PACE_MAX),
             ("limits.message_bytes", limits.message_bytes, MESSAGE_BYTES),
             ("limits.memory_mib", limits.memory_mib, MEMORY_MIB),
             ("limits.roster_mib", limits.roster_mib, SHARE_MIB),

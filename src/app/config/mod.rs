@@ -120,6 +120,9 @@ pub struct Limits {
     pub connections_per_user: u32,
     /// Open connections from one address (IPv6: from one /64).
     pub connections_per_address: u32,
+    /// How fast one user may ask: multiplies the paces that the protocol's limits name (50 messages a second, ...). Raise
+    /// it for bots and for measuring.
+    pub pace: u32,
     /// The largest frame and message, in bytes.
     pub message_bytes: u32,
     /// Memory for everything that grows with load, in MiB, the kernel's socket buffers included. Near it new
@@ -233,6 +236,7 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_user: 64,
             connections_per_address: 256,
+            pace: 1,
             message_bytes: 65_536,
             memory_mib: 256,
             roster_mib: 32,

@@ -30,7 +30,8 @@ impl Registers<'_> {
 /// Says how it went, once that is on disk.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 /// A change of registers on its way to the writer.
-pub(super) type RegisterJob = Box<dyn FnOnce(&mut Registers<'_>) -> (bool, Finish) + Send>;
+/// Gives why it was refused, if it was.
+pub(super) type RegisterJob = Box<dyn FnOnce(&mut Registers<'_>) -> (Option<Code>, Finish) + Send>;
 
 impl Store {
     /// Runs a change inside the writer's next transaction and answers once it is synced. A refusal undoes just this change.
@@ -47,12 +48,12 @@ impl Store {
                 // The rows are undone, and a number without a row would be given out again after a restart.
                 *registers.change = before;
             }
-            let good = outcome.is_ok();
+            let refused = outcome.as_ref().err().map(|refusal| refusal.code);
             let finish: Finish = Box::new(move |committed| {
                 // The asker may have hung up; the change stays.
                 let _ = answer.send(committed.and(outcome));
             });
-            (good, finish)
+            (refused, finish)
         });
         self.submit_register(job)?;
         receive.await.unwrap_or_else(|_| match self.writable() {

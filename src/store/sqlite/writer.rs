@@ -216,10 +216,21 @@ impl Writer {
             effects: &mut outcome.effects,
             change: &mut self.change,
         };
-        let (good, finish) = change(&mut registers);
+        let (refused, finish) = change(&mut registers);
         outcome.finishes.push(finish);
-        if !good {
+        if let Some(code) = refused {
             outcome.effects.truncate(effects_before);
+            // On a full disk or a failed write SQLite may have rolled the whole transaction back by itself.
+            if self.connection.is_autocommit() {
+                let full = code == Code::StorageFull;
+                let code = if full {
+                    rusqlite::ffi::SQLITE_FULL
+                } else {
+                    rusqlite::ffi::SQLITE_IOERR
+                };
+                let error = rusqlite::ffi::Error::new(code);
+                return Err(rusqlite::Error::SqliteFailure(error, None));
+            }
             self.connection.execute_batch("ROLLBACK TO register")?;
         }
         self.connection.execute_batch("RELEASE register")
