@@ -121,6 +121,7 @@ pub async fn services(
         accounts: Arc::new(accounts),
         limits,
         pulse: Pulse::new(),
+        quotas: crate::session::Quotas::default(),
     };
     Ok((Arc::new(services), claim))
 }

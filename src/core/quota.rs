@@ -15,6 +15,12 @@ impl Tokens {
         Tokens { full_at: 0 }
     }
 
+    /// Whether nothing is missing from it.
+    #[must_use]
+    pub fn is_full(&self, now_ms: u64) -> bool {
+        self.full_at <= now_ms
+    }
+
     /// Takes one token, or says after how many milliseconds there will be one.
     pub fn take(&mut self, bucket: &Bucket, now_ms: u64) -> Result<(), u64> {
         let per_token = 1_000 / u64::from(bucket.per_second);

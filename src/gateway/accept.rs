@@ -41,8 +41,11 @@ struct Seats {
     addresses: HashMap<IpAddr, u32>,
 }
 
-/// One connection's place; given back when dropped.
-pub struct Seat {
+/// One connection's place; given back when the last holder drops it.
+pub type Seat = Arc<Place>;
+
+/// What a seat is counted under.
+pub struct Place {
     gate: Arc<Gate>,
     address: IpAddr,
     signed: AtomicBool,
@@ -92,15 +95,15 @@ impl Gate {
         METERS
             .connections_open
             .store(seats.total as u64, Ordering::Relaxed);
-        Some(Seat {
+        Some(Arc::new(Place {
             gate: Arc::clone(self),
             address,
             signed: AtomicBool::new(false),
-        })
+        }))
     }
 }
 
-impl Seat {
+impl Place {
     /// The connection has signed in: it no longer counts among the strangers.
     pub fn sign_in(&self) {
         if !self.signed.swap(true, Ordering::AcqRel) {
@@ -109,7 +112,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut seats = self.gate.seats.lock();
         seats.total -= 1;
@@ -182,9 +185,18 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let router = context.router.clone();
     let work = Arc::new(Work::default());
     let at_work = Arc::clone(&work);
+    let seat = Arc::clone(&conn.seat);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let busy = Busy::new(&at_work);
+        // Whoever's token proves good is no stranger any more, also while a long poll waits: see `auth`.
+        let showed = request
+            .headers()
+            .contains_key(hyper::header::AUTHORIZATION)
+            .then(|| Arc::clone(&seat));
+        if let Some(seat) = showed {
+            request.extensions_mut().insert(seat);
+        }
         let answering = router.clone().oneshot(request.map(Body::new));
         async move {
             let answer = answering.await;

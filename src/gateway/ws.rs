@@ -44,6 +44,8 @@ pub struct Socket {
     reader: Reader,
     /// What of `PARTIAL` is this socket's.
     held: usize,
+    /// Whether it held something at the last pulse already: a frame must not take longer than from pulse to pulse.
+    stale: bool,
     max_message: usize,
 }
 
@@ -59,6 +61,7 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
         conn,
         reader: Reader::new(),
         held: 0,
+        stale: false,
         max_message: limits::FRAME_BEFORE_SIGN_IN,
     };
     let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
@@ -198,6 +201,11 @@ async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> 
         return Err(end);
     }
     if rung.pulse {
+        let unfinished = socket.held > 0 && !socket.reader.is_stopped();
+        if unfinished && socket.stale {
+            return Err(SILENT);
+        }
+        socket.stale = unfinished;
         match session.beat(&mut |payload| frame::push_text(out, payload)) {
             Beat::Nothing => {}
             Beat::Ping => frame::push_ping(out, b""),
@@ -323,6 +331,9 @@ impl Socket {
             }
         });
         let held = self.reader.held();
+        if held == 0 {
+            self.stale = false;
+        }
         PARTIAL.change(std::mem::replace(&mut self.held, held), held);
         match (fed, end) {
             (Err(violation), _) => Err(End::Code(violation.code(), violation.reason())),

@@ -9,10 +9,9 @@ use super::submit::{self, Submitted};
 use super::{Services, Who, answer};
 use crate::core::change::Change;
 use crate::core::cursor::{Position, Start};
-use crate::core::quota::Tokens;
 use crate::core::roster::Roster;
 use crate::hub::{Bell, Kind, Pos};
-use crate::limits::{self, Bucket};
+use crate::limits;
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
 use crate::proto::command::Hello;
@@ -28,7 +27,6 @@ pub struct Session {
     /// Requests that wait for the writer.
     pending: Vec<(u32, RequestId)>,
     next_slot: u32,
-    buckets: [Tokens; 4],
     /// When something was last heard, in seconds of the pulse.
     heard: u32,
     accounts: u64,
@@ -100,7 +98,6 @@ impl Session {
             deliver: Deliver::from(0, services.hub.stamp()),
             pending: Vec::new(),
             next_slot: 0,
-            buckets: [Tokens::full(); 4],
             heard: services.pulse.seconds(),
             accounts: 0,
             told: 0,
@@ -213,7 +210,11 @@ impl Session {
                 return None;
             }
         };
-        if let Err(refusal) = self.afford(&request.command) {
+        let afforded = self
+            .services
+            .quotas
+            .take(self.who.user, &request.command, super::pulse::now_ms());
+        if let Err(refusal) = afforded {
             self.refuse(Some(request.id), refusal, put);
             return None;
         }
@@ -275,27 +276,6 @@ impl Session {
     fn refuse(&self, re: Option<RequestId>, refusal: Refusal, put: &mut dyn FnMut(&[u8])) {
         METERS.refusal(refusal.code as usize);
         put(&codec::encode_refusal(re, refusal));
-    }
-
-    /// Takes a token from the bucket of the command's kind.
-    fn afford(&mut self, command: &Command) -> Result<(), Refusal> {
-        let (at, bucket): (usize, &Bucket) = match command {
-            Command::Send(_) | Command::Edit(_) | Command::Recall(_) | Command::React(_) => {
-                (0, &limits::BUCKET_SEND)
-            }
-            Command::MarkRead(_) | Command::Typing(_) | Command::Presence(_) => (1, &limits::BUCKET_NOTICE),
-            Command::History(_)
-            | Command::Conversations(_)
-            | Command::Discover(_)
-            | Command::Members(_)
-            | Command::Readers(_)
-            | Command::Sync(_)
-            | Command::Hello(_) => (2, &limits::BUCKET_READ),
-            _ => (3, &limits::BUCKET_CHANGE),
-        };
-        self.buckets[at]
-            .take(bucket, super::pulse::now_ms())
-            .map_err(|wait| Refusal::later(Code::RateLimited, wait))
     }
 
     /// Gives what is owed: answers first, then events, then notices.

@@ -9,6 +9,7 @@ mod health;
 mod live;
 pub mod poll;
 mod pulse;
+mod quotas;
 pub mod submit;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::store::Store;
 
 pub use self::live::{Beat, PageAsk, Session, Signed, Slow, Writing};
 pub use self::pulse::Pulse;
+pub use self::quotas::Quotas;
 pub use crate::hub::Rung;
 
 /// What every session works with.
@@ -29,6 +31,7 @@ pub struct Services {
     pub accounts: Arc<accounts::Accounts>,
     pub limits: Limits,
     pub pulse: Arc<Pulse>,
+    pub quotas: Quotas,
 }
 
 /// Who is signed in, and with what.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::deliver::{Deliver, Filled};
+use super::pulse::now_ms;
 use super::{Services, Who};
 use crate::clock::monotonic;
 use crate::core::cursor::{Position, Start};
@@ -47,7 +48,13 @@ pub async fn command(services: &Services, who: &Who, text: &str) -> (u16, Vec<u8
             let refusal = Refusal::because(Code::BadRequest, "This command needs a live socket.");
             (Some(id), Err(refusal))
         }
-        Ok(Request { id, command }) => (Some(id), super::submit::run(services, who, command).await),
+        Ok(Request { id, command }) => {
+            let outcome = match services.quotas.take(who.user, &command, now_ms()) {
+                Ok(()) => super::submit::run(services, who, command).await,
+                Err(refusal) => Err(refusal),
+            };
+            (Some(id), outcome)
+        }
         Err(bad) => (bad.re, Err(bad.refusal)),
     };
     match (re, outcome) {
@@ -62,6 +69,7 @@ pub async fn command(services: &Services, who: &Who, text: &str) -> (u16, Vec<u8
 
 /// A page of history for HTTP.
 pub async fn history(services: &Services, who: &Who, ask: History) -> Result<Vec<u8>, Refusal> {
+    services.quotas.take_read(who.user, now_ms())?;
     let page = super::answer::history_page(services, who, &ask).await?;
     serde_json::to_vec(&page).map_err(|_| Code::Internal.into())
 }
@@ -73,6 +81,7 @@ pub async fn sync(
     after: Option<&str>,
     wait: Duration,
 ) -> Result<Polled, Refusal> {
+    services.quotas.take_read(who.user, now_ms())?;
     let most = services.limits.connections_per_user;
     let bell = Arc::new(Bell::new(who.user, who.device, most).quiet());
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use super::Face;
 use super::problem::Problem;
 use crate::gateway::Peer;
+use crate::gateway::accept::Seat;
 use crate::limits;
 use crate::proto::{Code, Refusal};
 use crate::session::accounts::{Accounts, Caller};
@@ -68,6 +69,9 @@ impl FromRequestParts<Arc<Face>> for ApiCaller {
             token: token.to_owned(),
         };
         parts.extensions.insert(let_in);
+        if let Some(seat) = parts.extensions.get::<Seat>() {
+            seat.sign_in();
+        }
         Ok(ApiCaller(caller))
     }
 }

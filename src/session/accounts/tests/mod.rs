@@ -68,6 +68,7 @@ impl Hall {
             accounts: Arc::clone(&self.accounts),
             limits: crate::limits::Limits::default(),
             pulse: crate::session::Pulse::new(),
+            quotas: crate::session::Quotas::default(),
         })
     }
 
