@@ -359,4 +359,38 @@ mod tests {
             "a session's end was not told"
         );
     }
+
+    #[test]
+    fn a_walk_at_its_target_is_over_also_where_the_tail_begins_later() {
+        let (hub, room, reader) = (Hub::new(0), ConversationId(5), UserId(1));
+        hub.attach(&Arc::new(Bell::new(reader, 1, 4)))
+            .expect("there is room");
+        hub.open(reader, &[room]);
+        hub.fill(Arc::new(Roster::direct(room, reader, UserId(2))), 0);
+        let mut publisher = Publisher::new(Arc::clone(&hub), 1);
+        for pos in 1..=3 {
+            let event = crate::proto::Event {
+                conversation: room,
+                seq: pos,
+                count: pos,
+                ts: 1,
+                unsynchronised: false,
+                by: reader,
+                client_id: crate::proto::ClientId(uuid::Uuid::from_u128(u128::from(pos))),
+                what: crate::proto::What::Left {},
+            };
+            publisher.publish(&[Published {
+                pos,
+                event: &event,
+                roster: None,
+                tombstones: &[],
+            }]);
+        }
+        let walk = |after, target| hub.walk(room, reader, (after, target), &mut |_| true);
+        assert!(matches!(walk(1, 2), Walk::Older(_)), "the tail keeps nothing");
+        assert!(
+            matches!(walk(2, 2), Walk::Done),
+            "there is nothing between here and there"
+        );
+    }
 }

@@ -304,7 +304,7 @@ async fn a_dead_token_or_none_is_shown_out() {
 #[tokio::test]
 async fn what_one_may_not_see_answers_like_what_does_not_exist() {
     let mut server = Server::start().await;
-    let [anna, mallory] = server.people(["anna", "mallory"]).await;
+    let [anna, mallory, mallet] = server.people(["anna", "mallory", "mallet"]).await;
     let mut at_anna = anna.live().await;
     let hidden = at_anna.group(&[], json!({})).await;
     at_anna.say(&hidden, "secret").await;
@@ -339,7 +339,7 @@ async fn what_one_may_not_see_answers_like_what_does_not_exist() {
     ];
     // Both ways, in memory (anna is there) and from the store (she is not).
     for round in 0..2 {
-        let mut live = mallory.live().await;
+        let mut live = [&mallory, &mallet][round].live().await;
         for command in &commands {
             let mut answers = Vec::new();
             for conversation in [nothing, &hidden, &direct] {

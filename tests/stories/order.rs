@@ -89,7 +89,10 @@ fn take(have: &mut BTreeMap<u64, String>, event: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_reader_sees_one_order_without_a_gap_and_once() {
     let mut server = Server::start().await;
-    let people = server.people(["anna", "ben", "cyd", "dan"]).await;
+    let names = [
+        "anna", "ben", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "jon",
+    ];
+    let people = server.people(names).await;
     let start = people[0].live().await.welcome["resume"]
         .as_str()
         .expect("a token")
@@ -109,7 +112,11 @@ async fn every_reader_sees_one_order_without_a_gap_and_once() {
     }
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
-        senders.spawn(send_all(people[sender % 4].clone(), group.clone(), sender));
+        senders.spawn(send_all(
+            people[sender % people.len()].clone(),
+            group.clone(),
+            sender,
+        ));
     }
     let mut acked = BTreeMap::new();
     for acks in senders.join_all().await {

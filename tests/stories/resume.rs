@@ -7,19 +7,22 @@ use serde_json::{Value, json};
 use crate::harness::{PATIENCE, Person, Server, heavy, id};
 use crate::live::{Came, Live, seqs, text_body};
 
-/// Sends of one connection at once: what the token bucket allows.
+/// Sends of one user at once: what the token bucket allows.
 const BURST: usize = 200;
 
-/// Posts many messages over as many connections as the buckets ask for.
-pub async fn flood(sender: &Person, conversation: &str, count: usize, text: &str) {
+/// Posts many messages by several people in turn: each has a bucket of their own.
+pub async fn flood(senders: &[Person], conversation: &str, count: usize, text: &str) {
     let mut left = count;
+    let mut turn = 0;
     let mut running = tokio::task::JoinSet::new();
     while left > 0 {
         let now = left.min(BURST);
         left -= now;
         let commands: Vec<String> = (0..now).map(|_| id()).collect();
+        let sender = senders[turn % senders.len()].clone();
+        turn += 1;
         running.spawn(deliver(
-            sender.clone(),
+            sender,
             conversation.to_owned(),
             text.to_owned(),
             commands,
@@ -219,12 +222,17 @@ async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
     let mut server = Server::with(&[("KINGLET_LIMITS_TAIL_MIB", "1")]).await;
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let mut at_anna = anna.live().await;
-    let group = at_anna.group(&[&ben], json!({})).await;
+    let mut crowd = Vec::new();
+    for at in 0..26 {
+        crowd.push(server.person(&format!("sender{at}")).await);
+    }
+    let members: Vec<&Person> = crowd.iter().chain([&ben]).collect();
+    let group = at_anna.group(&members, json!({})).await;
     let mut slow = ben.narrow().await;
     slow.settle().await;
     let past = token(&slow.welcome).to_owned();
     // The reader does not read while 5,200 events flow: 1 MiB of them stays in memory, the rest is 2,000 and more away.
-    flood(&anna, &group, 5_200, &"slowly does it ".repeat(40)).await;
+    flood(&crowd, &group, 5_200, &"slowly does it ".repeat(40)).await;
     let mut told = Vec::new();
     let behind = loop {
         match slow.came().await {

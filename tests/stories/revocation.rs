@@ -90,7 +90,7 @@ async fn a_revoked_session_is_closed_within_a_second() {
 async fn blocked(owner: &Person, victim: &Person, conversation: &str) -> Live {
     let mut live = victim.narrow().await;
     live.settle().await;
-    flood(owner, conversation, 40, &"b".repeat(30_000)).await;
+    flood(std::slice::from_ref(owner), conversation, 40, &"b".repeat(30_000)).await;
     live
 }
 

@@ -15,25 +15,28 @@ const SLOW: usize = 12;
 async fn readers_that_stop_reading_cost_a_place_each_and_get_everything_in_the_end() {
     let _alone = crate::harness::heavy().await;
     let mut server = Server::with(&[("KINGLET_LIMITS_TAIL_MIB", "1")]).await;
-    let [anna, ben, cyd] = server.people(["anna", "ben", "cyd"]).await;
+    let [anna, ben, cyd, dan] = server.people(["anna", "ben", "cyd", "dan"]).await;
     let mut at_anna = anna.live().await;
-    let group = at_anna.group(&[&ben, &cyd], json!({})).await;
+    let group = at_anna.group(&[&ben, &cyd, &dan], json!({})).await;
     let text = "s".repeat(BODY);
     // Once without slow readers, so that what is measured is theirs: caches are warm and pools have their size.
-    flood(&anna, &group, MESSAGES, &text).await;
+    flood(std::slice::from_ref(&anna), &group, MESSAGES, &text).await;
     let mut slow = Vec::new();
     for _ in 0..SLOW {
         slow.push(ben.narrow().await);
     }
     let mut quick = cyd.live().await;
     let before = server.resident();
-    let (_, seen) = tokio::join!(flood(&anna, &group, MESSAGES, &text), async {
-        let mut seen = Vec::new();
-        while seen.len() < MESSAGES {
-            seen.push(quick.event().await);
+    let (_, seen) = tokio::join!(
+        flood(std::slice::from_ref(&dan), &group, MESSAGES, &text),
+        async {
+            let mut seen = Vec::new();
+            while seen.len() < MESSAGES {
+                seen.push(quick.event().await);
+            }
+            seen
         }
-        seen
-    });
+    );
     let expected: Vec<u64> = (MESSAGES as u64 + 2..=2 * MESSAGES as u64 + 1).collect();
     assert_eq!(seqs(&seen), expected, "others are served as if nothing were");
     let grown = server.resident().saturating_sub(before);

@@ -108,7 +108,7 @@ async fn a_reader_over_tls_that_is_blocked_is_cut_within_a_second_too() {
     let other = victim.other_device().await;
     let group = owner.live().await.group(&[&victim], json!({})).await;
     let live = victim.narrow().await;
-    crate::resume::flood(&owner, &group, 40, &"b".repeat(30_000)).await;
+    crate::resume::flood(std::slice::from_ref(&owner), &group, 40, &"b".repeat(30_000)).await;
     assert_eq!(
         other
             .delete(&format!("/api/v1/devices/{}", victim.device))
