@@ -65,7 +65,7 @@ impl Picture {
             if total > 0.0 && cumulative >= goal && cumulative > counted {
                 let share = (goal - counted) / (cumulative - counted);
                 return Some(if bound.is_finite() {
-                    below + (bound - below) * share
+                    (below + (bound - below) * share).ceil()
                 } else {
                     below
                 });

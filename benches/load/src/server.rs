@@ -1,7 +1,8 @@
 //! Starts, kills and stops a server of our own, and asks the kernel about it. What must not live here: what is asked of it.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ pub struct Setup {
 impl Setup {
     /// A server on a free port of loopback, with limits that do not stop a load.
     pub fn new(binary: &Path, directory: &Path, tls: bool) -> Result<Setup> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let free = free_address()?;
         let settings = [
             ("KINGLET_LIMITS_CONNECTIONS", "15000"),
             ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "15000"),
@@ -124,6 +125,18 @@ impl Setup {
 
 fn digits(word: &str) -> usize {
     word.bytes().filter(u8::is_ascii_digit).count()
+}
+
+/// A free address for a server that starts again and again. Not one that the kernel gives out: while the server is down
+/// another program would get it, or a client that tries to connect would be connected to itself.
+fn free_address() -> Result<SocketAddr> {
+    let mut chance = [0; 2];
+    File::open("/dev/urandom")?.read_exact(&mut chance)?;
+    let first = u16::from_le_bytes(chance) % 10_000;
+    let ports = (0..10_000).map(|step| 20_000 + (first + step) % 10_000);
+    let mut addresses = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let free = addresses.find(|address| TcpListener::bind(address).is_ok());
+    free.context("no port between 20000 and 29999 is free on loopback")
 }
 
 /// A server that runs until it is told otherwise, at the latest until this is dropped.
