@@ -16,6 +16,17 @@ pub fn memory_limit() -> Option<(u64, PathBuf)> {
     memory_limit_in(&own, Path::new("/sys/fs/cgroup"))
 }
 
+/// The file in which the kernel accounts this process's group (control groups version 2), if there is one.
+#[must_use]
+pub fn memory_account() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let file = Path::new("/sys/fs/cgroup")
+        .join(path.trim_start_matches('/'))
+        .join("memory.stat");
+    file.exists().then_some(file)
+}
+
 /// A group is bound by its parents, too: the smallest of all counts.
 fn memory_limit_in(own: &str, root: &Path) -> Option<(u64, PathBuf)> {
     let mut least: Option<(u64, PathBuf)> = None;

@@ -8,15 +8,13 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::config::Config;
-use super::settings;
 use super::systemd::{self, Notifier};
+use super::{settings, surroundings};
 use crate::gateway::pools;
 use crate::gateway::tls::{Reloaded, Tls};
 use crate::meters::{METERS, get};
 use crate::session::Services;
 
-/// The kernel's own count of what TCP's buffers hold.
-const SOCKSTAT: &str = "/proc/net/sockstat";
 const PULSE: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(5 * 60);
 const STATUS: Duration = Duration::from_secs(60);
@@ -42,11 +40,14 @@ impl Timers {
             stop,
         } = self;
         let pulse = Arc::clone(&services);
+        let account = surroundings::memory_account();
         tokio::spawn(every(PULSE, stop.clone(), move || {
             pulse.pulse.turn();
-            // Not there means not known: then only the pools of our own bytes hold.
-            if let Ok(sockstat) = std::fs::read_to_string(SOCKSTAT) {
-                pools::SOCKETS.set(pools::socket_bytes(&sockstat));
+            let stat = account
+                .as_ref()
+                .and_then(|file| std::fs::read_to_string(file).ok());
+            if let Some(bytes) = stat.as_deref().and_then(pools::socket_bytes) {
+                pools::SOCKETS.set(bytes);
             }
         }));
         let told = (notifier.clone(), Arc::clone(&services));

@@ -15,7 +15,8 @@ pub struct Pool {
 pub static PARTIAL: Pool = Pool::new(limits::POOL_PARTIAL);
 /// Bytes that a slow reader has not taken yet.
 pub static OUTGOING: Pool = Pool::new(limits::POOL_OUTGOING);
-/// The kernel's socket buffers, as it reports them.
+/// The kernel's socket buffers, as it charges them to our control group. Where it has no such group it sets no limit that
+/// they could exceed, and this stays at nothing.
 pub static SOCKETS: Pool = Pool::new(limits::POOL_SOCKET);
 
 impl Pool {
@@ -82,18 +83,12 @@ pub fn are_nearly_empty() -> bool {
         .any(Pool::is_nearly_empty)
 }
 
-/// Bytes the kernel holds for TCP, read off `/proc/net/sockstat` (its `mem` counts pages of 4 KiB).
+/// Bytes of socket buffers that the kernel charges to a control group: the `sock` line of its `memory.stat`.
 #[must_use]
-pub fn socket_bytes(sockstat: &str) -> usize {
-    let tcp = sockstat.lines().find(|line| line.starts_with("TCP:"));
-    let words = tcp
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .unwrap_or_default();
-    let pages = words
-        .windows(2)
-        .find(|pair| pair[0] == "mem")
-        .and_then(|pair| pair[1].parse::<usize>().ok());
-    pages.unwrap_or(0) * 4096
+pub fn socket_bytes(memory_stat: &str) -> Option<usize> {
+    memory_stat
+        .lines()
+        .find_map(|line| line.strip_prefix("sock ")?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -113,8 +108,8 @@ mod tests {
 
     #[test]
     fn the_kernels_count_is_read() {
-        let text = "sockets: used 128\nTCP: inuse 10 orphan 0 tw 2 alloc 14 mem 37\nUDP: inuse 0 mem 5\n";
-        assert_eq!(socket_bytes(text), 37 * 4096);
-        assert_eq!(socket_bytes("nonsense"), 0);
+        let text = "anon 1000\nfile 5\nkernel 7\nsock 40960\nshmem 0\n";
+        assert_eq!(socket_bytes(text), Some(40_960));
+        assert_eq!(socket_bytes("sockets: used 128\n"), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::proto::{ConversationId, Refusal, codec};
 use crate::store::{Span, Store};
 
 /// Pages of the store that one round of delivery may need before the reader is told that it is behind.
-const PAGES: u32 = 20;
+const PAGES: u32 = limits::STREAM_POSITIONS as u32 / limits::PAGE_EVENTS as u32;
 
 /// All that an idle reader keeps: how far it was told, of events and of notices.
 #[derive(Debug)]
