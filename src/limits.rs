@@ -55,7 +55,7 @@ pub const PAGE_ANNOTATIONS: usize = 200;
 /// Rows of a list: conversations, members, users, readers.
 pub const LIST_ROWS: usize = 200;
 /// Positions a resuming or slow reader is walked through; further behind it is told to pull pages.
-pub const STREAM_POSITIONS: u64 = 2_000;
+pub const STREAM_POSITIONS: u64 = 3_000;
 /// Outgoing bytes gathered for one write.
 pub const WRITE_BYTES: usize = 16 * 1024;
 /// Encoded events kept in memory for readers near the end, in bytes, unless the configuration says otherwise.

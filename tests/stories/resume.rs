@@ -231,7 +231,7 @@ async fn a_slow_reader_far_behind_is_told_so_and_a_late_one_is_told_to_sync() {
     let mut slow = ben.narrow().await;
     slow.settle().await;
     let past = token(&slow.welcome).to_owned();
-    // The reader does not read while 5,200 events flow: 1 MiB of them stays in memory, the rest is 2,000 and more away.
+    // The reader does not read while 5,200 events flow: 1 MiB of them stays in memory, the rest is 3,000 and more away.
     flood(&crowd, &group, 5_200, &"slowly does it ".repeat(40)).await;
     let mut told = Vec::new();
     let behind = loop {
