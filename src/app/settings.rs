@@ -184,12 +184,22 @@ pub fn canonical_url(config: &Config, address: SocketAddr, tls: bool) -> String 
     } else if surroundings::tells_its_local_name() {
         format!("{}.local", surroundings::host_name())
     } else {
-        surroundings::main_address().map_or_else(|| "localhost".to_owned(), host_text)
+        // A guess that the server's own certificate cannot name would be a warning in every invitation.
+        let main = surroundings::main_address().filter(|address| !tls || is_private(*address));
+        main.map_or_else(|| format!("{}.local", surroundings::host_name()), host_text)
     };
     if address.port() == usual {
         format!("{scheme}://{host}")
     } else {
         format!("{scheme}://{host}:{}", address.port())
+    }
+}
+
+/// Whether the box's own authority may name it.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => four.is_private() || four.is_link_local() || four.is_loopback(),
+        IpAddr::V6(six) => six.is_unique_local() || six.is_unicast_link_local() || six.is_loopback(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::meters::{METERS, get};
 use crate::session::Services;
 
 const PULSE: Duration = Duration::from_secs(1);
-const TIDY: Duration = Duration::from_secs(5 * 60);
+const TIDY: Duration = Duration::from_secs(60);
 const STATUS: Duration = Duration::from_secs(60);
 const CERTIFICATE: Duration = Duration::from_secs(60 * 60);
 

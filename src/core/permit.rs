@@ -229,7 +229,10 @@ fn shape(change: &Change) -> Allowed {
             if fits {
                 Ok(())
             } else {
-                Err(Refusal::because(Code::BadRequest, "An emoji has 1 to 32 bytes."))
+                Err(Refusal::because(
+                    Code::BadRequest,
+                    "An emoji has 1 to 32 bytes, and no blanks.",
+                ))
             }
         }
         Command::Create(create) => {

@@ -18,6 +18,7 @@ pub struct Unreadable {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with an `id` and a `type`")]
 struct Envelope<'a> {
     #[serde(default)]
     id: Option<RequestId>,

@@ -39,7 +39,11 @@ pub enum JoinRule {
 
 /// A message's content, told apart by `kind`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    expecting = "a body: an object with a `kind`"
+)]
 pub enum Body {
     /// Plain text, 1 to 32,768 bytes of UTF-8.
     Text { text: String },

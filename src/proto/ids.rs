@@ -150,7 +150,10 @@ wire_uuid!(
 
 /// A request's identity on its connection, echoed as `re`: a text of at most 64 bytes or a whole number below 2^53.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "an `id` is a text of at most 64 bytes, or a whole number below 2^53"
+)]
 pub enum RequestId {
     Number(u64),
     Text(#[schemars(length(max = 64))] Box<str>),

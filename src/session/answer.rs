@@ -22,7 +22,7 @@ use crate::store::sqlite::Listed;
 pub async fn answer(services: &Services, who: &Who, question: Command) -> Result<Answer, Refusal> {
     match question {
         Command::MarkRead(mark) => mark_read(services, who, mark).await,
-        Command::Typing(typing) => typing_notice(services, who, &typing),
+        Command::Typing(typing) => typing_notice(services, who, &typing).await,
         Command::Presence(_) => Ok(Answer::Presence(PresenceList {
             online: services.hub.online_peers(who.user),
         })),
@@ -88,10 +88,9 @@ async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Ans
     Ok(Answer::Ok {})
 }
 
-fn typing_notice(services: &Services, who: &Who, typing: &command::Typing) -> Result<Answer, Refusal> {
+async fn typing_notice(services: &Services, who: &Who, typing: &command::Typing) -> Result<Answer, Refusal> {
     let conversation = typing.conversation;
-    let roster = services.hub.roster(conversation).ok_or(Code::NotFound)?;
-    permit::may_read(&roster, who.user)?;
+    readable(services, who, conversation).await?;
     let notice = Notice::Typing {
         conversation,
         user: who.user,

@@ -126,10 +126,13 @@ pub async fn sync(
         if tokio::time::timeout_at(deadline, rung).await.is_err() {
             break;
         }
-        if attached.bell.is_over() {
+        let rung = attached.bell.take();
+        if rung.revoked {
             return Err(Code::SignedOut.into());
         }
-        let _ = attached.bell.take();
+        if rung.stopped {
+            return Err(Code::ShuttingDown.into());
+        }
     }
     let resume = Position {
         log: deliver.position,

@@ -69,8 +69,8 @@ pub struct Listen {
     /// certificate. Used only when TLS is on; empty means none.
     pub http_address: String,
     /// The one address people are told, in invitations and in the installed app, for example
-    /// "https://chat.example.org". Empty means the first one that is found to work. It is remembered from the first
-    /// invitation on; installed apps lose their cache when it changes.
+    /// "https://chat.example.org". Empty means a guess from the listening address. Set it before the first invitation:
+    /// links that were sent and installed apps keep the old one when it changes.
     pub canonical_url: String,
     /// Further web addresses whose pages may connect, for example ["https://kinglet.local:8443"]. The canonical one
     /// is always accepted.

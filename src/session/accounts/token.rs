@@ -237,6 +237,8 @@ impl InvitationCode {
     /// # Errors
     /// [`Malformed`] when there are not exactly 16 such characters.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
+        // Who pastes the whole link means what stands behind its `#`.
+        let text = text.rsplit('#').next().unwrap_or(text);
         let mut code: [u8; INVITATION_CHARACTERS] = symbols(text)?;
         for character in &mut code {
             *character = match character.to_ascii_uppercase() {

@@ -35,7 +35,7 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
     structure(&connection, &mut report).map_err(sql)?;
     chains(&connection, &mut report).map_err(sql)?;
     people(&connection, &mut report).map_err(sql)?;
-    let (recent, damage) = open::rebuild(&connection).map_err(sql)?;
+    let open::Rebuilt { recent, damage, .. } = open::rebuild(&connection).map_err(sql)?;
     report.damage.extend(damage);
     clients(&connection, recent.folded, &mut report).map_err(sql)?;
     let path = directory.join(HEADS);

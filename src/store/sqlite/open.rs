@@ -21,6 +21,7 @@ use super::writer::Writer;
 use super::{Options, ReadPool, Shared, Store, int, schema};
 use crate::clock::{Clock, monotonic};
 use crate::limits;
+use crate::proto::What;
 use crate::store::{Committed, Pos, Writable};
 
 /// Older libraries can lose committed writes when a checkpoint and a commit meet (the WAL-reset race).
@@ -128,8 +129,16 @@ pub fn epoch(connection: &Connection, clock: &Clock) -> rusqlite::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
+/// What the rows that are not folded say.
+pub struct Rebuilt {
+    pub recent: Recent,
+    pub damage: Vec<String>,
+    /// Who sends, or arrives, has read so far: what a crash took of it comes back with the log.
+    pub markers: Markers,
+}
+
 /// Rebuilds the memory's index from the rows that are not folded, checking the chain and the seqs on the way.
-pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>)> {
+pub fn rebuild(connection: &Connection) -> rusqlite::Result<Rebuilt> {
     let folded: Pos = meta(connection, "folded")?.map_or(0, u64::from_le_bytes);
     let mut recent = Recent {
         folded,
@@ -137,6 +146,7 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>
         ..Recent::default()
     };
     let mut damage = Vec::new();
+    let markers = Markers::default();
     let mut ends: HashMap<u64, (u64, u64, Hash)> = HashMap::new();
     let mut rows = connection.prepare(&format!("SELECT {COLUMNS} FROM log WHERE pos > ?1 ORDER BY pos"))?;
     let mut rows = rows.query([int(folded)])?;
@@ -165,8 +175,22 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<(Recent, Vec<String>
         let hash = row.link(&hash);
         ends.insert(row.conversation, (row.seq, row.count, hash));
         recent.add(&row, hash);
+        let event = row.event();
+        let arrived = match &event.what {
+            What::Message { .. } => &[][..],
+            What::Created { members, .. } => members,
+            What::Joined { users } => users,
+            _ => continue,
+        };
+        for user in arrived.iter().chain([&event.by]) {
+            markers.raise(*user, row.conversation, row.seq, row.count);
+        }
     }
-    Ok((recent, damage))
+    Ok(Rebuilt {
+        recent,
+        damage,
+        markers,
+    })
 }
 
 /// Compares the log with what the heads file knew.
@@ -224,9 +248,24 @@ impl Store {
             checkpoint::complete(&connection).map_err(sql("checkpointed"))?;
         }
         schema::migrate(&mut connection).map_err(sql("brought to this release's form"))?;
-        let epoch = epoch(&connection, &clock).map_err(sql("read"))?;
-        let (recent, mut damage) = rebuild(&connection).map_err(sql("read"))?;
+        let Rebuilt {
+            recent,
+            mut damage,
+            markers,
+        } = rebuild(&connection).map_err(sql("read"))?;
         let heads_path = directory.join(HEADS);
+        let begun = heads_path.try_exists().unwrap_or(true);
+        if !begun && recent.head > 0 {
+            // A copy of a database without the file beside it is a restored one: clients must not take its state for
+            // the one they know.
+            log::warn!(
+                "this database was restored from a copy: a new epoch begins, and clients start from its state"
+            );
+            connection
+                .execute("DELETE FROM meta WHERE key = 'epoch'", [])
+                .map_err(sql("written"))?;
+        }
+        let epoch = epoch(&connection, &clock).map_err(sql("read"))?;
         let heads = open_heads(&connection, &heads_path, epoch, &recent, &mut damage)?;
         let change: i64 = connection
             .query_row("SELECT coalesce(max(change), 0) FROM user", [], |row| row.get(0))
@@ -250,7 +289,7 @@ impl Store {
         let shared = Arc::new(Shared {
             recent: RwLock::new(recent),
             rosters: RosterCache::new(options.roster_members),
-            markers: Markers::default(),
+            markers,
             writable: RwLock::new(writable),
             clock,
             settings: options.settings,
@@ -325,5 +364,10 @@ fn open_heads(
         heads.note(*conversation, stretch.last(), &stretch.hash);
     }
     heads.write().and_then(|()| heads.sync()).map_err(file)?;
+    // A heads file that a power cut took with its directory entry would look like a restored database.
+    let directory = path.parent().unwrap_or(path);
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(file)?;
     Ok(heads)
 }
