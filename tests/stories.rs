@@ -33,6 +33,8 @@ mod operations;
 mod order;
 #[path = "stories/reading.rs"]
 mod reading;
+#[path = "stories/recovery.rs"]
+mod recovery;
 #[path = "stories/resume.rs"]
 mod resume;
 #[path = "stories/revocation.rs"]
