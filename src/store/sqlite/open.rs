@@ -137,6 +137,18 @@ pub struct Rebuilt {
     pub markers: Markers,
 }
 
+/// A copy of a database without the heads file beside it is a restored one: a new epoch keeps clients from taking its
+/// state for the one they know.
+fn renew_if_restored(connection: &Connection, heads: &Path, recent: &Recent) -> rusqlite::Result<()> {
+    if recent.head > 0 && !heads.try_exists().unwrap_or(true) {
+        log::warn!(
+            "this database was restored from a copy: a new epoch begins, and clients start from its state"
+        );
+        connection.execute("DELETE FROM meta WHERE key = 'epoch'", [])?;
+    }
+    Ok(())
+}
+
 /// Rebuilds the memory's index from the rows that are not folded, checking the chain and the seqs on the way.
 pub fn rebuild(connection: &Connection) -> rusqlite::Result<Rebuilt> {
     let folded: Pos = meta(connection, "folded")?.map_or(0, u64::from_le_bytes);
@@ -254,17 +266,7 @@ impl Store {
             markers,
         } = rebuild(&connection).map_err(sql("read"))?;
         let heads_path = directory.join(HEADS);
-        let begun = heads_path.try_exists().unwrap_or(true);
-        if !begun && recent.head > 0 {
-            // A copy of a database without the file beside it is a restored one: clients must not take its state for
-            // the one they know.
-            log::warn!(
-                "this database was restored from a copy: a new epoch begins, and clients start from its state"
-            );
-            connection
-                .execute("DELETE FROM meta WHERE key = 'epoch'", [])
-                .map_err(sql("written"))?;
-        }
+        renew_if_restored(&connection, &heads_path, &recent).map_err(sql("written"))?;
         let epoch = epoch(&connection, &clock).map_err(sql("read"))?;
         let heads = open_heads(&connection, &heads_path, epoch, &recent, &mut damage)?;
         let change: i64 = connection
