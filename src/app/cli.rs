@@ -76,7 +76,7 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Read the whole log, its hash chains and uploads, and say whether they are sound
+    /// Read the whole log, its hash chains and indexes, and say whether they are sound
     ///
     /// Changes nothing, unless told to accept a loss. It reads everything, so it takes its time on a large log, and the
     /// server must not run meanwhile. Exits with 4 if something is damaged or missing.

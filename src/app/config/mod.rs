@@ -35,7 +35,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The directory for everything the server must not lose: the log, accounts, uploads and keys. It is made at the
+    /// The directory for everything the server must not lose: the log, accounts and keys. It is made at the
     /// first start, readable by the server's user only. Put it on the best disk you have. A relative path starts at
     /// the working directory.
     pub data_dir: PathBuf,

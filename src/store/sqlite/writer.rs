@@ -391,6 +391,9 @@ impl Writer {
 
     /// Writes out what was coalesced; the next start finds everything folded and checkpointed by itself.
     fn shut_down(&mut self) {
+        if matches!(*self.shared.writable.read(), Writable::ReadOnly(_)) {
+            return;
+        }
         let flushed = self
             .connection
             .execute_batch("BEGIN IMMEDIATE")
@@ -403,6 +406,8 @@ impl Writer {
         if let Err(error) = self.heads.write().and_then(|()| self.heads.sync()) {
             log::warn!("the heads file was not synced: {error}");
         }
+        // A stopped server's database is one file, whoever copies it. A reader at work only leaves that to the next start.
+        let _ = super::checkpoint::complete(&self.connection);
     }
 }
 
