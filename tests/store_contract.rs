@@ -7,6 +7,8 @@ mod store_kit;
 mod damage;
 #[path = "store_contract/folding.rs"]
 mod folding;
+#[path = "store_contract/limits.rs"]
+mod limits;
 #[path = "store_contract/pages.rs"]
 mod pages;
 #[path = "store_contract/queue.rs"]
@@ -31,6 +33,7 @@ macro_rules! contract {
                 markers_rise_and_are_counted, a_marker_never_goes_back, lists_survive_a_restart;
             queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
+            limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
         }
     };
     ($backend:ident, $factory:expr, $($room:ident: $($name:ident),+;)+) => {

@@ -153,6 +153,7 @@ impl Roster {
             + self.earlier.len()
             + self.muted.len()
             + self.banned.len()
+            + self.requests.len()
             + self.departed.len()
             + 4
     }

@@ -393,6 +393,25 @@ async fn a_page_ends_at_its_bytes() {
 }
 
 #[tokio::test]
+async fn who_is_owed_more_than_a_poll_carries_is_told_to_pull() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    let start = anna.get("/api/v1/sync").await.json(200)["resume"].clone();
+    let start = start.as_str().expect("a token");
+    let mut live = anna.live().await;
+    let bodies = limits::POLL_BYTES / limits::BODY_BYTES;
+    for _ in 0..bodies - 1 {
+        live.tell(&anna.user, &"p".repeat(limits::BODY_BYTES)).await;
+    }
+    let fits = anna.poll(start, 0).await;
+    assert_eq!(fits["catch_up"], "streaming");
+    assert_eq!(fits["events"].as_array().map(Vec::len), Some(bodies - 1));
+    live.tell(&anna.user, &"p".repeat(limits::BODY_BYTES)).await;
+    let over = anna.poll(start, 0).await;
+    assert_eq!((&over["catch_up"], &over["events"]), (&json!("sync"), &json!([])));
+}
+
+#[tokio::test]
 async fn a_body_over_http_has_its_limit() {
     let mut server = Server::start().await;
     let anna = server.person("anna").await;

@@ -426,6 +426,8 @@ fn annotations(
         "SELECT seq FROM annotation WHERE conversation = ?1 AND target = ?2 AND seq > ?3 ORDER BY seq",
     )?;
     for target in targets {
+        // Each target's own first: of all together the first are kept, and they may all be about one.
+        let most = seqs.len() + limits::PAGE_ANNOTATIONS;
         let rows = statement.query_map([int(conversation.0), int(*target), int(after)], |row| {
             row.get::<_, i64>(0)
         })?;
@@ -434,7 +436,7 @@ fn annotations(
             if visible.iter().any(|(from, to)| (*from..=*to).contains(&seq)) {
                 seqs.push(seq);
             }
-            if seqs.len() >= limits::PAGE_ANNOTATIONS {
+            if seqs.len() >= most {
                 break;
             }
         }

@@ -132,3 +132,19 @@ fn open_invitations_are_limited() {
     desk.write(|r| revoke(r, InvitationId(10_000))).unwrap();
     desk.invite(&owner, 200, ServerRole::Member, 1);
 }
+
+#[test]
+fn users_are_limited() {
+    let mut desk = Desk::new();
+    let owner = desk.owner();
+    desk.invite(&owner, 50, ServerRole::Member, 9);
+    let fill = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+         INSERT INTO user (id, name, skeleton, display_name, password, role, created, change)
+         SELECT i, 'extra' || i, 'extra' || i, 'Extra', 'x', 0, 0, 1 FROM n",
+        limits::USERS
+    );
+    desk.connection.execute_batch(&fill).unwrap();
+    desk.join(50, "bob", 2).expect("the last place");
+    assert_eq!(code(desk.join(50, "cyd", 3)), Some(Code::LimitReached));
+}
