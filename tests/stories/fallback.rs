@@ -14,7 +14,7 @@ impl Person {
         serde_json::from_str(&reply.text).unwrap_or_else(|error| panic!("{error}: {}", reply.text))
     }
 
-    async fn poll(&self, after: &str, wait: u64) -> Value {
+    pub async fn poll(&self, after: &str, wait: u64) -> Value {
         self.get(&format!("/api/v1/sync?after={after}&wait={wait}"))
             .await
             .json(200)
