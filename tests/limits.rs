@@ -19,9 +19,7 @@ use kinglet::core::roster::Roster;
 use kinglet::hub::{Bell, Hub, Kind, Published, Publisher, Walk};
 use kinglet::limits;
 use kinglet::proto::answer::Notice;
-use kinglet::proto::{
-    Code, Command, ConversationId, ConversationKind, Event, JoinRule, Seq, UserId, What,
-};
+use kinglet::proto::{Code, Command, ConversationId, ConversationKind, Event, JoinRule, Seq, UserId, What};
 use kinglet::session::Quotas;
 
 use crate::words::*;
@@ -93,8 +91,15 @@ fn bans_are_limited() {
     }
     assert_eq!(room.asks(OWNER, ban(ROOM, 9_000, false)), None);
     room.fold(OWNER, &What::Banned { user: UserId(9_000) });
-    assert_eq!(room.asks(OWNER, ban(ROOM, 9_001, false)), Some(Code::LimitReached));
-    assert_eq!(room.asks(OWNER, ban(ROOM, 9_000, true)), None, "one may be lifted");
+    assert_eq!(
+        room.asks(OWNER, ban(ROOM, 9_001, false)),
+        Some(Code::LimitReached)
+    );
+    assert_eq!(
+        room.asks(OWNER, ban(ROOM, 9_000, true)),
+        None,
+        "one may be lifted"
+    );
     room.fold(OWNER, &What::Unbanned { user: UserId(9_000) });
     assert_eq!(room.asks(OWNER, ban(ROOM, 9_001, false)), None);
 }
@@ -308,7 +313,11 @@ fn the_configuration_may_not_go_beyond_a_limit() {
         let wrong = |value: usize| {
             std::fs::write(&path, format!("[{section}]\n{key} = {value}\n")).expect("written");
             let config = Config::load(Some(&path), [("", ""); 0]).expect("it parses");
-            config.problems().into_iter().map(|wrong| wrong.key).collect::<Vec<_>>()
+            config
+                .problems()
+                .into_iter()
+                .map(|wrong| wrong.key)
+                .collect::<Vec<_>>()
         };
         assert!(wrong(most).is_empty(), "{key} = {most}");
         assert_eq!(wrong(most + 1), [format!("{section}.{key}")]);

@@ -14,12 +14,28 @@ const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
 const REACHED: &[(&str, &str, &str)] = &[
-    ("FRAME_BEFORE_SIGN_IN", STORIES, "fn a_frame_before_sign_in_has_four_kibibytes"),
+    (
+        "FRAME_BEFORE_SIGN_IN",
+        STORIES,
+        "fn a_frame_before_sign_in_has_four_kibibytes",
+    ),
     ("FRAME_DEFAULT", STORIES, "fn a_frame_after_sign_in_has_the_limit"),
     ("FRAME_MAX", HERE, "limits::FRAME_MAX"),
-    ("FRAGMENTS", "src/gateway/frame/tests/memory.rs", "fn a_million_fragments_stay_small_and_are_refused"),
-    ("JSON_DEPTH", "tests/stories/bad_input.rs", "fn texts_that_are_no_request_are_refused"),
-    ("SIGN_IN_TIME", STORIES, "fn who_does_not_sign_in_within_ten_seconds_is_shown_out"),
+    (
+        "FRAGMENTS",
+        "src/gateway/frame/tests/memory.rs",
+        "fn a_million_fragments_stay_small_and_are_refused",
+    ),
+    (
+        "JSON_DEPTH",
+        "tests/stories/bad_input.rs",
+        "fn texts_that_are_no_request_are_refused",
+    ),
+    (
+        "SIGN_IN_TIME",
+        STORIES,
+        "fn who_does_not_sign_in_within_ten_seconds_is_shown_out",
+    ),
     ("HEAD_BYTES", "tests/stories/bad_http.rs", "a wide header"),
     ("HEADERS", "tests/stories/bad_http.rs", "65 headers"),
     ("HTTP_BODY", STORIES, "fn a_body_over_http_has_its_limit"),
@@ -29,7 +45,11 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("BATCH_COMMANDS", QUEUE, "Some(BATCH_COMMANDS)"),
     ("READS_WAITING", STORE, "READS_WAITING"),
     ("PAGE_EVENTS", STORIES, "limits::PAGE_EVENTS + 1"),
-    ("PAGE_BYTES", "tests/store_contract/pages.rs", "fn a_page_has_a_weight"),
+    (
+        "PAGE_BYTES",
+        "tests/store_contract/pages.rs",
+        "fn a_page_has_a_weight",
+    ),
     ("PAGE_ANNOTATIONS", STORE, "PAGE_ANNOTATIONS"),
     ("LIST_ROWS", STORIES, "limits::LIST_ROWS + 1"),
     ("STREAM_POSITIONS", HERE, "limits::STREAM_POSITIONS + 1"),
@@ -37,20 +57,44 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("NOTICES", HERE, "limits::NOTICES as u64 + 9"),
     ("NOTICE_MEMBERS", HERE, "limits::NOTICE_MEMBERS as u64 + 1"),
     ("POLL_BYTES", STORIES, "limits::POLL_BYTES"),
-    ("REVOKE_WITHIN", "tests/stories/revocation.rs", "fn a_revoked_session_is_closed_within_a_second"),
+    (
+        "REVOKE_WITHIN",
+        "tests/stories/revocation.rs",
+        "fn a_revoked_session_is_closed_within_a_second",
+    ),
     ("CONNECTIONS", STORIES, "fn connections_have_a_limit_in_total"),
-    ("CONNECTIONS_PER_USER", STORIES, "fn connections_have_a_limit_per_user"),
-    ("CONNECTIONS_PER_ADDRESS", STORIES, "fn connections_have_a_limit_per_address"),
-    ("CONNECTIONS_UNSIGNED", STORIES, "fn strangers_have_a_limit_of_their_own"),
+    (
+        "CONNECTIONS_PER_USER",
+        STORIES,
+        "fn connections_have_a_limit_per_user",
+    ),
+    (
+        "CONNECTIONS_PER_ADDRESS",
+        STORIES,
+        "fn connections_have_a_limit_per_address",
+    ),
+    (
+        "CONNECTIONS_UNSIGNED",
+        STORIES,
+        "fn strangers_have_a_limit_of_their_own",
+    ),
     ("GROUP_MEMBERS", HERE, "limits::GROUP_MEMBERS"),
     ("CHANNEL_MEMBERS", HERE, "limits::CHANNEL_MEMBERS"),
     ("USERS_PER_COMMAND", HERE, "limits::USERS_PER_COMMAND + 1"),
     ("CONVERSATIONS_PER_USER", STORE, "CONVERSATIONS_PER_USER"),
-    ("ROSTER_MEMBERS", "tests/store_contract/folding.rs", "fn rosters_beyond_the_budget_are_busy"),
+    (
+        "ROSTER_MEMBERS",
+        "tests/store_contract/folding.rs",
+        "fn rosters_beyond_the_budget_are_busy",
+    ),
     ("BANS", HERE, "limits::BANS"),
     ("REQUESTS", HERE, "limits::REQUESTS"),
     ("DEPARTURES", HERE, "limits::DEPARTURES"),
-    ("RETURNS_PER_USER", "src/core/roster.rs", "assert_eq!(of(restless), limits::RETURNS_PER_USER)"),
+    (
+        "RETURNS_PER_USER",
+        "src/core/roster.rs",
+        "assert_eq!(of(restless), limits::RETURNS_PER_USER)",
+    ),
     ("RETURNS", HERE, "limits::RETURNS)"),
     ("TITLE_BYTES", HERE, "limits::TITLE_BYTES + 1"),
     ("EMOJI_BYTES", HERE, "limits::EMOJI_BYTES + 1"),
@@ -62,37 +106,97 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
     ("USERS", INVITED, "limits::USERS"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
-    ("BUCKET_SEND", STORIES, "fn who_asks_too_fast_is_told_when_to_ask_again"),
+    (
+        "BUCKET_SEND",
+        STORIES,
+        "fn who_asks_too_fast_is_told_when_to_ask_again",
+    ),
     ("BUCKET_CHANGE", STORIES, "limits::BUCKET_CHANGE.burst"),
     ("BUCKET_NOTICE", STORIES, "limits::BUCKET_NOTICE.burst"),
     ("BUCKET_READ", STORIES, "limits::BUCKET_READ.burst"),
-    ("BUCKET_SIGN_IN", STORIES, "fn guessing_passwords_is_slowed_down_by_address"),
-    ("ACCOUNT_TRIES", "src/session/accounts/tries.rs", "fn only_wrong_guesses_cost"),
-    ("ACCOUNT_TRY_EVERY_MS", "src/session/accounts/tries.rs", "<= limits::ACCOUNT_TRY_EVERY_MS"),
-    ("TRIES_REMEMBERED", "src/session/accounts/tries.rs", "fn a_full_table_forgets_the_most_forgiven"),
-    ("ARGON2_KIB", "src/session/accounts/password.rs", "fn no_more_than_the_stated_memory_is_ever_made"),
-    ("ARGON2_AT_ONCE", "src/session/accounts/password.rs", "fn no_more_than_the_stated_memory_is_ever_made"),
-    ("ARGON2_WAITING", "src/session/accounts/password.rs", "fn who_finds_the_queue_full_is_told_when_to_come_back"),
-    ("SOCKET_RECEIVE", "src/gateway/socket.rs", "fn a_listener_takes_the_clamp_and_a_file_does_not"),
-    ("POOL_PARTIAL", "src/gateway/pools.rs", "fn a_share_is_given_back_and_an_empty_pool_gives_none"),
-    ("POOL_OUTGOING", "src/gateway/pools.rs", "fn a_share_is_given_back_and_an_empty_pool_gives_none"),
-    ("POOL_SOCKET", "src/gateway/pools.rs", "fn a_share_is_given_back_and_an_empty_pool_gives_none"),
+    (
+        "BUCKET_SIGN_IN",
+        STORIES,
+        "fn guessing_passwords_is_slowed_down_by_address",
+    ),
+    (
+        "ACCOUNT_TRIES",
+        "src/session/accounts/tries.rs",
+        "fn only_wrong_guesses_cost",
+    ),
+    (
+        "ACCOUNT_TRY_EVERY_MS",
+        "src/session/accounts/tries.rs",
+        "<= limits::ACCOUNT_TRY_EVERY_MS",
+    ),
+    (
+        "TRIES_REMEMBERED",
+        "src/session/accounts/tries.rs",
+        "fn a_full_table_forgets_the_most_forgiven",
+    ),
+    (
+        "ARGON2_KIB",
+        "src/session/accounts/password.rs",
+        "fn no_more_than_the_stated_memory_is_ever_made",
+    ),
+    (
+        "ARGON2_AT_ONCE",
+        "src/session/accounts/password.rs",
+        "fn no_more_than_the_stated_memory_is_ever_made",
+    ),
+    (
+        "ARGON2_WAITING",
+        "src/session/accounts/password.rs",
+        "fn who_finds_the_queue_full_is_told_when_to_come_back",
+    ),
+    (
+        "SOCKET_RECEIVE",
+        "src/gateway/socket.rs",
+        "fn a_listener_takes_the_clamp_and_a_file_does_not",
+    ),
+    (
+        "POOL_PARTIAL",
+        "src/gateway/pools.rs",
+        "fn a_share_is_given_back_and_an_empty_pool_gives_none",
+    ),
+    (
+        "POOL_OUTGOING",
+        "src/gateway/pools.rs",
+        "fn a_share_is_given_back_and_an_empty_pool_gives_none",
+    ),
+    (
+        "POOL_SOCKET",
+        "src/gateway/pools.rs",
+        "fn a_share_is_given_back_and_an_empty_pool_gives_none",
+    ),
 ];
 
 /// What nobody can overstep, or what no test has waited for.
 const NOT_REACHED: &[(&str, &str)] = &[
-    ("FRAME_OVERHEAD", "an allowance between two limits, held by an assertion"),
-    ("BYTES_BEFORE_SIGN_IN", "an estimate of the budget; the frame before sign-in is the bound"),
+    (
+        "FRAME_OVERHEAD",
+        "an allowance between two limits, held by an assertion",
+    ),
+    (
+        "BYTES_BEFORE_SIGN_IN",
+        "an estimate of the budget; the frame before sign-in is the bound",
+    ),
     ("FOLD_ROWS", "when work is done; nothing is refused"),
     ("WRITER_STATES", "a cache's size"),
-    ("WAL_PAGES", "when work is done; the log's size is seen by `power_cut`"),
+    (
+        "WAL_PAGES",
+        "when work is done; the log's size is seen by `power_cut`",
+    ),
     ("WRITER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READERS", "a number of threads"),
     ("WRITE_BYTES", "the size of one write; more follows in the next"),
     ("PING_EVERY", "a rhythm"),
     ("SOCKET_SEND", "kept by the kernel"),
-    ("CONNECTION_PLAIN", "an estimate; a connection's task is measured beside it"),
+    (
+        "CONNECTION_PLAIN",
+        "an estimate; a connection's task is measured beside it",
+    ),
     ("CONNECTION_TLS", "an estimate"),
     ("BASE", "an estimate"),
     ("HTTP_TIME", "not seen yet: half a minute of real time"),
@@ -125,10 +229,16 @@ fn every_limit_has_a_test_that_sees_it_reached() {
     assert_eq!(unique.len(), listed.len(), "a limit is listed twice");
     let declared: BTreeSet<&str> = declared.into_iter().collect();
     let missing: Vec<_> = declared.difference(&unique).collect();
-    assert!(missing.is_empty(), "write a test that overflows {missing:?}, and list it");
+    assert!(
+        missing.is_empty(),
+        "write a test that overflows {missing:?}, and list it"
+    );
     let gone: Vec<_> = unique.difference(&declared).collect();
     assert!(gone.is_empty(), "{gone:?} are no limits any more");
     for (name, file, words) in REACHED {
-        assert!(read(file).contains(words), "{name}: {file} no longer has `{words}`");
+        assert!(
+            read(file).contains(words),
+            "{name}: {file} no longer has `{words}`"
+        );
     }
 }

@@ -71,7 +71,10 @@ pub async fn waiting_reads_are_limited(factory: &dyn Factory) {
     }
     let (before, refusal) = busy.expect("reads wait without end");
     assert_eq!(refusal.code, Code::Busy);
-    assert!(refusal.retry_after_ms.is_some() && before >= READS_WAITING, "{before}");
+    assert!(
+        refusal.retry_after_ms.is_some() && before >= READS_WAITING,
+        "{before}"
+    );
     for page in asked {
         page.await.expect("what was taken is read");
     }
