@@ -164,3 +164,32 @@ async fn pages_over_http_are_compressed() {
     assert!(reply.bytes.len() < 1_000, "{} bytes", reply.bytes.len());
     assert_eq!(reply.headers["cache-control"], "no-store");
 }
+
+#[tokio::test]
+async fn a_waiting_poll_is_told_that_the_server_stops_and_keeps_its_token() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    // Somebody who cannot hold a socket may still say that they write, though nobody is there to hear it.
+    let send =
+        json!({ "id": 1, "type": "send", "client_id": id(), "to": ben.user, "body": text_body("hello") });
+    let talk = anna.command(send).await["conversation"].clone();
+    let typing = anna
+        .command(json!({ "id": 2, "type": "typing", "conversation": talk, "on": true }))
+        .await;
+    assert_eq!(typing["type"], "ok", "{typing}");
+
+    let token = anna.get("/api/v1/sync").await.json(200)["resume"].clone();
+    let address = format!("/api/v1/sync?after={}&wait=20", token.as_str().expect("a token"));
+    let waiting = anna.get(&address);
+    let stopping = async {
+        while server.metric("kinglet_users_online").await < 1.0 {
+            tokio::task::yield_now().await;
+        }
+        server.signal("TERM");
+    };
+    let (answer, ()) = tokio::join!(waiting, stopping);
+    assert_eq!(answer.json(503)["error"]["code"], "shutting_down");
+    assert_eq!(server.exited().await, Some(0));
+    server.restart().await;
+    assert_eq!(anna.get("/api/v1/profile").await.json(200)["user"], anna.user);
+}

@@ -15,7 +15,7 @@ struct Planted {
     test: &'static str,
 }
 
-const PLANTED: [Planted; 6] = [
+const PLANTED: [Planted; 8] = [
     Planted {
         bug: "bug-synchronous-normal",
         program: "power_cut",
@@ -40,6 +40,16 @@ const PLANTED: [Planted; 6] = [
         bug: "bug-forgetful-deduplication",
         program: "power_cut",
         test: "chains::a_retry_is_known_for_ever",
+    },
+    Planted {
+        bug: "bug-ack-before-commit",
+        program: "kill9",
+        test: "what_was_acknowledged_outlives_kill_9",
+    },
+    Planted {
+        bug: "bug-forgetful-deduplication",
+        program: "kill9",
+        test: "what_was_acknowledged_outlives_kill_9",
     },
     Planted {
         bug: "bug-no-audience-check",
