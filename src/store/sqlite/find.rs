@@ -148,10 +148,21 @@ pub fn standing(
     }
 }
 
+/// Whether a client id begins with the time it was made: a UUID of version 7 (RFC 9562, 5.7). It says in which table the
+/// id is kept, so it must never change.
+pub fn tells_time(client: &[u8; 16]) -> bool {
+    client[6] >> 4 == 7
+}
+
 /// The place of an earlier command of the same device and id that is folded already.
 pub fn folded_client(connection: &Connection, key: ClientKey) -> rusqlite::Result<Option<Pos>> {
+    let table = if tells_time(&key.1) {
+        "SELECT pos FROM timely_client WHERE client = ?2 AND device = ?1"
+    } else {
+        "SELECT pos FROM client WHERE device = ?1 AND client = ?2"
+    };
     connection
-        .prepare_cached("SELECT pos FROM client WHERE device = ?1 AND client = ?2")?
+        .prepare_cached(table)?
         .query_row(params![int(key.0), key.1], |row| {
             row.get::<_, i64>(0).map(i64::cast_unsigned)
         })

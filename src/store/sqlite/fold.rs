@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::find::tells_time;
 use super::int;
-use super::recent::Recent;
+use super::recent::{ClientKey, Recent};
 use super::rows::pack_positions;
 
 /// Writes everything that `recent` holds into the index tables; part of a larger transaction.
@@ -35,17 +36,35 @@ pub fn fold(connection: &Connection, recent: &Recent) -> rusqlite::Result<()> {
             stretch.hash
         ])?;
     }
-    let mut client =
-        connection.prepare_cached("INSERT INTO client (device, client, pos) VALUES (?1, ?2, ?3)")?;
-    let mut clients: Vec<_> = recent.clients.iter().collect();
-    clients.sort_unstable_by_key(|(key, _)| **key);
-    for ((device, id), pos) in clients {
-        client.execute(params![int(*device), id, int(*pos)])?;
-    }
+    fold_clients(connection, recent)?;
     connection
         .prepare_cached(
             "INSERT INTO meta (key, value) VALUES ('folded', ?1) ON CONFLICT DO UPDATE SET value = ?1",
         )?
         .execute([recent.head.to_le_bytes()])?;
+    Ok(())
+}
+
+/// Ids that tell their time go to the end of their table, all into the same few pages; the others to their devices'.
+fn fold_clients(connection: &Connection, recent: &Recent) -> rusqlite::Result<()> {
+    let (mut timely, mut others): (Vec<(&ClientKey, _)>, Vec<_>) =
+        recent.clients.iter().partition(|((_, id), _)| tells_time(id));
+    timely.sort_unstable_by_key(|((device, id), _)| (id, device));
+    others.sort_unstable();
+    for (table, clients) in [
+        (
+            "INSERT INTO timely_client (device, client, pos) VALUES (?1, ?2, ?3)",
+            timely,
+        ),
+        (
+            "INSERT INTO client (device, client, pos) VALUES (?1, ?2, ?3)",
+            others,
+        ),
+    ] {
+        let mut insert = connection.prepare_cached(table)?;
+        for ((device, id), pos) in clients {
+            insert.execute(params![int(*device), id, int(*pos)])?;
+        }
+    }
     Ok(())
 }

@@ -35,6 +35,15 @@ CREATE TABLE segment (
     PRIMARY KEY (conversation, first)
 ) STRICT, WITHOUT ROWID;
 
+-- Client ids in the order of their own time: those of one fold are neighbours, whoever made them.
+CREATE TABLE timely_client (
+    client BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    pos INTEGER NOT NULL,
+    PRIMARY KEY (client, device)
+) STRICT, WITHOUT ROWID;
+
+-- Client ids that tell no time: at least those of one device are neighbours.
 CREATE TABLE client (
     device INTEGER NOT NULL,
     client BLOB NOT NULL,
