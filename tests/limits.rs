@@ -73,7 +73,7 @@ fn ruling(who: u64, command: Command, roster: Option<&Roster>) -> Option<Code> {
     let change = Change::try_from_command(command).expect("a change");
     authorise(change, actor, roster, now)
         .err()
-        .map(|refusal| refusal.code)
+        .map(|refused| refused.refusal.code)
 }
 
 fn joined(users: std::ops::RangeInclusive<u64>) -> What {

@@ -43,7 +43,7 @@ pub fn may_see(roster: &Roster, user: UserId, seq: Seq) -> bool {
     }
     match roster.member(user) {
         Some(member) => {
-            seq >= member.from()
+            seq >= member.from
                 || roster
                     .earlier
                     .iter()
@@ -64,9 +64,9 @@ pub fn visible(roster: &Roster, user: UserId) -> Visible {
         let past = roster
             .earlier
             .iter()
-            .filter(|past| past.user == user && past.from < member.from());
-        ranges.extend(past.map(|past| (past.from, past.to.min(member.from() - 1))));
-        ranges.push((member.from(), Seq::MAX));
+            .filter(|past| past.user == user && past.from < member.from);
+        ranges.extend(past.map(|past| (past.from, past.to.min(member.from - 1))));
+        ranges.push((member.from, Seq::MAX));
         ranges.sort_unstable();
     } else {
         let gone = roster.departed.iter().filter(|gone| gone.user == user);

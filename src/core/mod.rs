@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod change;
 pub mod cursor;
+mod members;
 pub mod names;
 pub mod permit;
 pub mod quota;

@@ -28,6 +28,13 @@ pub struct Permit {
     change: Change,
 }
 
+/// A change that the rules refuse, and why.
+#[derive(Debug)]
+pub struct Refused {
+    pub change: Change,
+    pub refusal: Refusal,
+}
+
 /// What the log says about the message that a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetFacts {
@@ -47,10 +54,19 @@ pub struct Settings {
 type Allowed = Result<(), Refusal>;
 
 /// Decides on a change. `roster` is the conversation's, or nothing where there is none (yet).
-pub fn authorise(change: Change, actor: Actor, roster: Option<&Roster>, now: Now) -> Result<Permit, Refusal> {
-    shape(&change)?;
-    allowed(&change, actor.user, roster, now)?;
-    Ok(Permit { actor, change })
+///
+/// # Errors
+/// The refusal, with the change given back.
+pub fn authorise(
+    change: Change,
+    actor: Actor,
+    roster: Option<&Roster>,
+    now: Now,
+) -> Result<Permit, Box<Refused>> {
+    match shape(&change).and_then(|()| allowed(&change, actor.user, roster, now)) {
+        Ok(()) => Ok(Permit { actor, change }),
+        Err(refusal) => Err(Box::new(Refused { change, refusal })),
+    }
 }
 
 impl Permit {
@@ -294,7 +310,7 @@ fn few(count: usize, least: usize) -> Allowed {
 fn role(roster: &Roster, user: UserId) -> Result<Role, Refusal> {
     roster
         .member(user)
-        .map(|member| member.role())
+        .map(|member| member.role)
         .ok_or_else(|| Code::NotFound.into())
 }
 
@@ -423,7 +439,7 @@ fn on_member(roster: &Roster, actor: UserId, own: Role, command: &Command) -> Al
     else {
         return Err(Code::Forbidden.into());
     };
-    let theirs = roster.member(*user).map(|member| member.role());
+    let theirs = roster.member(*user).map(|member| member.role);
     if *user == actor {
         return Err(Refusal::because(
             Code::Forbidden,

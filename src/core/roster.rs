@@ -1,44 +1,28 @@
 //! A conversation's people and settings, folded from its events. What must not live here: who may do what.
 
+use super::members::Members;
 use crate::limits;
 use crate::proto::{ConversationId, ConversationKind, JoinRule, Role, Seq, Timestamp, UserId, What};
 
-/// A member: 16 bytes, since rosters are what an idle session costs most.
+/// A member.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     pub user: UserId,
-    /// The first seq of the present membership, with the role in the low two bits.
-    from_and_role: u64,
+    pub role: Role,
+    /// The first seq of the present membership that is shown.
+    pub from: Seq,
 }
 
 impl Member {
     #[must_use]
     pub fn new(user: UserId, role: Role, from: Seq) -> Member {
-        Member {
-            user,
-            from_and_role: from << 2 | role as u64,
-        }
-    }
-
-    /// The first seq of the present membership that is shown.
-    #[must_use]
-    pub fn from(&self) -> Seq {
-        self.from_and_role >> 2
-    }
-
-    #[must_use]
-    pub fn role(&self) -> Role {
-        match self.from_and_role & 3 {
-            0 => Role::Member,
-            1 => Role::Admin,
-            _ => Role::Owner,
-        }
+        Member { user, role, from }
     }
 }
 
 impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{:?}@{}", self.user, self.role(), self.from())
+        write!(f, "{}:{:?}@{}", self.user, self.role, self.from)
     }
 }
 
@@ -67,8 +51,7 @@ pub struct Roster {
     pub history: bool,
     pub mute_all: bool,
     pub dissolved: bool,
-    /// Sorted by user.
-    members: Vec<Member>,
+    members: Members,
     /// Memberships before the present one, or before the one in `departed`.
     pub earlier: Vec<Interval>,
     pub muted: Vec<MuteUntil>,
@@ -89,7 +72,7 @@ impl Roster {
             history: false,
             mute_all: false,
             dissolved: false,
-            members: Vec::new(),
+            members: Members::default(),
             earlier: Vec::new(),
             muted: Vec::new(),
             banned: Vec::new(),
@@ -108,23 +91,20 @@ impl Roster {
     }
 
     #[must_use]
-    pub fn members(&self) -> &[Member] {
-        &self.members
+    pub fn members(&self) -> impl ExactSizeIterator<Item = Member> + '_ {
+        self.members.iter()
     }
 
     #[must_use]
-    pub fn member(&self, user: UserId) -> Option<&Member> {
-        self.members
-            .binary_search_by_key(&user, |member| member.user)
-            .ok()
-            .map(|at| &self.members[at])
+    pub fn member(&self, user: UserId) -> Option<Member> {
+        self.members.get(user)
     }
 
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
         self.members
             .iter()
-            .find(|member| member.role() == Role::Owner)
+            .find(|member| member.role == Role::Owner)
             .map(|member| member.user)
     }
 
@@ -160,13 +140,12 @@ impl Roster {
 
     /// Inserts or replaces a member. For the fold and for loading.
     pub fn put(&mut self, member: Member) {
-        match self
-            .members
-            .binary_search_by_key(&member.user, |known| known.user)
-        {
-            Ok(at) => self.members[at] = member,
-            Err(at) => self.members.insert(at, member),
-        }
+        self.members.put(member);
+    }
+
+    /// Gives back the room that growing has left.
+    pub fn shrink(&mut self) {
+        self.members.shrink();
     }
 
     /// Whether an event of this kind changes a roster at all.
@@ -237,14 +216,13 @@ impl Roster {
             What::Dissolved {} => {
                 self.dissolved = true;
                 // All at once: one by one each would move those behind, and a channel has thousands.
-                let gone = std::mem::take(&mut self.members)
-                    .into_iter()
-                    .map(|member| Interval {
-                        user: member.user,
-                        from: member.from(),
-                        to: seq,
-                    });
+                let gone = self.members.iter().map(|member| Interval {
+                    user: member.user,
+                    from: member.from,
+                    to: seq,
+                });
                 self.departed.extend(gone);
+                self.members = Members::default();
                 self.muted.clear();
                 self.requests.clear();
             }
@@ -278,14 +256,13 @@ impl Roster {
     }
 
     fn depart(&mut self, user: UserId, seq: Seq) {
-        let Ok(at) = self.members.binary_search_by_key(&user, |member| member.user) else {
+        let Some(member) = self.members.remove(user) else {
             return;
         };
-        let member = self.members.remove(at);
         self.muted.retain(|mute| mute.user != user);
         self.departed.push(Interval {
             user,
-            from: member.from(),
+            from: member.from,
             to: seq,
         });
         // Who comes back after so many others have left starts anew; a dissolved conversation has no newcomers.
@@ -296,8 +273,8 @@ impl Roster {
     }
 
     fn set_role(&mut self, user: UserId, role: Role) {
-        if let Some(member) = self.member(user).copied() {
-            self.put(Member::new(user, role, member.from()));
+        if let Some(member) = self.member(user) {
+            self.put(Member { role, ..member });
         }
     }
 }
@@ -346,6 +323,6 @@ mod tests {
             to: 9,
         };
         assert_eq!(roster.departed, [gone(1), gone(2), gone(3)]);
-        assert!(roster.members().is_empty() && roster.dissolved);
+        assert!(roster.members().len() == 0 && roster.dissolved);
     }
 }

@@ -37,7 +37,31 @@ impl Hint {
     }
 }
 
-/// 72 bytes that others may touch; everything else of a session is its own.
+/// A hint as a number: eight bytes, where a session keeps some.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed(u64);
+
+impl From<Hint> for Packed {
+    fn from(hint: Hint) -> Packed {
+        Packed(match hint {
+            Hint::Nothing => NOTHING,
+            Hint::One(conversation) => conversation.0,
+            Hint::Many => MANY,
+        })
+    }
+}
+
+impl From<Packed> for Hint {
+    fn from(packed: Packed) -> Hint {
+        match packed.0 {
+            NOTHING => Hint::Nothing,
+            MANY => Hint::Many,
+            id => Hint::One(ConversationId(id)),
+        }
+    }
+}
+
+/// 56 bytes that others may touch; everything else of a session is its own.
 pub struct Bell {
     user: UserId,
     device: DeviceNo,
@@ -113,11 +137,7 @@ impl Bell {
     /// stood is used again when it has moved (the hint comes before the mark).
     #[must_use]
     pub fn take_hint(&self) -> Hint {
-        match self.hint.swap(NOTHING, Ordering::AcqRel) {
-            NOTHING => Hint::Nothing,
-            MANY => Hint::Many,
-            id => Hint::One(ConversationId(id)),
-        }
+        Packed(self.hint.swap(NOTHING, Ordering::AcqRel)).into()
     }
 
     pub fn wake(&self) {
@@ -145,12 +165,14 @@ impl Bell {
         self.wake();
     }
 
-    pub fn set_presence(&self, on: bool) {
-        if on {
-            self.flags.fetch_or(PRESENCE, Ordering::AcqRel);
+    /// Says whether it was on before.
+    pub(super) fn set_presence(&self, on: bool) -> bool {
+        let before = if on {
+            self.flags.fetch_or(PRESENCE, Ordering::AcqRel)
         } else {
-            self.flags.fetch_and(!PRESENCE, Ordering::AcqRel);
-        }
+            self.flags.fetch_and(!PRESENCE, Ordering::AcqRel)
+        };
+        before & PRESENCE != 0
     }
 
     #[must_use]

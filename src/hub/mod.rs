@@ -6,21 +6,23 @@
 
 pub mod bell;
 mod live;
+mod lives;
 mod publish;
 mod ringer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub use self::bell::{Bell, Hint, Rung};
+pub use self::bell::{Bell, Hint, Packed, Rung};
 pub use self::live::{Kind, Walk};
 pub use self::publish::{Published, Publisher};
 pub use self::ringer::{Ringer, Round};
 
 use self::live::Live;
+use self::lives::{Lives, Slot};
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::{ConversationId, Notice, UserId, codec};
@@ -35,14 +37,19 @@ pub struct Hub {
     rung: AtomicU64,
     /// Counts notices, so that a reader knows which it has seen. Like `rung` it is raised after the hints are in place.
     stamp: AtomicU64,
+    /// Sessions that want to hear who comes and goes.
+    watchers: AtomicUsize,
     /// Held by the one who tells a notice.
     telling: Mutex<()>,
 }
 
+/// The keys are ids that the server made by chance; nobody else can make them collide.
+type Hasher = foldhash::fast::RandomState;
+
 #[derive(Default)]
 struct Maps {
-    users: HashMap<UserId, Online>,
-    conversations: HashMap<ConversationId, Arc<Live>>,
+    users: HashMap<UserId, Online, Hasher>,
+    conversations: Lives,
     /// The last place that is in the tails.
     published: AtomicU64,
 }
@@ -50,8 +57,25 @@ struct Maps {
 /// A connected user: a bell per session, and the conversations that are kept in memory for them.
 #[derive(Default)]
 struct Online {
-    bells: Vec<Arc<Bell>>,
-    conversations: Vec<ConversationId>,
+    bells: Box<[Arc<Bell>]>,
+    conversations: Box<[Slot]>,
+}
+
+/// Grows a list to just what it holds: most people have one session, and there are many people.
+fn push<T>(list: &mut Box<[T]>, more: impl IntoIterator<Item = T>) {
+    let mut grown = std::mem::take(list).into_vec();
+    let more: Vec<T> = more.into_iter().collect();
+    grown.reserve_exact(more.len());
+    grown.extend(more);
+    *list = grown.into_boxed_slice();
+}
+
+impl Maps {
+    /// The ids behind a user's list.
+    fn ids(&self, online: &Online) -> Vec<ConversationId> {
+        let slots = online.conversations.iter();
+        slots.map(|slot| self.conversations.at(*slot).0).collect()
+    }
 }
 
 impl Hub {
@@ -65,6 +89,7 @@ impl Hub {
             maps: RwLock::new(maps),
             rung: AtomicU64::new(head),
             stamp: AtomicU64::new(1),
+            watchers: AtomicUsize::new(0),
             telling: Mutex::new(()),
         })
     }
@@ -84,38 +109,41 @@ impl Hub {
             return Err(TooMany);
         }
         let is_first = !bell.is_quiet() && online.bells.iter().all(|other| other.is_quiet());
-        online.bells.push(Arc::clone(bell));
+        push(&mut online.bells, [Arc::clone(bell)]);
         Ok(is_first)
     }
 
     /// Takes a session out; the last one of a user takes the user's conversations with it.
     pub fn detach(&self, bell: &Arc<Bell>) {
+        self.set_presence(bell, false);
         let is_last;
         let left = {
             let mut maps = self.maps.write();
             let Some(online) = maps.users.get_mut(&bell.user()) else {
                 return;
             };
-            online.bells.retain(|other| !Arc::ptr_eq(other, bell));
+            let bells = std::mem::take(&mut online.bells).into_iter();
+            online.bells = bells.filter(|other| !Arc::ptr_eq(other, bell)).collect();
             is_last = !bell.is_quiet() && online.bells.iter().all(|other| other.is_quiet());
-            if !online.bells.is_empty() {
-                online.conversations.clone()
-            } else {
+            if online.bells.is_empty() {
                 let online = maps.users.remove(&bell.user()).expect("it was there a line ago");
                 let mut left = Vec::new();
-                for id in online.conversations {
-                    if let Some(live) = maps.conversations.get(&id) {
-                        if live.release() {
-                            maps.conversations.remove(&id);
-                        } else {
-                            left.push(id);
-                        }
+                for slot in online.conversations {
+                    let (id, live) = maps.conversations.at(slot);
+                    if live.release() {
+                        maps.conversations.close(slot);
+                    } else {
+                        left.push(id);
                     }
                 }
                 left
+            } else {
+                maps.users
+                    .get(&bell.user())
+                    .map_or_else(Vec::new, |online| maps.ids(online))
             }
         };
-        if !is_last {
+        if !is_last || self.watchers.load(Ordering::Acquire) == 0 {
             return;
         }
         let notice = Notice::Presence {
@@ -138,19 +166,19 @@ impl Hub {
             return Vec::new();
         };
         let mut unknown = Vec::new();
+        let mut opened = Vec::new();
         for id in conversations {
-            if !online.conversations.contains(id) {
-                online.conversations.push(*id);
-                lives
-                    .entry(*id)
-                    .or_insert_with(|| Live::empty(published.load(Ordering::Acquire)))
-                    .hold();
+            let slot = lives.open(*id, || Live::empty(published.load(Ordering::Acquire)));
+            let (_, live) = lives.at(slot);
+            if !online.conversations.contains(&slot) && !opened.contains(&slot) {
+                opened.push(slot);
+                live.hold();
             }
-            if lives.get(id).is_some_and(|live| live.roster().is_none()) {
+            if live.roster().is_none() {
                 unknown.push(*id);
             }
         }
-        online.conversations.shrink_to_fit();
+        push(&mut online.conversations, opened);
         unknown
     }
 
@@ -162,7 +190,7 @@ impl Hub {
     }
 
     fn live(&self, conversation: ConversationId) -> Option<Arc<Live>> {
-        self.maps.read().conversations.get(&conversation).cloned()
+        self.maps.read().conversations.get(conversation).cloned()
     }
 
     /// The people of a conversation that is in memory.
@@ -190,12 +218,14 @@ impl Hub {
         let Some(online) = maps.users.get(&user) else {
             return Vec::new();
         };
-        let moved = |id: &&ConversationId| {
-            maps.conversations
-                .get(id)
-                .is_some_and(|live| live.last() > after || live.last_notice() > noticed)
-        };
-        online.conversations.iter().filter(moved).copied().collect()
+        let lives = online
+            .conversations
+            .iter()
+            .map(|slot| maps.conversations.at(*slot));
+        lives
+            .filter(|(_, live)| live.last() > after || live.last_notice() > noticed)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Walks a conversation's tail from after `after` up to `target`, handing over each event that the user may see.
@@ -228,7 +258,7 @@ impl Hub {
         let bytes = codec::encode_notice(notice);
         let maps = self.maps.read();
         for id in conversations {
-            let Some(live) = maps.conversations.get(id) else {
+            let Some(live) = maps.conversations.get(*id) else {
                 continue;
             };
             let Some(roster) = live.roster() else { continue };
@@ -236,10 +266,7 @@ impl Hub {
             if roster.members().len() > limits::NOTICE_MEMBERS || roster.member(from).is_none() {
                 continue;
             }
-            let online = roster
-                .members()
-                .iter()
-                .filter_map(|member| maps.users.get(&member.user));
+            let online = roster.members().filter_map(|member| maps.users.get(&member.user));
             let listening = online
                 .flat_map(|online| &online.bells)
                 .filter(|bell| kind.is_for(bell, from));
@@ -257,15 +284,26 @@ impl Hub {
         }
     }
 
+    /// Subscribes a session to presence, or ends that.
+    pub fn set_presence(&self, bell: &Bell, on: bool) {
+        match (bell.set_presence(on), on) {
+            (false, true) => self.watchers.fetch_add(1, Ordering::AcqRel),
+            (true, false) => self.watchers.fetch_sub(1, Ordering::AcqRel),
+            _ => return,
+        };
+    }
+
     /// The same in all of a user's conversations.
     pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
-        let conversations = self
-            .maps
-            .read()
-            .users
-            .get(&user)
-            .map(|online| online.conversations.clone());
-        self.tell(&conversations.unwrap_or_default(), user, kind, notice);
+        if kind == Kind::Presence && self.watchers.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let conversations = {
+            let maps = self.maps.read();
+            let online = maps.users.get(&user);
+            online.map_or_else(Vec::new, |online| maps.ids(online))
+        };
+        self.tell(&conversations, user, kind, notice);
     }
 
     /// Who of the people in a user's conversations is connected.
@@ -278,12 +316,12 @@ impl Hub {
         let lives = online
             .conversations
             .iter()
-            .filter_map(|id| maps.conversations.get(id));
+            .map(|slot| maps.conversations.at(*slot).1);
         let rosters = lives.filter_map(|live| live.roster());
         let mut peers: Vec<UserId> = Vec::new();
         for roster in rosters.filter(|roster| roster.member(user).is_some()) {
             if roster.members().len() <= limits::NOTICE_MEMBERS {
-                let members = roster.members().iter().map(|member| member.user);
+                let members = roster.members().map(|member| member.user);
                 peers.extend(members.filter(|peer| *peer != user && maps.users.contains_key(peer)));
             }
         }
@@ -336,7 +374,7 @@ mod tests {
         let (hub, room) = (Hub::new(0), ConversationId(5));
         let (peer, one) = (UserId(1), UserId(2));
         let listener = Arc::new(Bell::new(peer, 1, 4));
-        listener.set_presence(true);
+        hub.set_presence(&listener, true);
         hub.attach(&listener).expect("there is room");
         hub.open(peer, &[room]);
         hub.fill(Arc::new(Roster::direct(room, peer, one)), 0);

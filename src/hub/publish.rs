@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::live::Live;
-use super::{Hub, Maps, Pos};
+use super::{Hub, Maps, Pos, push};
 use crate::core::roster::Roster;
 use crate::proto::{ConversationId, Event, codec};
 
@@ -66,7 +66,7 @@ impl Publisher {
 
     fn add(&mut self, maps: &Maps, published: &Published<'_>) {
         let event = published.event;
-        let Some(live) = maps.conversations.get(&event.conversation) else {
+        let Some(live) = maps.conversations.get(event.conversation) else {
             return;
         };
         for tombstone in published.tombstones {
@@ -105,7 +105,6 @@ fn enlist(maps: &mut Maps, pos: Pos, roster: &Arc<Roster>) {
     // The shorter of the two lists is walked.
     let connected = roster
         .members()
-        .iter()
         .filter(|member| users.contains_key(&member.user))
         .map(|member| member.user);
     let connected: Vec<_> = connected.collect();
@@ -113,15 +112,13 @@ fn enlist(maps: &mut Maps, pos: Pos, roster: &Arc<Roster>) {
         let Some(online) = users.get_mut(&user) else {
             continue;
         };
-        if !online.conversations.contains(&id) {
-            online.conversations.push(id);
-            conversations
-                .entry(id)
-                .or_insert_with(|| Live::empty(pos - 1))
-                .hold();
+        let slot = conversations.open(id, || Live::empty(pos - 1));
+        if !online.conversations.contains(&slot) {
+            push(&mut online.conversations, [slot]);
+            conversations.at(slot).1.hold();
         }
     }
-    if let Some(live) = conversations.get(&id) {
+    if let Some(live) = conversations.get(id) {
         live.set_roster(Arc::clone(roster));
     }
 }

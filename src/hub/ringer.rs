@@ -53,11 +53,11 @@ impl Hub {
         {
             let maps = self.maps.read();
             for (id, changed) in &round.conversations {
-                let Some(roster) = maps.conversations.get(id).and_then(|live| live.roster()) else {
+                let Some(roster) = maps.conversations.get(*id).and_then(|live| live.roster()) else {
                     continue;
                 };
                 let gone = roster.departed.iter().filter(|_| *changed).map(|gone| gone.user);
-                for user in roster.members().iter().map(|member| member.user).chain(gone) {
+                for user in roster.members().map(|member| member.user).chain(gone) {
                     let Some(online) = maps.users.get(&user) else {
                         continue;
                     };

@@ -12,7 +12,7 @@ pub mod refusal;
 pub use answer::{Ack, Answer, Notice};
 pub use command::Command;
 pub use event::{Body, ConversationKind, Event, JoinRule, Role, What};
-pub use ids::{ClientId, ConversationId, DeviceId, InvitationId, RequestId, Seq, Timestamp, UserId};
+pub use ids::{ClientId, ConversationId, DeviceId, ID_MASK, InvitationId, RequestId, Seq, Timestamp, UserId};
 pub use refusal::{Code, Refusal};
 
 /// The WebSocket subprotocol.

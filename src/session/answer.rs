@@ -160,7 +160,7 @@ fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
         kind: roster.kind,
         title: roster.title.to_string(),
         peer: roster.peer(user),
-        role: member.role(),
+        role: member.role,
         members: roster.members().len() as u64,
         join: roster.join,
         history: roster.history,
@@ -202,9 +202,8 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
     let roster = readable(services, who, ask.conversation).await?;
     let later = roster
         .members()
-        .iter()
         .filter(|member| ask.after.is_none_or(|after| member.user > after));
-    let mut page: Vec<_> = later.take(limit + 1).copied().collect();
+    let mut page: Vec<_> = later.take(limit + 1).collect();
     let more = page.len() > limit;
     page.truncate(limit);
     let infos = services
@@ -218,7 +217,7 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
             user: member.user,
             name: info.map(|info| info.name.clone()).unwrap_or_default(),
             display_name: info.map(|info| info.display_name.clone()).unwrap_or_default(),
-            role: member.role(),
+            role: member.role,
             muted: roster
                 .mute(member.user)
                 .is_some_and(|mute| permit::is_muted(mute, now)),
@@ -226,7 +225,7 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
     });
     let manages = roster
         .member(who.user)
-        .is_some_and(|member| member.role() >= Role::Admin)
+        .is_some_and(|member| member.role >= Role::Admin)
         && ask.after.is_none();
     let (requests, banned) = if manages {
         (roster.requests.clone(), roster.banned.clone())

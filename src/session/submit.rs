@@ -46,10 +46,10 @@ pub fn submit(
         },
         Place::Direct(_) | Place::New => None,
     };
-    match authorise(services, who, change.clone(), roster.as_deref()) {
+    match authorise(services, who, change, roster.as_deref()) {
         Ok(permit) => append(services, permit, waiter, slot).map(|()| Submitted::Queued),
         // A repeat gets its old answer even where the rules would refuse it now.
-        Err(_) => Ok(Submitted::Ask(change)),
+        Err(refused) => Ok(Submitted::Ask(refused.change)),
     }
 }
 
@@ -71,12 +71,12 @@ pub async fn ask(
         }
         Place::Direct(_) | Place::New => None,
     };
-    match authorise(services, who, change.clone(), roster.as_deref()) {
+    match authorise(services, who, change, roster.as_deref()) {
         Ok(permit) => append(services, permit, waiter, slot).map(|()| None),
         // Its first time may have been on its way while we asked, and may be why the rules refuse it now.
-        Err(refusal) => match services.store.repeat(who.actor(), &change).await {
+        Err(refused) => match services.store.repeat(who.actor(), &refused.change).await {
             Some(repeat) => repeat.map(Some),
-            None => Err(refusal),
+            None => Err(refused.refusal),
         },
     }
 }
@@ -86,7 +86,7 @@ fn authorise(
     who: &Who,
     change: Change,
     roster: Option<&Roster>,
-) -> Result<permit::Permit, Refusal> {
+) -> Result<permit::Permit, Box<permit::Refused>> {
     permit::authorise(change, who.actor(), roster, services.store.clock().now())
 }
 

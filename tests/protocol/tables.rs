@@ -398,7 +398,8 @@ fn decide(row: Row, kind: ConversationKind, user: UserId) -> Result<(), Refusal>
     let command = codec::decode(&text).expect("the rows are requests").command;
     let change = Change::try_from_command(command).expect("the rows are changes");
     let target = change.target();
-    let permit = permit::authorise(change, Actor { user, device: 1 }, Some(&roster), NOON)?;
+    let permit = permit::authorise(change, Actor { user, device: 1 }, Some(&roster), NOON)
+        .map_err(|refused| refused.refusal)?;
     if target.is_none() {
         return Ok(());
     }

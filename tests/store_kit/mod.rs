@@ -244,11 +244,11 @@ impl Desk {
     pub async fn submit(&self, who: Actor, command: Command) -> Result<Coming, Result<Receipt, Refusal>> {
         let change = Change::try_from_command(command).expect("a command that changes something");
         let roster = self.roster_for(who, &change).await.map_err(Err)?;
-        let permit = match authorise(change.clone(), who, roster.as_deref(), self.store.clock().now()) {
+        let permit = match authorise(change, who, roster.as_deref(), self.store.clock().now()) {
             Ok(permit) => permit,
-            Err(refusal) => {
-                let earlier = self.store.repeat(who, &change).await;
-                return Err(earlier.unwrap_or(Err(refusal)));
+            Err(refused) => {
+                let earlier = self.store.repeat(who, &refused.change).await;
+                return Err(earlier.unwrap_or(Err(refused.refusal)));
             }
         };
         self.hand_in(permit).map_err(Err)

@@ -136,11 +136,10 @@ impl Work<'_> {
                 .push((permit.actor().user, conversation, row.seq, row.count));
         }
         // What was said before one came counts as read.
-        let newcomers = changed
-            .iter()
-            .flat_map(|new| new.members())
-            .filter(|member| roster.member(member.user).is_none());
-        if pair.is_none() {
+        if let (None, Some(new)) = (pair, &changed) {
+            let newcomers = new
+                .members()
+                .filter(|member| roster.member(member.user).is_none());
             let arrivals = newcomers.map(|member| (member.user, conversation, row.seq, row.count));
             self.staged.markers.extend(arrivals);
         }

@@ -222,7 +222,6 @@ impl Store {
             let mut readers = Vec::new();
             let later = roster
                 .members()
-                .iter()
                 .filter(|member| after.is_none_or(|after| member.user > after));
             for member in later {
                 let marker = markers.get(&member.user).copied().unwrap_or_default();

@@ -247,6 +247,7 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
     for member in rows {
         roster.put(member?);
     }
+    roster.shrink();
     Ok(Some(roster))
 }
 
@@ -297,13 +298,8 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
     for member in new.members() {
         let before = old.member(member.user);
         if before != Some(member) {
-            let role = member.role() as i64;
-            put.execute(params![
-                conversation,
-                int(member.user.0),
-                role,
-                int(member.from())
-            ])?;
+            let role = member.role as i64;
+            put.execute(params![conversation, int(member.user.0), role, int(member.from)])?;
         }
         if before.is_none() {
             back.execute([int(member.user.0), conversation])?;
@@ -313,11 +309,7 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
     let mut gone = connection.prepare_cached(
         "INSERT INTO gone (user, conversation, pos) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET pos = excluded.pos",
     )?;
-    for member in old
-        .members()
-        .iter()
-        .filter(|member| new.member(member.user).is_none())
-    {
+    for member in old.members().filter(|member| new.member(member.user).is_none()) {
         drop.execute([conversation, int(member.user.0)])?;
         gone.execute([int(member.user.0), conversation, int(pos)])?;
     }

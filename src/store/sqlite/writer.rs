@@ -101,7 +101,7 @@ impl Writer {
         let mut staged = Staged::default();
         let mut outcome = Outcome::default();
         let change_before = self.change;
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = self.say("BEGIN IMMEDIATE") {
             return self.failed(error, jobs, outcome);
         }
         let folding = self.shared.recent.read().rows() + jobs.len() >= limits::FOLD_ROWS;
@@ -119,7 +119,7 @@ impl Writer {
             Some(staged)
         };
         let end = if only_looked { "ROLLBACK" } else { "COMMIT" };
-        if let Err(error) = self.connection.execute_batch(end) {
+        if let Err(error) = self.say(end) {
             self.change = change_before;
             return self.failed(error, jobs, outcome);
         }
@@ -136,6 +136,11 @@ impl Writer {
         }
         self.finish(outcome);
         self.after_commit(folding)
+    }
+
+    /// A statement that is said at each commit; it is prepared once.
+    fn say(&self, statement: &str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(statement)?.execute([]).map(drop)
     }
 
     fn work(
