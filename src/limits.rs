@@ -27,6 +27,9 @@ pub const HTTP_BODY: usize = 64 * 1024;
 /// A whole HTTP request that is not a long poll.
 pub const HTTP_TIME: Duration = Duration::from_secs(30);
 
+/// What a TLS connection keeps of a record that is here in part; the longest has 16,645 bytes (RFC 8446, 5.2).
+pub const TLS_HELD: usize = 18 * 1024;
+
 /// Unanswered requests of one connection; beyond it the socket is not read.
 pub const IN_FLIGHT: usize = 32;
 /// Commands waiting for the writer, and their bytes; beyond it `busy`.
@@ -42,7 +45,7 @@ pub const WRITER_STATES: usize = 8192;
 pub const WAL_PAGES: u32 = 1024;
 /// SQLite's page caches, in KiB: the writer's, and each reader's.
 pub const WRITER_CACHE_KIB: usize = 4096;
-pub const READER_CACHE_KIB: usize = 1024;
+pub const READER_CACHE_KIB: usize = 256;
 /// Reading connections of the store, and reads waiting for one.
 pub const READERS: usize = 2;
 pub const READS_WAITING: usize = 1024;

@@ -2,7 +2,7 @@
 //! a request means.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -38,16 +38,21 @@ pub struct Gate {
 struct Seats {
     total: usize,
     unsigned: usize,
-    addresses: HashMap<IpAddr, u32>,
+    addresses: HashMap<u64, u32>,
 }
 
-/// One connection's place; given back when the last holder drops it.
-pub type Seat = Arc<Place>;
-
-/// What a seat is counted under.
-pub struct Place {
+/// One connection's place; given back when it is dropped. It lies in the connection: a block of its own for each would be
+/// much of what an idle one costs.
+pub struct Seat {
     gate: Arc<Gate>,
-    address: IpAddr,
+    address: u64,
+    /// Until it has signed in.
+    stranger: Option<Arc<Stranger>>,
+}
+
+/// A connection that has not signed in yet, as its requests know it.
+pub struct Stranger {
+    gate: Arc<Gate>,
     signed: AtomicBool,
 }
 
@@ -57,13 +62,12 @@ pub struct Context {
     pub router: Router,
 }
 
-fn block(ip: IpAddr) -> IpAddr {
+/// What counts as one address: an IPv6 /64, or an IPv4 address, as one number. The numbers do not meet: no network begins
+/// with 32 zero bits (::/8 is reserved, RFC 4291, 2.4).
+fn block(ip: IpAddr) -> u64 {
     match ip.to_canonical() {
-        IpAddr::V6(six) => {
-            let [a, b, c, d, ..] = six.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        four => four,
+        IpAddr::V6(six) => (six.to_bits() >> 64) as u64,
+        IpAddr::V4(four) => u64::from(four.to_bits()),
     }
 }
 
@@ -95,16 +99,28 @@ impl Gate {
         METERS
             .connections_open
             .store(seats.total as u64, Ordering::Relaxed);
-        Some(Arc::new(Place {
+        Some(Seat {
             gate: Arc::clone(self),
             address,
-            signed: AtomicBool::new(false),
-        }))
+            stranger: Some(Arc::new(Stranger {
+                gate: Arc::clone(self),
+                signed: AtomicBool::new(false),
+            })),
+        })
     }
 }
 
-impl Place {
+impl Seat {
     /// The connection has signed in: it no longer counts among the strangers.
+    pub fn sign_in(&mut self) {
+        if let Some(stranger) = self.stranger.take() {
+            stranger.sign_in();
+        }
+    }
+}
+
+impl Stranger {
+    /// One no more.
     pub fn sign_in(&self) {
         if !self.signed.swap(true, Ordering::AcqRel) {
             self.gate.seats.lock().unsigned -= 1;
@@ -112,13 +128,11 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
+        self.sign_in();
         let mut seats = self.gate.seats.lock();
         seats.total -= 1;
-        if !*self.signed.get_mut() {
-            seats.unsigned -= 1;
-        }
         if let Some(count) = seats.addresses.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -168,10 +182,8 @@ pub async fn accept(
             let conn = match tls {
                 None => Conn::plain(stream, seat),
                 Some(tls) => {
-                    let shaken =
-                        tokio::time::timeout(limits::SIGN_IN_TIME, tls.acceptor().accept(stream)).await;
-                    let Ok(Ok(mut stream)) = shaken else { return };
-                    stream.get_mut().1.set_buffer_limit(Some(limits::WRITE_BYTES));
+                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, tls.accept(stream)).await;
+                    let Ok(Ok(stream)) = shaken else { return };
                     Conn::tls(stream, seat)
                 }
             };
@@ -185,7 +197,7 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let router = context.router.clone();
     let work = Arc::new(Work::default());
     let at_work = Arc::clone(&work);
-    let seat = Arc::clone(&conn.seat);
+    let stranger = conn.seat.stranger.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let busy = Busy::new(&at_work);
@@ -193,9 +205,9 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
         let showed = request
             .headers()
             .contains_key(hyper::header::AUTHORIZATION)
-            .then(|| Arc::clone(&seat));
-        if let Some(seat) = showed {
-            request.extensions_mut().insert(seat);
+            .then(|| stranger.clone());
+        if let Some(stranger) = showed.flatten() {
+            request.extensions_mut().insert(stranger);
         }
         let answering = router.clone().oneshot(request.map(Body::new));
         async move {

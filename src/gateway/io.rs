@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use super::accept::Seat;
+use super::tls::TlsStream;
 use crate::limits;
 
 /// A connection. Dropping it gives its seat back.
@@ -19,7 +19,7 @@ pub struct Conn {
 
 enum Wire {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Conn {
@@ -32,9 +32,9 @@ impl Conn {
     }
 
     #[must_use]
-    pub fn tls(stream: TlsStream<TcpStream>, seat: Seat) -> Conn {
+    pub fn tls(stream: Box<TlsStream>, seat: Seat) -> Conn {
         Conn {
-            wire: Wire::Tls(Box::new(stream)),
+            wire: Wire::Tls(stream),
             seat,
         }
     }
@@ -44,15 +44,21 @@ impl Conn {
     pub fn speaks_http2(&self) -> bool {
         match &self.wire {
             Wire::Plain(_) => false,
-            Wire::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Wire::Tls(stream) => stream.alpn_protocol() == Some(b"h2"),
         }
+    }
+
+    /// Whether the beginning of something is here whose rest must be read.
+    #[must_use]
+    pub fn is_halfway(&self) -> bool {
+        matches!(&self.wire, Wire::Tls(stream) if stream.kept() > 0)
     }
 
     /// Makes closing drop what the other end has not taken: a revoked reader gets nothing more.
     pub fn discard_unsent(&self) {
         let stream = match &self.wire {
             Wire::Plain(stream) => stream,
-            Wire::Tls(stream) => stream.get_ref().0,
+            Wire::Tls(stream) => stream.tcp(),
         };
         let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
     }
@@ -92,7 +98,7 @@ impl AsyncRead for Conn {
     ) -> Poll<std::io::Result<()>> {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -101,21 +107,21 @@ impl AsyncWrite for Conn {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

@@ -2,11 +2,11 @@
 //! into a scratch of the thread and only a frame that is split across reads is kept.
 //! What must not live here: what a request means, or what is delivered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -20,8 +20,14 @@ use crate::session::{Beat, PageAsk, Rung, Services, Session, Signed, Slow, Writi
 const SCRATCH: usize = 32 * 1024;
 
 thread_local! {
+    /// What is read.
     static SCRATCH_BYTES: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    /// What is said.
+    static OUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+/// What a thread keeps of the room in which frames are put together.
+const OUT_KEPT: usize = 2 * limits::WRITE_BYTES;
 
 /// Why a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +50,23 @@ pub struct Socket {
     reader: Reader,
     /// What of `PARTIAL` is this socket's.
     held: usize,
+    max_message: u32,
     /// Whether it held something at the last pulse already: a frame must not take longer than from pulse to pulse.
     stale: bool,
-    max_message: usize,
+    /// Whether the store was too busy to be read just now: the reader rests until it is rung.
+    rests: bool,
+}
+
+/// What a turn of a socket cannot do at once. Whatever needs room while it runs is boxed, so that a resting connection
+/// does not pay for it.
+enum Next {
+    /// The socket takes no more: these bytes are left.
+    Blocked(Vec<u8>),
+    /// A page of the store comes behind these bytes.
+    Page(Vec<u8>, PageAsk),
+    /// An answer of the store comes behind these bytes.
+    Slow(Vec<u8>, Slow),
+    End(End),
 }
 
 impl Drop for Socket {
@@ -61,18 +81,22 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
         conn,
         reader: Reader::new(),
         held: 0,
+        max_message: limits::FRAME_BEFORE_SIGN_IN as u32,
         stale: false,
-        max_message: limits::FRAME_BEFORE_SIGN_IN,
+        rests: false,
     };
     let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
     match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
         Ok(Ok(signed)) => {
-            socket.max_message = services.limits.frame;
+            socket.max_message = u32::try_from(services.limits.frame).unwrap_or(u32::MAX);
             socket.conn.seat.sign_in();
             let Signed { session, welcome } = signed;
             let mut out = Vec::new();
             frame::push_text(&mut out, &welcome);
-            tokio::spawn(serve(socket, session, out));
+            match socket.write(&mut out, Some(&session)).await {
+                Ok(()) => drop(tokio::spawn(serve(socket, session))),
+                Err(end) => leave(socket, session, end).await,
+            }
         }
         Ok(Err((told, end))) => socket.close(told, end).await,
         Err(_) => {
@@ -137,15 +161,38 @@ fn take_hello(text: &str, hello: &mut HelloSlot) -> Flow {
 /// Serves a signed-in socket until it ends. Its future is what an idle connection costs: what needs room while it runs is
 /// boxed, and the block uses its captures in place, where an `async fn` would keep each parameter twice.
 #[allow(clippy::manual_async_fn)] // see above
-fn serve(mut socket: Socket, mut session: Session, mut out: Vec<u8>) -> impl Future<Output = ()> + Send {
+fn serve(mut socket: Socket, mut session: Session) -> impl Future<Output = ()> + Send {
     async move {
         let end = loop {
-            if let Err(end) = turn(&mut socket, &mut session, &mut out).await {
+            let next = poll_fn(|cx| socket.poll_turn(cx, &mut session)).await;
+            if let Next::End(end) = next {
+                break end;
+            }
+            if let Err(end) = Box::pin(work(&mut socket, &mut session, next)).await {
                 break end;
             }
         };
         Box::pin(leave(socket, session, end)).await;
     }
+}
+
+/// Does what a turn could not do at once, and says all of it.
+async fn work(socket: &mut Socket, session: &mut Session, next: Next) -> Result<(), End> {
+    let mut out = match next {
+        Next::Blocked(rest) => rest,
+        Next::Page(mut out, ask) => {
+            socket.rests = read_page(ask, session, &mut out).await?;
+            out
+        }
+        Next::Slow(mut out, slow) => {
+            session
+                .answer(slow, &mut |payload| frame::push_text(&mut out, payload))
+                .await;
+            out
+        }
+        Next::End(end) => return Err(end),
+    };
+    socket.write(&mut out, Some(session)).await
 }
 
 /// A server that stops waits for its sessions to say goodbye; all others are out of the hub before they do.
@@ -157,62 +204,6 @@ async fn leave(socket: Socket, session: Session, end: End) {
         End::Code(..) => socket.close(None, end).await,
     }
     drop(leaving);
-}
-
-/// One turn: say what is owed, answer what was asked, then wait for either side.
-async fn turn(socket: &mut Socket, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
-    loop {
-        // Also asked here: to a reader that takes everything at once, the loop may not end for a while.
-        if let Some(end) = over(session.bell().ends()) {
-            return Err(end);
-        }
-        let writing = session.fill(&mut |payload| {
-            frame::push_text(out, payload);
-            out.len() < limits::WRITE_BYTES
-        });
-        let mut rests = matches!(writing, Writing::Idle) && out.is_empty();
-        if let Writing::Page(ask) = writing {
-            rests = Box::pin(read_page(ask, session, out)).await?;
-        }
-        socket.write(out, Some(session)).await?;
-        if rests {
-            break;
-        }
-    }
-    if socket.reader.is_stopped() && session.has_room() {
-        let slow = socket.feed_session(&mut [], session, out)?;
-        return finish(slow, session, out).await;
-    }
-    let bell = Arc::clone(session.bell());
-    let mut slow = None;
-    let readable = session.has_room() && !socket.reader.is_stopped();
-    poll_fn(|cx| {
-        if bell.poll_rung(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        if !readable || !socket.may_read() {
-            return Poll::Pending;
-        }
-        socket.poll_session(cx, session, out, &mut slow)
-    })
-    .await?;
-    let rung = bell.take();
-    if let Some(end) = over(rung) {
-        return Err(end);
-    }
-    if rung.pulse {
-        let unfinished = socket.held > 0 && !socket.reader.is_stopped();
-        if unfinished && socket.stale {
-            return Err(SILENT);
-        }
-        socket.stale = unfinished;
-        match session.beat(&mut |payload| frame::push_text(out, payload)) {
-            Beat::Nothing => {}
-            Beat::Ping => frame::push_ping(out, b""),
-            Beat::Silent => return Err(SILENT),
-        }
-    }
-    finish(slow, session, out).await
 }
 
 /// Reads a page into `out`. True: too many read the store just now, and this reader stays where it is until it is rung
@@ -237,23 +228,125 @@ fn over(rung: Rung) -> Option<End> {
     rung.stopped.then_some(STOPPING)
 }
 
-async fn finish(slow: Option<Slow>, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
-    if let Some(slow) = slow {
-        Box::pin(session.answer(slow, &mut |payload| frame::push_text(out, payload))).await;
-    }
-    Ok(())
-}
-
 impl Socket {
+    /// Says what is owed, takes what is asked, again and again until there is neither, or something that takes time.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Poll<Next> {
+        let mut out = OUT.take();
+        let turned = self.poll_turns(cx, session, &mut out);
+        out.clear();
+        if out.capacity() <= OUT_KEPT {
+            OUT.set(out);
+        }
+        turned.map(|next| next.unwrap_or_else(Next::End))
+    }
+
+    fn poll_turns(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<Next, End>> {
+        loop {
+            // Also asked here: to a reader that takes everything at once, the loop may not end for a while.
+            if let Some(end) = over(session.bell().ends()) {
+                return Poll::Ready(Err(end));
+            }
+            let writing = if std::mem::take(&mut self.rests) {
+                Writing::Idle
+            } else {
+                session.fill(&mut |payload| {
+                    frame::push_text(out, payload);
+                    out.len() < limits::WRITE_BYTES
+                })
+            };
+            if let Writing::Page(ask) = writing {
+                return Poll::Ready(Ok(Next::Page(std::mem::take(out), ask)));
+            }
+            if let Some(rest) = self.poll_say(cx, out)? {
+                return Poll::Ready(Ok(Next::Blocked(rest)));
+            }
+            if matches!(writing, Writing::Full) {
+                continue;
+            }
+            let mut slow = None;
+            if self.reader.is_stopped() && session.has_room() {
+                slow = self.feed_session(&mut [], session, out)?;
+            } else {
+                ready!(self.poll_wait(cx, session, out, &mut slow))?;
+                self.look_at_bell(session, out)?;
+            }
+            if let Some(slow) = slow {
+                return Poll::Ready(Ok(Next::Slow(std::mem::take(out), slow)));
+            }
+        }
+    }
+
+    /// Waits for either side: the bell, or something to read.
+    fn poll_wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        slow: &mut Option<Slow>,
+    ) -> Poll<Result<(), End>> {
+        if session.bell().poll_rung(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.reader.is_stopped() || !session.has_room() || !self.may_read() {
+            return Poll::Pending;
+        }
+        self.poll_session(cx, session, out, slow)
+    }
+
+    /// What the bell was rung for, beside what there is to say.
+    fn look_at_bell(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<(), End> {
+        let rung = session.bell().take();
+        if let Some(end) = over(rung) {
+            return Err(end);
+        }
+        if !rung.pulse {
+            return Ok(());
+        }
+        let unfinished = (self.held > 0 || self.conn.is_halfway()) && !self.reader.is_stopped();
+        if unfinished && self.stale {
+            return Err(SILENT);
+        }
+        self.stale = unfinished;
+        match session.beat(&mut |payload| frame::push_text(out, payload)) {
+            Beat::Nothing => {}
+            Beat::Ping => frame::push_ping(out, b""),
+            Beat::Silent => return Err(SILENT),
+        }
+        Ok(())
+    }
+
+    /// Says what is there, as far as the socket takes it at once; gives what it does not.
+    fn poll_say(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<Option<Vec<u8>>, End> {
+        if out.is_empty() {
+            return Ok(None);
+        }
+        let mut said = 0;
+        loop {
+            match self.poll_out(cx, &out[said..])? {
+                Poll::Ready(None) => {
+                    out.clear();
+                    return Ok(None);
+                }
+                Poll::Ready(Some(count)) => said += count,
+                Poll::Pending => return Ok(Some(out.split_off(said))),
+            }
+        }
+    }
+
     /// Whether this socket may take bytes in: one that holds part of a frame may always go on.
     fn may_read(&self) -> bool {
-        self.held > 0 || PARTIAL.has_room()
+        self.held > 0 || self.conn.is_halfway() || PARTIAL.has_room()
     }
 
     /// Reads once into the thread's scratch and feeds it.
     fn poll_feed(
         &mut self,
-        cx: &mut std::task::Context<'_>,
+        cx: &mut Context<'_>,
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
     ) -> Poll<Result<(), End>> {
@@ -273,7 +366,7 @@ impl Socket {
 
     fn poll_session(
         &mut self,
-        cx: &mut std::task::Context<'_>,
+        cx: &mut Context<'_>,
         session: &mut Session,
         out: &mut Vec<u8>,
         slow: &mut Option<Slow>,
@@ -306,7 +399,7 @@ impl Socket {
         text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
     ) -> Result<(), End> {
         let limits = frame::Limits {
-            max_message: self.max_message,
+            max_message: self.max_message as usize,
             max_fragments: limits::FRAGMENTS,
         };
         let mut end = None;
@@ -350,7 +443,7 @@ impl Socket {
         let mut moved = seconds();
         let mut share: Option<Share> = None;
         // Flushing is writing, too: TLS keeps a record of its own until the socket takes it.
-        while !out.is_empty() {
+        loop {
             let wrote = poll_fn(|cx| {
                 match self.poll_out(cx, &out[written..]) {
                     Poll::Ready(step) => return Poll::Ready(step),
@@ -392,7 +485,7 @@ impl Socket {
     }
 
     /// Writes some of `rest`, or flushes when there is none left. Nothing, when all is out.
-    fn poll_out(&mut self, cx: &mut std::task::Context<'_>, rest: &[u8]) -> Poll<Result<Option<usize>, End>> {
+    fn poll_out(&mut self, cx: &mut Context<'_>, rest: &[u8]) -> Poll<Result<Option<usize>, End>> {
         let conn = Pin::new(&mut self.conn);
         if rest.is_empty() {
             return conn
@@ -406,7 +499,7 @@ impl Socket {
     }
 
     /// Reads once and keeps nothing. An error at the end.
-    fn poll_discard(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         SCRATCH_BYTES.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             match Pin::new(&mut self.conn).poll_read(cx, &mut buffer) {
@@ -456,7 +549,7 @@ mod tests {
     use super::*;
 
     /// What the compiler made of an async function's state.
-    fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+    fn size<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
         size_of::<F>()
     }
 
@@ -464,7 +557,7 @@ mod tests {
     fn an_idle_connection_stays_small() {
         let (serving, session, socket) = (size(serve), size_of::<Session>(), size_of::<Socket>());
         assert!(
-            serving <= 600,
+            serving <= 208,
             "serve {serving}, session {session}, socket {socket}"
         );
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::audience;
 use crate::core::roster::Roster;
-use crate::hub::{Bell, Hint, Hub, Pos, Walk};
+use crate::hub::{Bell, Hint, Hub, Packed, Pos, Walk};
 use crate::limits;
 use crate::meters::{METERS, add};
 use crate::proto::{ConversationId, Refusal, codec};
@@ -27,8 +27,8 @@ pub struct Deliver {
 /// before the mark. They count once more when the mark has moved.
 #[derive(Debug)]
 struct Early {
-    events: Hint,
-    notices: Hint,
+    events: Packed,
+    notices: Packed,
 }
 
 /// A delivery under way. It exists only while there is something to deliver.
@@ -68,8 +68,8 @@ impl Deliver {
             position,
             noticed,
             early: Early {
-                events: Hint::Nothing,
-                notices: Hint::Nothing,
+                events: Hint::Nothing.into(),
+                notices: Hint::Nothing.into(),
             },
             round: None,
         }
@@ -168,14 +168,14 @@ impl Deliver {
     fn look(&mut self, target: Pos, stamp: u64, hint: Hint) -> Hint {
         let mut all = hint;
         if target > self.position {
-            all = all.and(std::mem::replace(&mut self.early.events, hint));
+            all = all.and(std::mem::replace(&mut self.early.events, hint.into()).into());
         } else {
-            self.early.events = self.early.events.and(hint);
+            self.early.events = Hint::from(self.early.events).and(hint).into();
         }
         if stamp > self.noticed {
-            all = all.and(std::mem::replace(&mut self.early.notices, hint));
+            all = all.and(std::mem::replace(&mut self.early.notices, hint.into()).into());
         } else {
-            self.early.notices = self.early.notices.and(hint);
+            self.early.notices = Hint::from(self.early.notices).and(hint).into();
         }
         all
     }

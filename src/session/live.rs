@@ -15,25 +15,30 @@ use crate::limits;
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
 use crate::proto::command::Hello;
-use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, RequestId, codec};
+use crate::proto::{Answer, Code, Command, ConversationId, DeviceId, Notice, Refusal, RequestId, codec};
 use crate::store::Waiter;
 
 /// A connected, signed-in device. While nothing happens this is all that is kept of it.
 pub struct Session {
     services: Arc<Services>,
-    desk: Arc<Desk>,
-    who: Who,
+    bell: Arc<Bell>,
     deliver: Deliver,
-    /// Requests that wait for the writer.
-    pending: Vec<(u32, RequestId)>,
-    next_slot: u32,
-    /// When something was last heard, in seconds of the pulse.
-    heard: u32,
+    /// What waits for the writer; put away at a pulse that finds nothing waiting.
+    asking: Option<Box<Asking>>,
     accounts: u64,
     /// The position last told to the client.
     told: Pos,
+    /// When something was last heard, in seconds of the pulse.
+    heard: u32,
     /// Told to be behind: no position is told before a `sync` has been answered, or the skipped part would be lost.
     behind: bool,
+}
+
+/// Requests that wait for the writer, and where it puts its answers.
+struct Asking {
+    desk: Arc<Desk>,
+    pending: Vec<(u32, RequestId)>,
+    next_slot: u32,
 }
 
 /// A fresh session, and the welcome that opens it.
@@ -84,7 +89,8 @@ impl Session {
         header_token: Option<&str>,
     ) -> Result<Signed, Refusal> {
         let token = hello.token.as_deref().or(header_token).ok_or(Code::NotSignedIn)?;
-        let who = Who::from(services.accounts.authenticate(token).await?);
+        let caller = services.accounts.authenticate(token).await?;
+        let who = Who::from(caller);
         let bell = Arc::new(Bell::new(
             who.user,
             who.device,
@@ -93,14 +99,12 @@ impl Session {
         let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
-            desk: Arc::new(Desk::new(bell)),
-            who,
+            bell,
             deliver: Deliver::from(0, services.hub.stamp()),
-            pending: Vec::new(),
-            next_slot: 0,
-            heard: services.pulse.seconds(),
+            asking: None,
             accounts: 0,
             told: 0,
+            heard: services.pulse.seconds(),
             behind: false,
         };
         add(&METERS.sessions_signed_in, 1);
@@ -109,7 +113,7 @@ impl Session {
         services.accounts.authenticate(token).await?;
         open_conversations(services, who.user).await?;
         let catch_up = session.place(hello.resume.as_deref()).await?;
-        services.pulse.join(&session.desk.bell);
+        services.pulse.join(&session.bell);
         if is_first {
             let notice = Notice::Presence {
                 user: who.user,
@@ -117,7 +121,7 @@ impl Session {
             };
             services.hub.tell_all(who.user, Kind::Presence, &notice);
         }
-        let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(catch_up)));
+        let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(caller.device_id, catch_up)));
         Ok(Signed { session, welcome })
     }
 
@@ -129,10 +133,10 @@ impl Session {
         self.deliver.position = rung;
         self.told = rung;
         // Whatever was rung before the bell hung is looked for.
-        self.desk.bell.hint_many();
+        self.bell.hint_many();
         match Position::start(resume, head) {
             Start::Walk(from) => {
-                open_gone(&self.services, self.who.user, from.log).await?;
+                open_gone(&self.services, self.bell.user(), from.log).await?;
                 self.deliver.position = from.log.min(rung);
                 self.accounts = from.accounts;
                 self.told = self.deliver.position;
@@ -163,12 +167,12 @@ impl Session {
         .to_token()
     }
 
-    fn welcome(&self, catch_up: CatchUp) -> Welcome {
+    fn welcome(&self, device: DeviceId, catch_up: CatchUp) -> Welcome {
         let now = self.services.store.clock().now();
         let epoch = self.services.store.head().epoch.to_le_bytes();
         Welcome {
-            user: self.who.user,
-            device: self.who.device_id,
+            user: self.bell.user(),
+            device,
             epoch: data_encoding::HEXLOWER.encode(&epoch),
             resume: self.token(self.deliver.position),
             catch_up,
@@ -187,7 +191,7 @@ impl Session {
 
     #[must_use]
     pub fn bell(&self) -> &Arc<Bell> {
-        &self.desk.bell
+        &self.bell
     }
 
     #[must_use]
@@ -198,7 +202,16 @@ impl Session {
     /// Whether another request may be read.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.pending.len() < limits::IN_FLIGHT
+        self.asking
+            .as_ref()
+            .is_none_or(|asking| asking.pending.len() < limits::IN_FLIGHT)
+    }
+
+    fn who(&self) -> Who {
+        Who {
+            user: self.bell.user(),
+            device: self.bell.device(),
+        }
     }
 
     /// Takes one request. Most are on their way (or refused) when this returns; what the store must answer is given back.
@@ -213,7 +226,7 @@ impl Session {
         let afforded = self
             .services
             .quotas
-            .take(self.who.user, &request.command, super::pulse::now_ms());
+            .take(self.bell.user(), &request.command, super::pulse::now_ms());
         if let Err(refusal) = afforded {
             self.refuse(Some(request.id), refusal, put);
             return None;
@@ -225,11 +238,12 @@ impl Session {
     }
 
     fn submit(&mut self, id: RequestId, change: Change, put: &mut dyn FnMut(&[u8])) -> Option<Slow> {
-        let slot = self.next_slot;
-        let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;
-        match submit::submit(&self.services, &self.who, change, &waiter, slot) {
+        let who = self.who();
+        let asking = asking(&mut self.asking, &self.bell);
+        let waiter: Arc<dyn Waiter> = Arc::clone(&asking.desk) as Arc<dyn Waiter>;
+        match submit::submit(&self.services, &who, change, &waiter, asking.next_slot) {
             Ok(Submitted::Queued) => {
-                self.wait_for(slot, id);
+                asking.wait_for(id);
                 None
             }
             Ok(Submitted::Ask(change)) => Some(Slow(Box::new(SlowKind::Ask(id, change)))),
@@ -240,28 +254,24 @@ impl Session {
         }
     }
 
-    fn wait_for(&mut self, slot: u32, id: RequestId) {
-        self.pending.push((slot, id));
-        self.next_slot = slot.wrapping_add(1);
-    }
-
     /// Answers what `receive` gave back.
     pub async fn answer(&mut self, slow: Slow, put: &mut (dyn FnMut(&[u8]) + Send)) {
         match *slow.0 {
             SlowKind::Ask(id, change) => {
-                let slot = self.next_slot;
-                let waiter: Arc<dyn Waiter> = Arc::clone(&self.desk) as Arc<dyn Waiter>;
-                match submit::ask(&self.services, &self.who, change, &waiter, slot).await {
+                let who = self.who();
+                let asking = asking(&mut self.asking, &self.bell);
+                let waiter: Arc<dyn Waiter> = Arc::clone(&asking.desk) as Arc<dyn Waiter>;
+                match submit::ask(&self.services, &who, change, &waiter, asking.next_slot).await {
                     Ok(Some(repeat)) => put(&codec::encode_reply(id, Answer::Ack(submit::ack(repeat)))),
-                    Ok(None) => self.wait_for(slot, id),
+                    Ok(None) => asking.wait_for(id),
                     Err(refusal) => self.refuse(Some(id), refusal, put),
                 }
             }
             SlowKind::Question(id, question) => {
                 if let Command::Presence(presence) = &question {
-                    self.desk.bell.set_presence(presence.on);
+                    self.services.hub.set_presence(&self.bell, presence.on);
                 }
-                match answer::answer(&self.services, &self.who, question).await {
+                match answer::answer(&self.services, &self.who(), question).await {
                     Ok(answer) => {
                         // A page that says `more` has not caught up: the client goes on from its token.
                         self.behind &= !matches!(&answer, Answer::Sync(page) if !page.more);
@@ -280,30 +290,10 @@ impl Session {
 
     /// Gives what is owed: answers first, then events, then notices.
     pub fn fill(&mut self, put: &mut dyn FnMut(&[u8]) -> bool) -> Writing {
-        let mut room = true;
-        for (slot, outcome) in self.desk.take() {
-            let Some(at) = self.pending.iter().position(|(waiting, _)| *waiting == slot) else {
-                continue;
-            };
-            let (_, id) = self.pending.swap_remove(at);
-            match outcome {
-                Ok(receipt) => {
-                    add(&METERS.acks, 1);
-                    room = put(&codec::encode_reply(id, Answer::Ack(submit::ack(receipt))));
-                }
-                Err(refusal) => {
-                    METERS.refusal(refusal.code as usize);
-                    room = put(&codec::encode_refusal(Some(id), refusal));
-                }
-            }
-        }
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
-        }
-        if !room {
+        if !self.give_answers(put) {
             return Writing::Full;
         }
-        match self.deliver.fill(&self.services.hub, &self.desk.bell, put) {
+        match self.deliver.fill(&self.services.hub, &self.bell, put) {
             Filled::Idle => Writing::Idle,
             Filled::Full => Writing::Full,
             Filled::Page {
@@ -320,6 +310,31 @@ impl Session {
         }
     }
 
+    /// Gives the writer's answers; says whether there is room for more.
+    fn give_answers(&mut self, put: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let Some(asking) = &mut self.asking else {
+            return true;
+        };
+        let mut room = true;
+        for (slot, outcome) in asking.desk.take() {
+            let Some(at) = asking.pending.iter().position(|(waiting, _)| *waiting == slot) else {
+                continue;
+            };
+            let (_, id) = asking.pending.swap_remove(at);
+            match outcome {
+                Ok(receipt) => {
+                    add(&METERS.acks, 1);
+                    room = put(&codec::encode_reply(id, Answer::Ack(submit::ack(receipt))));
+                }
+                Err(refusal) => {
+                    METERS.refusal(refusal.code as usize);
+                    room = put(&codec::encode_refusal(Some(id), refusal));
+                }
+            }
+        }
+        room
+    }
+
     /// Reads a page that `fill` asked for, and gives its events.
     pub async fn page(
         &mut self,
@@ -329,7 +344,7 @@ impl Session {
         let PageAsk(conversation, after, roster) = ask;
         let Session {
             services,
-            desk,
+            bell,
             deliver,
             ..
         } = self;
@@ -337,7 +352,7 @@ impl Session {
             .read_page(
                 &services.store,
                 &services.hub,
-                &desk.bell,
+                bell,
                 (conversation, after, roster),
                 put,
             )
@@ -355,7 +370,14 @@ impl Session {
         if silence >= 2 * limits::PING_EVERY.as_secs() {
             return Beat::Silent;
         }
-        self.desk.bell.hint_many();
+        self.bell.hint_many();
+        if self
+            .asking
+            .as_ref()
+            .is_some_and(|asking| asking.pending.is_empty())
+        {
+            self.asking = None;
+        }
         if !self.behind && !self.deliver.is_busy() && self.deliver.position > self.told {
             self.told = self.deliver.position;
             put(&codec::encode_notice(&Notice::Position {
@@ -370,14 +392,33 @@ impl Session {
     }
 }
 
+impl Asking {
+    /// A request was handed in as `next_slot`.
+    fn wait_for(&mut self, id: RequestId) {
+        self.pending.push((self.next_slot, id));
+        self.next_slot = self.next_slot.wrapping_add(1);
+    }
+}
+
+/// The place for answers, set up when it is first needed.
+fn asking<'a>(asking: &'a mut Option<Box<Asking>>, bell: &Arc<Bell>) -> &'a mut Asking {
+    asking.get_or_insert_with(|| {
+        Box::new(Asking {
+            desk: Arc::new(Desk::new(Arc::clone(bell))),
+            pending: Vec::new(),
+            next_slot: 0,
+        })
+    })
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         if std::thread::panicking() {
             add(&METERS.panics, 1);
         }
         lower(&METERS.sessions_signed_in, 1);
-        self.services.hub.detach(&self.desk.bell);
-        self.services.store.seen(self.who.device);
+        self.services.hub.detach(&self.bell);
+        self.services.store.seen(self.bell.device());
     }
 }
 

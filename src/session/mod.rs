@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::hub::Hub;
 use crate::limits::Limits;
-use crate::proto::{DeviceId, UserId};
+use crate::proto::UserId;
 use crate::store::Store;
 
 pub use self::live::{Beat, PageAsk, Session, Signed, Slow, Writing};
@@ -39,7 +39,6 @@ pub struct Services {
 pub struct Who {
     pub user: UserId,
     pub device: crate::core::permit::DeviceNo,
-    pub device_id: DeviceId,
 }
 
 impl From<accounts::Caller> for Who {
@@ -47,7 +46,6 @@ impl From<accounts::Caller> for Who {
         Who {
             user: caller.user,
             device: caller.device_no,
-            device_id: caller.device_id,
         }
     }
 }

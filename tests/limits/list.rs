@@ -39,6 +39,11 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("HEAD_BYTES", "tests/stories/bad_http.rs", "a wide header"),
     ("HEADERS", "tests/stories/bad_http.rs", "65 headers"),
     ("HTTP_BODY", STORIES, "fn a_body_over_http_has_its_limit"),
+    (
+        "TLS_HELD",
+        "src/gateway/tls/stream.rs",
+        "fn a_hello_that_does_not_end_is_kept_up_to_its_limit",
+    ),
     ("IN_FLIGHT", STORIES, "each of 500 at once is answered"),
     ("QUEUE_COMMANDS", QUEUE, "fn a_full_queue_is_busy"),
     ("QUEUE_BYTES", QUEUE, "fn queued_bytes_are_bounded_too"),

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::Face;
 use super::problem::Problem;
 use crate::gateway::Peer;
-use crate::gateway::accept::Seat;
+use crate::gateway::accept::Stranger;
 use crate::limits;
 use crate::proto::{Code, Refusal};
 use crate::session::accounts::{Accounts, Caller};
@@ -69,8 +69,8 @@ impl FromRequestParts<Arc<Face>> for ApiCaller {
             token: token.to_owned(),
         };
         parts.extensions.insert(let_in);
-        if let Some(seat) = parts.extensions.get::<Seat>() {
-            seat.sign_in();
+        if let Some(stranger) = parts.extensions.get::<Arc<Stranger>>() {
+            stranger.sign_in();
         }
         Ok(ApiCaller(caller))
     }

@@ -4,6 +4,7 @@
 mod authority;
 mod certificate;
 mod names;
+mod stream;
 pub mod trust;
 mod words;
 
@@ -23,6 +24,7 @@ use certificate::{Facts, Identity, read_bounded};
 
 pub use authority::{AUTHORITY_FILE, CLOCK_FLOOR};
 pub use names::Names;
+pub use stream::TlsStream;
 
 /// Where the certificate comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,8 +208,12 @@ impl Tls {
         self.server.clone()
     }
 
-    pub fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        tokio_rustls::TlsAcceptor::from(self.server.clone())
+    /// Shakes hands on a fresh connection.
+    ///
+    /// # Errors
+    /// What the other end did wrong.
+    pub async fn accept(&self, tcp: tokio::net::TcpStream) -> std::io::Result<Box<TlsStream>> {
+        TlsStream::accept(self.server.clone(), tcp).await
     }
 
     pub fn status(&self) -> Arc<TlsStatus> {
