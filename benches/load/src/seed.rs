@@ -59,7 +59,8 @@ pub async fn plant(setup: &Setup, seed: &Seed) -> Result<()> {
     write(&setup.database(), seed).context("writing users into the new database")
 }
 
-fn write(database: &Path, seed: &Seed) -> Result<()> {
+/// Fills the tables of a database that nobody uses.
+pub fn write(database: &Path, seed: &Seed) -> Result<()> {
     let mut connection = Connection::open(database)?;
     let transaction = connection.transaction()?;
     {
