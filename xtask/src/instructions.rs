@@ -36,12 +36,12 @@ const OPERATIONS: [Operation; 4] = [
     },
     Operation {
         name: "resume",
-        count: 200,
+        count: 100,
         parts: 1,
     },
     Operation {
         name: "resume-cold",
-        count: 200,
+        count: 100,
         parts: 1,
     },
 ];

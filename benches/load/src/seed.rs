@@ -102,6 +102,18 @@ pub fn write(database: &Path, seed: &Seed) -> Result<()> {
     Ok(())
 }
 
+/// Gives everybody the password of one user, whose hash the server has made.
+pub fn share_password(database: &Path, name: &str) -> Result<()> {
+    let connection = Connection::open(database)?;
+    let changed = connection.execute(
+        "UPDATE user SET password = (SELECT password FROM user WHERE name = ?1)
+         WHERE EXISTS (SELECT 1 FROM user WHERE name = ?1)",
+        [name],
+    )?;
+    anyhow::ensure!(changed > 0, "there is no user {name:?}");
+    Ok(())
+}
+
 /// A device id that reads as a UUID of version 4.
 fn uuid(secret: &[u8; 32]) -> [u8; 16] {
     let mut bytes: [u8; 16] = std::array::from_fn(|at| secret[at]);
