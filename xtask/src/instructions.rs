@@ -243,7 +243,7 @@ mod tests {
         let here = committed(std::env::consts::ARCH);
         for (instructions, bytes, well) in [
             (1000.0, 100.0, true),
-            (1050.0, 95.0, true),
+            (1049.0, 96.0, true),
             (1051.0, 100.0, false),
             (949.0, 100.0, false),
             (1000.0, 106.0, false),
