@@ -132,3 +132,18 @@ pub fn local(number: usize, per_address: usize) -> IpAddr {
     let at = number / per_address.max(1);
     IpAddr::from([127, 0, (1 + at / 250 % 250) as u8, (1 + at % 250) as u8])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_addresses_are_shared_by_no_more_than_may_be() {
+        let mut counts = std::collections::HashMap::new();
+        for number in 0..20_000 {
+            *counts.entry(local(number, 10)).or_insert(0) += 1;
+        }
+        assert!(counts.keys().all(IpAddr::is_loopback));
+        assert!(counts.values().all(|count| *count == 10), "{counts:?}");
+    }
+}
