@@ -20,7 +20,7 @@ mod serve;
 mod settings;
 mod surroundings;
 pub mod systemd;
-mod tie;
+pub mod tie;
 mod timers;
 
 use std::io::{self, Write};

@@ -53,6 +53,7 @@ fn further() -> Vec<Step> {
     vec![
         step("chores", &["cargo", "test", "--package", "xtask"], &[]),
         step("planted bugs", &["cargo", "xtask", "planted-bugs"], &[]),
+        step("instructions", &["cargo", "xtask", "instructions"], &[]),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! needs at run time.
 
 mod ci;
+mod instructions;
 mod planted;
 mod policy;
 mod spdx;
@@ -20,6 +21,8 @@ Chores:
   tidy-deps  Only the dependency checks: licences, banned and doubled crates, known advisories
   planted-bugs
              Builds each planted bug and shows that its test turns red
+  instructions [--update]
+             Counts the instructions of each operation and holds them against benches/instructions.json, or writes it
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -31,7 +34,14 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy-deps"] => tree::check(),
         ["planted-bugs"] => planted::run(),
-        [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps" | "planted-bugs", "--help" | "-h"] => {
+        ["instructions"] => instructions::run(false),
+        ["instructions", "--update"] => instructions::run(true),
+        []
+        | ["help" | "--help" | "-h"]
+        | [
+            "ci" | "tidy-deps" | "planted-bugs" | "instructions",
+            "--help" | "-h",
+        ] => {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }

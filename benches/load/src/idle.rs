@@ -221,7 +221,7 @@ pub async fn client(args: &Args) -> Result<()> {
 }
 
 /// Standard input as a pipe that the runtime can wait for.
-fn stdin() -> Result<tokio::net::unix::pipe::Receiver> {
+pub fn stdin() -> Result<tokio::net::unix::pipe::Receiver> {
     let file = std::fs::File::open("/dev/stdin").context("opening standard input")?;
     Ok(tokio::net::unix::pipe::Receiver::from_file(file)?)
 }

@@ -38,6 +38,11 @@ impl Sorted {
         self.0.is_empty()
     }
 
+    pub fn mean_ms(&self) -> Option<f64> {
+        let sum: u64 = self.0.iter().map(|tenths| u64::from(*tenths)).sum();
+        (!self.0.is_empty()).then(|| sum as f64 / self.0.len() as f64 / 1e4)
+    }
+
     /// The percentile in milliseconds: the smallest time that so many percent do not exceed.
     pub fn ms(&self, percent: f64) -> Option<f64> {
         let rank = (percent / 100.0 * self.0.len() as f64).ceil() as usize;
@@ -60,6 +65,7 @@ mod tests {
         let sorted = times.take();
         let at = |percent| sorted.ms(percent).expect("there are some");
         assert_eq!((at(50.0), at(99.0), at(100.0)), (50.0, 99.0, 100.0));
-        assert_eq!(times.take().ms(50.0), None);
+        assert_eq!(sorted.mean_ms(), Some(50.5));
+        assert_eq!((times.take().ms(50.0), times.take().mean_ms()), (None, None));
     }
 }

@@ -4,25 +4,34 @@
 //! - `args`, `report`: the command line and what is printed
 //! - `server`: starts, kills and stops a server; what the kernel says about it
 //! - `seed`: users, devices and conversations written into a new database, so that no password is hashed
-//! - `wire`, `http`, `tls`: a small client
+//! - `wire`, `line`, `http`, `tls`: a small client; `dice`: chance with a seed
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
 //! - `sends`, `rate`, `idle`, `bytes`: the measurements
+//! - `storm`, `history`, `vendor`, `catchup`: days that go otherwise; `crowd`, `pair`: who takes part in a storm
 //! - `kill9`: the crash checker
 
 pub mod args;
 pub mod bytes;
+pub mod catchup;
 pub mod closed;
+pub mod crowd;
+pub mod dice;
 pub mod disk;
+pub mod history;
 pub mod http;
 pub mod idle;
 pub mod kill9;
 pub mod latency;
+pub mod line;
 pub mod metrics;
+pub mod pair;
 pub mod rate;
 pub mod report;
 pub mod seed;
 pub mod sends;
 pub mod server;
+pub mod storm;
 pub mod tls;
 pub mod trace;
+pub mod vendor;
 pub mod wire;

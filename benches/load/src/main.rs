@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
-use kinglet_load::{bytes, idle, kill9, rate, sends};
+use kinglet_load::{bytes, catchup, crowd, history, idle, kill9, rate, sends, storm, vendor};
 
 const USAGE: &str = "\
 Measures a Kinglet server that it starts itself, on loopback and in a directory of its own.
@@ -15,6 +15,12 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
                       [--rest-seconds 35]
   kinglet-load bytes  [--commits 1,8,64] [--messages 40000] [--stored 1000000] [--conversations 100] [--devices 2]
                       [--loop] [--payload 100]       --loop: on a loop device, counted at the block device; needs root
+  kinglet-load storm  [--sessions 10000] [--tls] [--conversations 20] [--members 100] [--processes 2] [--rate 50]
+                      [--seconds 10] [--sign-ins 200] [--at-once 32]      all are cut off and come back; all sign in
+  kinglet-load history  [--stored 100000,1000000] [--conversations 100] [--pages 2000] [--payload 100] [--seed 1]
+  kinglet-load vendor [--people 4000] [--rate 19.09] [--times 1,10,100] [--seconds 20] [--direct 50] [--members 10]
+                      [--payload 100] [--at-once 8] [--seed 1]            --direct: of 100 messages; the others to a group
+  kinglet-load catchup  [--people 1000] [--messages 20000] [--groups 100] [--each 10] [--payload 100] [--tls]
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
@@ -30,6 +36,11 @@ async fn main() -> Result<()> {
         "rate" => rate::run(&Args::read(words, rate::OPTIONS)?).await,
         "idle" => idle::run(&Args::read(words, idle::OPTIONS)?).await,
         "idle-client" => idle::client(&Args::read(words, idle::CLIENT_OPTIONS)?).await,
+        "storm" => storm::run(&Args::read(words, storm::OPTIONS)?).await,
+        "crowd-client" => crowd::client(&Args::read(words, crowd::CLIENT_OPTIONS)?).await,
+        "history" => history::run(&Args::read(words, history::OPTIONS)?).await,
+        "vendor" => vendor::run(&Args::read(words, vendor::OPTIONS)?).await,
+        "catchup" => catchup::run(&Args::read(words, catchup::OPTIONS)?).await,
         "bytes" => bytes::run(&Args::read(words, bytes::OPTIONS)?).await,
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
         "run" => {
