@@ -41,5 +41,7 @@ mod resume;
 mod revocation;
 #[path = "stories/slow.rs"]
 mod slow;
+#[path = "stories/strangers.rs"]
+mod strangers;
 #[path = "stories/tls.rs"]
 mod tls;

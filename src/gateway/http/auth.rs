@@ -130,11 +130,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
             let refusal = Refusal::because(Code::BadRequest, message);
             return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
         }
-        if declared_length(request.headers()).is_some_and(|length| length > limits::HTTP_BODY as u64) {
-            return Err(too_large());
+        let most = most_bytes(request.extensions());
+        if declared_length(request.headers()).is_some_and(|length| length > most as u64) {
+            return Err(too_large(most));
         }
         let (parts, body) = request.into_parts();
-        let reading = axum::body::to_bytes(body, limits::HTTP_BODY);
+        let reading = axum::body::to_bytes(body, most);
         let body = tokio::time::timeout(limits::HTTP_TIME, reading)
             .await
             .map_err(|_| too_slow())?
@@ -143,7 +144,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
                     .source()
                     .is_some_and(|source| source.is::<LengthLimitError>());
                 if is_too_large {
-                    too_large()
+                    too_large(most)
                 } else {
                     bad(&"the body broke off")
                 }
@@ -184,8 +185,17 @@ fn bad(cause: &dyn std::fmt::Display) -> Problem {
     Refusal::because(Code::BadRequest, format!("The request cannot be read: {cause}.")).into()
 }
 
-fn too_large() -> Problem {
-    let message = format!("The body is larger than {} bytes.", limits::HTTP_BODY);
+/// What a body may hold: less where no token was shown, since strangers are many.
+fn most_bytes(extensions: &Extensions) -> usize {
+    if extensions.get::<LetIn>().is_some() {
+        limits::HTTP_BODY
+    } else {
+        limits::BYTES_BEFORE_SIGN_IN
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    let message = format!("The body is larger than {most} bytes.");
     Refusal::because(Code::TooLarge, message).into()
 }
 
