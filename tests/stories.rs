@@ -13,6 +13,8 @@ mod raw;
 
 #[path = "stories/accounts.rs"]
 mod accounts;
+#[path = "stories/address.rs"]
+mod address;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]
