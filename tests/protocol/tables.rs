@@ -236,9 +236,14 @@ pub fn limits() -> String {
             refused(Code::TooLarge),
         ),
         (
+            "an HTTP request's head; its headers",
+            format!("{}; {}", bytes(limits::HEAD_BYTES), limits::HEADERS),
+            "status 431 without a body".into(),
+        ),
+        (
             "time for an HTTP request to arrive",
             seconds(limits::HTTP_TIME),
-            "refused".into(),
+            "408 `slow_sign_in`".into(),
         ),
         (
             "wait of a long poll",

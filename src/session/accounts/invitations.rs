@@ -37,11 +37,9 @@ impl Accounts {
 
     /// Makes an invitation on the operator's behalf, in the name of an owner.
     pub async fn invite_as_operator(&self, new: NewInvitation) -> Outcome<InvitationInfo> {
-        let owner = self.store.first_owner().await?.ok_or_else(|| {
-            Refusal::because(
-                Code::ClaimClosed,
-                "Nobody has claimed this server yet: claim it before you invite.",
-            )
+        let owner = self.store.first_owner().await?.ok_or_else(|| Refusal {
+            next: "Start it, and follow what it prints; then invite.".into(),
+            ..Refusal::because(Code::ClaimClosed, "Nobody has claimed this server yet.")
         })?;
         self.invite_as(
             Inviter {
