@@ -33,6 +33,10 @@ mod limits;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
+#[path = "stories/patience.rs"]
+mod patience;
+#[path = "stories/pools.rs"]
+mod pools;
 #[path = "stories/reading.rs"]
 mod reading;
 #[path = "stories/recovery.rs"]
