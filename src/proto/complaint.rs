@@ -114,7 +114,7 @@ mod tests {
         let body = r#"{"client_id":"01993c5e-8a10-7000-8f3b-2d1c0a9e7701","body":{"kind":"song"}}"#;
         assert_eq!(
             of_json::<Send>(body),
-            "The field `body` has a type or value that it cannot have."
+            "The field `body.kind` has a type or value that it cannot have."
         );
     }
 }
