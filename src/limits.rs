@@ -15,7 +15,7 @@ pub const FRAME_OVERHEAD: usize = 2 * 1024;
 pub const FRAGMENTS: u32 = 1024;
 /// Nesting of JSON that is still read (the parser's own bound; a test holds it to this).
 pub const JSON_DEPTH: usize = 127;
-/// Application bytes a connection may hold before it signs in.
+/// Application bytes a connection may send before it signs in: on a live socket all together, over HTTP in one body.
 pub const BYTES_BEFORE_SIGN_IN: usize = 16 * 1024;
 /// The time to sign in on a new connection, whatever traffic it shows.
 pub const SIGN_IN_TIME: Duration = Duration::from_secs(10);

@@ -172,6 +172,14 @@ fn the_environment_overrides_the_file() {
 fn a_wrong_variable_is_an_error_that_names_it() {
     for (name, value, hint) in [
         ("KINGLET_LISTEN_ADRESS", "x", "KINGLET_LISTEN_ADDRESS"),
+        (
+            "KINGLET_LISTEN_PORT",
+            "8443",
+            "KINGLET_LISTEN_ADDRESS=127.0.0.1:8080",
+        ),
+        ("KINGLET_PORT", "8443", "KINGLET_LISTEN_ADDRESS=127.0.0.1:8080"),
+        ("KINGLET_TLS_CERT", "x", "KINGLET_TLS_CERTIFICATE"),
+        ("KINGLET_LISTEN_IP", "x", "KINGLET_LISTEN_ADDRESS, "),
         ("KINGLET_FROBNICATE", "x", "Unset it"),
         ("KINGLET_LIMITS_CONNECTIONS", "many", "not a number"),
         ("KINGLET_LIMITS_CONNECTIONS", "-1", "u32"),

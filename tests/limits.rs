@@ -236,8 +236,18 @@ fn notices_kept(members: u64) -> usize {
     kept
 }
 
+/// Somebody else of the room is there, too; gives whether the listener is told so when they ask.
+fn is_told_who_is_online(members: u64) -> bool {
+    let (hub, _bell) = hub_of(members);
+    let other = Arc::new(Bell::new(UserId(2), 2, 4));
+    hub.attach(&other).expect("there is room");
+    hub.online_peers(UserId(OWNER)) == [UserId(2)]
+}
+
 #[test]
 fn notices_are_few_and_for_small_conversations() {
+    assert!(is_told_who_is_online(limits::NOTICE_MEMBERS as u64));
+    assert!(!is_told_who_is_online(limits::NOTICE_MEMBERS as u64 + 1));
     assert_eq!(notices_kept(limits::NOTICES as u64), limits::NOTICES - 1);
     assert_eq!(notices_kept(limits::NOTICES as u64 + 9), limits::NOTICES);
     assert_eq!(notices_kept(limits::NOTICE_MEMBERS as u64), limits::NOTICES);

@@ -298,6 +298,8 @@ fn the_numbers_in_the_text_are_the_limits() {
             "JSON bodies (`Content-Type: application/json`) of at most {}",
             kib(limits::HTTP_BODY)
         ),
+        format!("and {} where no token", kib(limits::BYTES_BEFORE_SIGN_IN)),
+        format!("fragments included, has {}", kib(limits::BYTES_BEFORE_SIGN_IN)),
         format!(
             "A request must arrive within {} seconds",
             limits::HTTP_TIME.as_secs()

@@ -13,6 +13,8 @@ mod raw;
 
 #[path = "stories/accounts.rs"]
 mod accounts;
+#[path = "stories/address.rs"]
+mod address;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]
@@ -31,6 +33,10 @@ mod limits;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
+#[path = "stories/patience.rs"]
+mod patience;
+#[path = "stories/pools.rs"]
+mod pools;
 #[path = "stories/reading.rs"]
 mod reading;
 #[path = "stories/recovery.rs"]
@@ -41,5 +47,7 @@ mod resume;
 mod revocation;
 #[path = "stories/slow.rs"]
 mod slow;
+#[path = "stories/strangers.rs"]
+mod strangers;
 #[path = "stories/tls.rs"]
 mod tls;

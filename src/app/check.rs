@@ -6,17 +6,21 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::address::{Address, Origin};
 use super::cli::{Cli, EXIT_CONFIG};
 use super::config::{Config, Problem, Transport};
 use super::failure::{Failure, Outcome};
 use super::{heart, listen, print, process, settings, surroundings};
 use crate::gateway::tls::{Source, Tls, TlsConfig};
+use crate::store::sqlite::peek;
 
 #[derive(Serialize)]
 struct Findings {
     ok: bool,
     source: Option<String>,
     running: bool,
+    /// The address people are told, where it can be known.
+    address: Option<Address>,
     problems: Vec<Problem>,
     notes: Vec<String>,
 }
@@ -27,16 +31,19 @@ pub fn check(cli: &Cli) -> Outcome<()> {
     let mut problems = config.problems();
     let mut notes = Vec::new();
     let running = is_running(&config.data_dir);
+    let mut address = None;
     if problems.is_empty() {
         check_directory(&config, &mut problems);
         check_addresses(&config, running, &mut problems);
         check_limits(&config, &mut problems, &mut notes);
         check_certificate(&config, &mut problems);
+        address = told_address(&config, &mut notes);
     }
     let findings = Findings {
         ok: problems.is_empty(),
         source: config.source.as_ref().map(|path| path.display().to_string()),
         running,
+        address,
         problems,
         notes,
     };
@@ -136,6 +143,23 @@ fn check_certificate(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The address in force at the next start. Of the database only this is read, and nothing is changed.
+fn told_address(config: &Config, notes: &mut Vec<String>) -> Option<Address> {
+    let here = settings::guessed_url(config.address().ok()?, settings::speaks_tls(config));
+    let stored = match peek::address(&config.data_dir) {
+        Ok(stored) => stored,
+        Err(error) => {
+            notes.push(format!(
+                "the address that people were told cannot be read: {error}"
+            ));
+            return None;
+        }
+    };
+    let address = Address::decide(config, stored, here);
+    notes.extend(address.news());
+    Some(address)
+}
+
 fn tell(findings: &Findings) -> String {
     let from = findings
         .source
@@ -144,6 +168,17 @@ fn tell(findings: &Findings) -> String {
     let mut text = format!("configuration: {from}\n");
     if findings.running {
         text.push_str("a server is running on this data directory; its ports were not tried\n");
+    }
+    if let Some(address) = &findings.address {
+        let origin = match address.origin {
+            Origin::Setting => "by listen.canonical_url",
+            Origin::Stored => "fixed when the server was first used",
+            Origin::Guess => "a guess, which the claim or the first invitation fixes",
+        };
+        text.push_str(&format!(
+            "address that people are told: {} ({origin})\n",
+            address.url
+        ));
     }
     for note in &findings.notes {
         text.push_str(&format!("note: {note}\n"));

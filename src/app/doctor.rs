@@ -23,10 +23,11 @@ pub fn doctor(cli: &Cli, asked: &Doctor) -> Outcome<()> {
     let config = serve::configuration(cli)?;
     let directory = &config.data_dir;
     if !directory.exists() {
-        return Err(Failure::failed(format!(
+        let text = format!(
             "there is no data directory {}; start in the server's directory, or name its --config",
             directory.display()
-        )));
+        );
+        return Err(Failure::new(EXIT_UNAVAILABLE, text));
     }
     heart::own_data_dir(directory)?;
     process::keep_files_private();

@@ -2,20 +2,26 @@
 
 use std::io::{Write, stdout};
 
+use super::address::Address;
 use super::config::{Config, Transport};
 use super::listen::{CA_FILE, Sockets};
 use crate::gateway::tls::Tls;
 
 /// Where the server is reached.
 pub struct Urls {
-    canonical: String,
+    reached: String,
+    /// What invitations say, where that is something else.
+    told: Option<String>,
+    /// What the operator must hear of it.
+    news: Option<String>,
     /// By which this very machine reaches it, for the command to type.
     here: String,
     plain_http: Option<String>,
 }
 
 impl Urls {
-    pub fn of(canonical: &str, sockets: &Sockets) -> Urls {
+    pub fn of(told: &Address, sockets: &Sockets) -> Urls {
+        let reached = told.reached();
         let first = &sockets.clients[0];
         let scheme = if first.transport == Transport::Plain {
             "http"
@@ -29,12 +35,14 @@ impl Urls {
         };
         let address = |listener: &std::net::TcpListener| listener.local_addr().ok();
         let plain_http = sockets.http.as_ref().and_then(address).map(|address| {
-            let host = canonical.split_once("://").map_or(canonical, |(_, rest)| rest);
+            let host = reached.split_once("://").map_or(reached, |(_, rest)| rest);
             let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
             format!("http://{host}:{}", address.port())
         });
         Urls {
-            canonical: canonical.to_owned(),
+            reached: reached.to_owned(),
+            told: (told.url != reached).then(|| told.url.clone()),
+            news: told.news(),
             here,
             plain_http,
         }
@@ -58,8 +66,13 @@ fn greeting(
     let mut lines = vec![format!(
         "Kinglet {} is ready at {}",
         env!("CARGO_PKG_VERSION"),
-        urls.canonical
+        urls.reached
     )];
+    if urls.here != urls.reached {
+        lines.push(format!("On this machine it listens at {}", urls.here));
+    }
+    lines.extend(urls.told.iter().map(|told| format!("Invitations say {told}")));
+    lines.extend(urls.news.iter().map(|news| format!("\nMind: {news}.")));
     let mut trust = String::new();
     if let Some(authority) = tls.map(Tls::status).and_then(|status| status.authority.clone()) {
         let file = config.data_dir.join("tls").join(CA_FILE);
@@ -109,7 +122,9 @@ mod tests {
     #[test]
     fn an_unclaimed_server_prints_the_command_that_claims_it() {
         let urls = Urls {
-            canonical: "http://127.0.0.1:8080".into(),
+            reached: "http://127.0.0.1:8080".into(),
+            told: None,
+            news: None,
             here: "http://127.0.0.1:8080".into(),
             plain_http: None,
         };

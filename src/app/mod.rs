@@ -1,6 +1,7 @@
 //! Wiring, the only floor that knows everyone: the command line, and one room per subcommand. What must not live here:
 //! rules, which are lower down.
 
+mod address;
 mod budget;
 mod check;
 pub mod cli;

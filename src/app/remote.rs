@@ -1,6 +1,7 @@
 //! `kinglet invite` and `kinglet user`: through the control socket of the server that runs, else on the log itself.
 //! What must not live here: what the verbs do; both ways end in `session::accounts`.
 
+use std::io::Write;
 use std::path::Path;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,7 +17,7 @@ use super::config::Config;
 use super::failure::{Failure, Outcome};
 use super::heart::{self, Log};
 use super::systemd::Notifier;
-use super::{listen, print, process, serve, settings};
+use super::{address, listen, print, process, serve, settings};
 use crate::gateway::http::console::{self, Named};
 use crate::limits;
 use crate::proto::account::{
@@ -238,8 +239,13 @@ async fn open(config: &Config) -> Outcome<(Accounts, Log)> {
     let address = config
         .address()
         .map_err(|problem| Failure::config(problem.to_string()))?;
-    let url = settings::canonical_url(config, address, settings::speaks_tls(config));
-    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &url)).await?;
+    let here = settings::guessed_url(address, settings::speaks_tls(config));
+    let address = address::settle(&log.store, config, here).await?;
+    if let Some(news) = address.news() {
+        // Without standard error the next start has to tell.
+        let _ = writeln!(std::io::stderr(), "kinglet: {news}");
+    }
+    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &address.url)).await?;
     Ok((accounts, log))
 }
 

@@ -9,6 +9,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::address::{self, Address};
 use super::cli::Cli;
 use super::config::{Config, Transport};
 use super::failure::{Failure, Outcome};
@@ -67,7 +68,7 @@ pub fn runtime() -> Outcome<Runtime> {
 
 /// Runs the server until a signal ends it.
 pub fn serve(cli: &Cli) -> Outcome<()> {
-    let config = Arc::new(configuration(cli)?);
+    let config = configuration(cli)?;
     process::keep_files_private();
     logging::install(config.log.level.into()).map_err(|error| Failure::failed(error.to_string()))?;
     let notifier = Notifier::from_env().map_err(|error| {
@@ -129,7 +130,7 @@ impl Signals {
     }
 }
 
-async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome<()> {
+async fn run(config: Config, limits: Limits, notifier: Notifier) -> Outcome<()> {
     let Signals {
         mut terminate,
         mut interrupt,
@@ -138,18 +139,23 @@ async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome
     let log = heart::open_log(&config, &limits, &notifier)?;
     // Bound after the log is open: a second server is told of the first one, not of a port.
     let sockets = listen::sockets(&config)?;
-    let tls = listen::tls(&config, &sockets)?;
     let first = &sockets.clients[0];
-    let url = settings::canonical_url(&config, first.address, first.transport != Transport::Plain);
-    let (services, claim) = heart::services(&log, &config, limits, &url).await?;
+    let here = settings::guessed_url(first.address, first.transport != Transport::Plain);
+    let address = address::settle(&log.store, &config, here).await?;
+    if let Some(news) = address.news() {
+        log::warn!("{news}");
+    }
+    let config = Arc::new(address.put_into(config));
+    let tls = listen::tls(&config, &sockets)?;
+    let (services, claim) = heart::services(&log, &config, limits, &address.url).await?;
     let (stop, stopped) = watch::channel(false);
-    let urls = greeting::Urls::of(&url, &sockets);
+    let urls = greeting::Urls::of(&address, &sockets);
     open_doors(
         Doors {
             config: &config,
             services: &services,
             tls: tls.as_ref(),
-            url: &url,
+            address: &address,
             stop: &stopped,
         },
         sockets,
@@ -163,7 +169,7 @@ async fn run(config: Arc<Config>, limits: Limits, notifier: Notifier) -> Outcome
     };
     timed.start(reload);
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
-    log::info!("ready at {url}");
+    log::info!("ready at {}", address.reached());
     tell(notifier.ready(&timers::status(&services)));
     tokio::select! {
         _ = terminate.recv() => {}
@@ -178,7 +184,7 @@ struct Doors<'a> {
     config: &'a Config,
     services: &'a Arc<Services>,
     tls: Option<&'a Arc<Tls>>,
-    url: &'a str,
+    address: &'a Address,
     stop: &'a watch::Receiver<bool>,
 }
 
@@ -188,9 +194,10 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         config,
         services,
         tls,
-        url,
+        address,
         stop,
     } = doors;
+    let url = address.url.as_str();
     let origins = config.listen.origins.iter().cloned().chain([url.to_owned()]);
     let face = Arc::new(Face {
         accounts: Arc::clone(&services.accounts),
@@ -223,7 +230,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         let facts = PlainHttp {
             tls: Arc::clone(tls),
             name,
-            https_url: url.to_owned(),
+            https_url: address.reached().to_owned(),
         };
         let plain = Arc::new(Context {
             gate,

@@ -171,13 +171,9 @@ pub fn accounts(config: &Config, canonical_url: &str) -> AccountSettings {
     }
 }
 
-/// The address people are told: the configured one, else the best guess for a socket bound to `address`.
+/// The best guess at what reaches a socket bound to `address`.
 #[must_use]
-pub fn canonical_url(config: &Config, address: SocketAddr, tls: bool) -> String {
-    let configured = config.listen.canonical_url.trim_end_matches('/');
-    if !configured.is_empty() {
-        return configured.to_owned();
-    }
+pub fn guessed_url(address: SocketAddr, tls: bool) -> String {
     let (scheme, usual) = if tls { ("https", 443) } else { ("http", 80) };
     let host = if !address.ip().is_unspecified() {
         host_text(address.ip())
@@ -303,16 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn the_told_address_is_the_configured_one_or_the_bound_one() {
+    fn the_guessed_address_is_the_bound_one() {
         let bound: SocketAddr = "127.0.0.1:8080".parse().expect("an address");
-        assert_eq!(
-            canonical_url(&Config::default(), bound, false),
-            "http://127.0.0.1:8080"
-        );
+        assert_eq!(guessed_url(bound, false), "http://127.0.0.1:8080");
         let six: SocketAddr = "[::1]:443".parse().expect("an address");
-        assert_eq!(canonical_url(&Config::default(), six, true), "https://[::1]");
-        let named = config(|config| config.listen.canonical_url = "https://chat.example.org/".into());
-        assert_eq!(canonical_url(&named, bound, false), "https://chat.example.org");
+        assert_eq!(guessed_url(six, true), "https://[::1]");
     }
 
     #[test]

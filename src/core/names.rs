@@ -13,6 +13,8 @@ use precis_profiles::{OpaqueString, UsernameCaseMapped};
 use thiserror::Error;
 use unicode_security::{GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection};
 
+use crate::limits;
+
 /// The longest user name, in characters, after mapping.
 pub const USER_NAME_CHARACTERS: usize = 32;
 /// The longest user name, in bytes of UTF-8, after mapping (21 Chinese characters fit).
@@ -22,7 +24,7 @@ pub const DISPLAY_NAME_GRAPHEMES: usize = 64;
 /// The longest display name, in bytes of UTF-8.
 pub const DISPLAY_NAME_BYTES: usize = 128;
 /// The longest conversation title, in bytes of UTF-8.
-pub const TITLE_BYTES: usize = 128;
+pub const TITLE_BYTES: usize = limits::TITLE_BYTES;
 /// Text this many times over its limit is refused unread: mapping can shorten a text, but never that much.
 const UNREAD_FACTOR: usize = 4;
 

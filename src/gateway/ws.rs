@@ -118,14 +118,20 @@ async fn sign_in(
 ) -> Result<Signed, NotSigned> {
     let mut out = Vec::new();
     let mut hello = None;
+    // Counted here and not in the socket: who has signed in need not carry it.
+    let mut left = limits::BYTES_BEFORE_SIGN_IN.saturating_sub(early.len());
     if !early.is_empty() {
         socket
             .feed(&mut early, &mut out, &mut |text, _| take_hello(text, &mut hello))
             .map_err(|end| (None, end))?;
     }
     while hello.is_none() {
-        let fed = poll_fn(|cx| socket.poll_feed(cx, &mut out, &mut |text, _| take_hello(text, &mut hello)));
-        fed.await.map_err(|end| (None, end))?;
+        if left == 0 {
+            return Err(too_much_before_sign_in());
+        }
+        let fed =
+            poll_fn(|cx| socket.poll_feed(cx, left, &mut out, &mut |text, _| take_hello(text, &mut hello)));
+        left -= fed.await.map_err(|end| (None, end))?;
         socket.write(&mut out, None).await.map_err(|end| (None, end))?;
     }
     let refused = |re, refusal: Refusal, end| Err((Some((re, refusal)), end));
@@ -146,6 +152,19 @@ async fn sign_in(
             refused(Some(re), refusal, end)
         }
     }
+}
+
+/// Whatever came, frames' heads and pings included, there was no `hello` in it.
+fn too_much_before_sign_in() -> NotSigned {
+    let sentence = format!(
+        "More than {} bytes came before `hello` was complete.",
+        limits::BYTES_BEFORE_SIGN_IN
+    );
+    let refusal = Refusal {
+        next: "Connect again and send `hello` as the first frame.".into(),
+        ..Refusal::because(Code::TooLarge, sentence)
+    };
+    (Some((None, refusal)), End::Code(1009, "too_large"))
 }
 
 type HelloSlot = Option<Result<(RequestId, Command), Box<codec::Unreadable>>>;
@@ -343,15 +362,16 @@ impl Socket {
         self.held > 0 || self.conn.is_halfway() || PARTIAL.has_room()
     }
 
-    /// Reads once into the thread's scratch and feeds it.
+    /// Reads once into the thread's scratch, at most so much, and feeds it. Gives how much it was.
     fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
+        most: usize,
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str, &mut Vec<u8>) -> Flow,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<usize, End>> {
         SCRATCH_BYTES.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch[..most.min(SCRATCH)]);
             let read = match Pin::new(&mut self.conn).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Gone)),
@@ -360,7 +380,7 @@ impl Socket {
             if read == 0 {
                 return Poll::Ready(Err(End::Gone));
             }
-            Poll::Ready(self.feed(&mut scratch[..read], out, text))
+            Poll::Ready(self.feed(&mut scratch[..read], out, text).map(|()| read))
         })
     }
 
@@ -371,11 +391,10 @@ impl Socket {
         out: &mut Vec<u8>,
         slow: &mut Option<Slow>,
     ) -> Poll<Result<(), End>> {
-        let polled = self.poll_feed(cx, out, &mut |text, out| to_session(text, session, out, slow));
-        if let Poll::Ready(Ok(())) = polled {
-            session.heard();
-        }
-        polled
+        let polled = self.poll_feed(cx, SCRATCH, out, &mut |text, out| {
+            to_session(text, session, out, slow)
+        });
+        polled.map_ok(|_| session.heard())
     }
 
     fn feed_session(

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, ErrorReply, Notice, Reply};
 use super::command::{self, Command, Hello, Request};
+use super::complaint;
 use super::event::Event;
 use super::ids::RequestId;
 use super::refusal::{Code, Refusal};
@@ -33,7 +34,8 @@ pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
         let refusal = Refusal::because(Code::BadRequest, sentence);
         return Err(Box::new(Unreadable { re: None, refusal }));
     }
-    let envelope: Envelope = serde_json::from_str(text).map_err(|error| unreadable(None, &error))?;
+    let envelope: Envelope =
+        serde_json::from_str(text).map_err(|_| unreadable(None, complaint::of_json::<Envelope>(text)))?;
     let Some(id) = envelope.id.filter(RequestId::is_valid) else {
         let refusal = Refusal::because(
             Code::BadRequest,
@@ -43,7 +45,7 @@ pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
     };
     let command = match decode_command(&envelope.kind, text) {
         Some(Ok(command)) => command,
-        Some(Err(error)) => return Err(unreadable(Some(id), &error)),
+        Some(Err(sentence)) => return Err(unreadable(Some(id), sentence)),
         None => {
             return Err(Box::new(Unreadable {
                 re: Some(id),
@@ -75,9 +77,11 @@ fn is_too_deep(text: &str) -> bool {
     false
 }
 
-fn decode_command(kind: &str, text: &str) -> Option<serde_json::Result<Command>> {
-    fn read<'a, T: Deserialize<'a>>(text: &'a str, wrap: fn(T) -> Command) -> serde_json::Result<Command> {
-        serde_json::from_str(text).map(wrap)
+fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
+    fn read<'a, T: Deserialize<'a>>(text: &'a str, wrap: fn(T) -> Command) -> Result<Command, String> {
+        serde_json::from_str(text)
+            .map(wrap)
+            .map_err(|_| complaint::of_json::<T>(text))
     }
     Some(match kind {
         "hello" => read::<Hello>(text, Command::Hello),
@@ -110,17 +114,7 @@ fn decode_command(kind: &str, text: &str) -> Option<serde_json::Result<Command>>
     })
 }
 
-fn unreadable(re: Option<RequestId>, error: &serde_json::Error) -> Box<Unreadable> {
-    // The parser's sentence names fields and places; it quotes no value but short scalars of the asker's own.
-    let mut sentence = format!("The request could not be read: {error}.");
-    if sentence.len() > 240 {
-        let end = (0..=237)
-            .rev()
-            .find(|at| sentence.is_char_boundary(*at))
-            .unwrap_or(0);
-        sentence.truncate(end);
-        sentence.push_str("...");
-    }
+fn unreadable(re: Option<RequestId>, sentence: String) -> Box<Unreadable> {
     Box::new(Unreadable {
         re,
         refusal: Refusal::because(Code::BadRequest, sentence),

@@ -18,9 +18,22 @@ pub const ID_MASK: u64 = (1 << 48) - 1;
 
 /// Why a text is not an id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected an id of the form {prefix}xxxxxxxxxx (ten characters of 0-9 a-z without i, l, o, u)")]
+#[error("expected `{prefix}` and ten characters of 0-9 a-z without i, l, o, u")]
 pub struct BadId {
     prefix: char,
+}
+
+/// The form that an error says it expected, where those words are ours: libraries keep only an error's text.
+pub(super) fn form_in(error: &str) -> Option<String> {
+    let request = "a text of at most 64 bytes, or a whole number below 2^53";
+    if error.contains(request) {
+        return Some(request.to_owned());
+    }
+    ['u', 'c', 'i'].into_iter().find_map(|prefix| {
+        let text = BadId { prefix }.to_string();
+        let form = text.strip_prefix("expected ")?;
+        error.contains(&text).then(|| form.to_owned())
+    })
 }
 
 fn write_id(out: &mut [u8; ID_CHARS + 1], prefix: u8, value: u64) {

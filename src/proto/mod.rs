@@ -5,6 +5,7 @@ pub mod account;
 pub mod answer;
 pub mod codec;
 pub mod command;
+pub mod complaint;
 pub mod event;
 pub mod ids;
 pub mod refusal;

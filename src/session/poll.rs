@@ -38,8 +38,15 @@ impl Drop for Attached<'_> {
     }
 }
 
+/// A reply frame as an HTTP answer says it.
+pub struct Replied {
+    pub status: u16,
+    pub retry_after_ms: Option<u64>,
+    pub frame: Vec<u8>,
+}
+
 /// Runs one request frame and gives the reply frame; a refusal comes with its HTTP status.
-pub async fn command(services: &Services, who: &Who, text: &str) -> (u16, Vec<u8>) {
+pub async fn command(services: &Services, who: &Who, text: &str) -> Replied {
     let (re, outcome) = match codec::decode(text) {
         Ok(Request {
             id,
@@ -57,13 +64,22 @@ pub async fn command(services: &Services, who: &Who, text: &str) -> (u16, Vec<u8
         }
         Err(bad) => (bad.re, Err(bad.refusal)),
     };
-    match (re, outcome) {
-        (Some(re), Ok(answer)) => (200, codec::encode_reply(re, answer)),
-        (re, Err(refusal)) => {
-            crate::meters::METERS.refusal(refusal.code as usize);
-            (refusal.code.status(), codec::encode_refusal(re, refusal))
+    let refusal = match (re.clone(), outcome) {
+        (Some(re), Ok(answer)) => {
+            return Replied {
+                status: 200,
+                retry_after_ms: None,
+                frame: codec::encode_reply(re, answer),
+            };
         }
-        (None, Ok(_)) => (500, codec::encode_refusal(None, Code::Internal.into())),
+        (_, Err(refusal)) => refusal,
+        (None, Ok(_)) => Code::Internal.into(),
+    };
+    crate::meters::METERS.refusal(refusal.code as usize);
+    Replied {
+        status: refusal.code.status(),
+        retry_after_ms: refusal.retry_after_ms,
+        frame: codec::encode_refusal(re, refusal),
     }
 }
 
@@ -74,7 +90,7 @@ pub async fn history(services: &Services, who: &Who, ask: History) -> Result<Vec
     serde_json::to_vec(&page).map_err(|_| Code::Internal.into())
 }
 
-/// Waits up to `wait` for events after a token.
+/// Waits up to `wait`, which the face has bounded, for events after a token.
 pub async fn sync(
     services: &Services,
     (who, token): (Who, &str),
@@ -105,7 +121,7 @@ pub async fn sync(
     let mut deliver = Deliver::from(from.log, services.hub.stamp());
     attached.bell.hint_many();
     let mut basket = Basket::default();
-    let deadline = tokio::time::Instant::from_std(monotonic() + wait.min(limits::POLL_WAIT));
+    let deadline = tokio::time::Instant::from_std(monotonic() + wait);
     loop {
         match gather(&attached, &mut deliver, &mut basket).await? {
             Gathered::All => {}

@@ -90,6 +90,11 @@ pub fn limits() -> String {
             number(limits::FRAGMENTS as usize),
             closes(1008),
         ),
+        (
+            "bytes before the end of `hello`, pings and frames' heads included",
+            bytes(limits::BYTES_BEFORE_SIGN_IN),
+            format!("{}, close 1009", refused(Code::TooLarge)),
+        ),
         ("time to sign in", seconds(limits::SIGN_IN_TIME), closes(4408)),
         (
             "nesting of JSON",
@@ -221,11 +226,24 @@ pub fn limits() -> String {
             number(limits::STREAM_POSITIONS as usize),
             "`catch_up` is `sync`, or `behind`".into(),
         ),
-        ("an HTTP body", bytes(limits::HTTP_BODY), refused(Code::TooLarge)),
+        (
+            "an HTTP body: without a token, with one",
+            format!(
+                "{}; {}",
+                bytes(limits::BYTES_BEFORE_SIGN_IN),
+                bytes(limits::HTTP_BODY)
+            ),
+            refused(Code::TooLarge),
+        ),
+        (
+            "an HTTP request's head; its headers",
+            format!("{}; {}", bytes(limits::HEAD_BYTES), limits::HEADERS),
+            "status 431 without a body".into(),
+        ),
         (
             "time for an HTTP request to arrive",
             seconds(limits::HTTP_TIME),
-            "refused".into(),
+            "408 `slow_sign_in`".into(),
         ),
         (
             "wait of a long poll",

@@ -1,5 +1,7 @@
 //! HTTP as it must not be: smuggled, endless, from foreign pages and by foreign names. What must not live here: frames.
 
+use kinglet::limits::{HEAD_BYTES, HEADERS};
+
 use crate::harness::Server;
 use crate::raw::{exchange, handshake, status};
 
@@ -194,6 +196,25 @@ async fn heads_without_end_are_cut() {
         "GET /health HTTP/1.1\r\nHost: {host}\r\n{}\r\n",
         "X-Y: z\r\n".repeat(10_000)
     );
+    // At the limit the answer can be read: nothing is left unread that would reset the connection.
+    let padded = |bytes: usize, end: &str| {
+        let head = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Y: ");
+        let pad = "z".repeat(bytes - head.len() - end.len());
+        format!("{head}{pad}{end}")
+    };
+    let counted = |headers: usize| {
+        let more = "X-Y: z\r\n".repeat(headers - 2);
+        format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
+    };
+    for (what, request, expected) in [
+        ("a head that fits", padded(HEAD_BYTES - 1, "\r\n\r\n"), 200),
+        ("a head without an end", padded(HEAD_BYTES, ""), 431),
+        ("headers that fit", counted(HEADERS), 200),
+        ("a header too many", counted(HEADERS + 1), 431),
+    ] {
+        let answer = exchange(&server.world, request.as_bytes()).await;
+        assert_eq!(status(&answer), expected, "{what}: {answer}");
+    }
     let long = format!(
         "GET /{} HTTP/1.1\r\nHost: {host}\r\n\r\n",
         "a".repeat(1024 * 1024)

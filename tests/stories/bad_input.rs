@@ -163,6 +163,112 @@ async fn answer(live: &mut Live, text: &str) -> (Value, String) {
     (frame["re"].clone(), code)
 }
 
+/// Words of libraries, which their next release may change.
+const NOT_OURS: [&str; 9] = [
+    "invalid type",
+    "invalid value",
+    "invalid digit",
+    "invalid length",
+    "expected",
+    "unknown variant",
+    "untagged",
+    "deserialize",
+    "at line",
+];
+
+fn speaks_plainly(error: &Value, asked: &str, words: &str) {
+    let message = error["message"].as_str().expect("a sentence");
+    assert_eq!(error["code"], "bad_request", "{asked}: {message}");
+    assert!(message.contains(words), "{asked}: {message}");
+    let foreign = NOT_OURS.iter().find(|foreign| message.contains(**foreign));
+    assert!(foreign.is_none(), "{asked}: {message}");
+}
+
+#[tokio::test]
+async fn a_frame_that_cannot_be_read_is_refused_in_our_own_words_with_the_fields_name() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    let mut live = anna.live().await;
+    let id = r#""client_id":"01993c5e-8a10-7000-8f3b-2d1c0a9e7701""#;
+    let talk = r#""conversation":"c0000000001""#;
+    let of = |kind: &str, rest: String| format!(r#"{{"id":1,"type":"{kind}",{rest}}}"#);
+    let requests = [
+        (of("sync", r#""limit":"5""#.into()), "`limit`"),
+        (of("sync", r#""limit":-1"#.into()), "`limit`"),
+        (of("history", format!(r#"{talk},"after":1.5"#)), "`after`"),
+        (of("typing", format!(r#"{talk},"on":"yes""#)), "`on`"),
+        (of("typing", talk.into()), "`on` is missing"),
+        (
+            of("typing", r#""conversation":7,"on":true"#.into()),
+            "`conversation`",
+        ),
+        (
+            of("typing", r#""conversation":"c1","on":true"#.into()),
+            "ten characters",
+        ),
+        (
+            of("create", format!(r#"{id},"kind":"crowd","title":"x""#)),
+            "`kind`",
+        ),
+        (of("kick", r#""client_id":"x""#.into()), "`client_id`"),
+        (
+            of("invite", format!(r#"{id},{talk},"users":["u"]"#)),
+            "`users[0]`",
+        ),
+        (of("send", format!(r#"{id},{talk},"body":"x""#)), "`body`"),
+        (r#"{"id":{},"type":"sync"}"#.into(), "below 2^53"),
+        (r#"{"id":1,"type":7}"#.into(), "`type`"),
+        (r#"{"id":1}"#.into(), "`type` is missing"),
+        (r#"{"id":1,"id":1,"type":"sync"}"#.into(), "`id` is there twice"),
+        (r#"{"id":1,"type":"sync","#.into(), "ends too early"),
+        (r#"{"id":1,"type":"sync" 5}"#.into(), "column 23"),
+        ("[]".into(), "not a JSON object"),
+    ];
+    for (request, words) in requests {
+        live.text(request.clone()).await;
+        let Came::Frame(frame) = live.came().await else {
+            panic!("{request} ended the connection")
+        };
+        let (post, body) = (hyper::Method::POST, Some(request.clone()));
+        let reply = server
+            .world
+            .request(post, "/api/v1/commands", Some(&anna.token), body)
+            .await;
+        speaks_plainly(&frame["error"], &request, words);
+        speaks_plainly(&reply.json(400)["error"], &request, words);
+    }
+}
+
+#[tokio::test]
+async fn so_are_bodies_and_queries_and_what_is_out_of_range_is_refused() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    let whole = r#"{"name":"anna","password":"x","device":{"id":"0197f3a2-5c10-7b3e-9d42-6a1f0c8e4b71"}}"#;
+    for (body, words) in [
+        (whole.replace("\"x\"", "5"), "`password`"),
+        (whole.replace("0197f3a2", "x"), "`device.id`"),
+        (whole.replace("\"id\"", "\"di\""), "`device.id` is missing"),
+        ("{\"name\":".into(), "ends too early"),
+    ] {
+        let (post, sent) = (hyper::Method::POST, Some(body.clone()));
+        let reply = server.world.request(post, "/api/v1/sign-in", None, sent).await;
+        speaks_plainly(&reply.json(400)["error"], &body, words);
+    }
+    for (path, words) in [
+        ("sync?wait=soon", "`wait`"),
+        ("sync?wait=26", "`wait` is 0 to 25 seconds"),
+        ("sync?wait=1&wait=2", "`wait` is there twice"),
+        ("users?limit=-1", "`limit`"),
+        ("users?limit=0", "`limit` is 1 to 200"),
+        ("users?limit=201", "`limit` is 1 to 200"),
+        ("conversations/c0000000001/events?after=x", "`after`"),
+    ] {
+        let reply = anna.get(&format!("/api/v1/{path}")).await;
+        speaks_plainly(&reply.json(400)["error"], path, words);
+    }
+    assert_eq!(anna.get("/api/v1/users?limit=200").await.status, 200);
+}
+
 #[tokio::test]
 async fn texts_that_are_no_request_are_refused_and_the_connection_stays() {
     let mut server = Server::start().await;

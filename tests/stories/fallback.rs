@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use kinglet::limits;
 use serde_json::{Value, json};
 
-use crate::harness::{Person, Server, id};
+use crate::harness::{PATIENCE, Person, Server, id};
+use crate::limits::{knocks, knocks_until_served};
 use crate::live::{seqs, text_body};
 
 impl Person {
@@ -139,6 +142,95 @@ async fn a_revoked_device_loses_its_waiting_poll() {
     });
     assert_eq!(polled.refused(), "signed_out");
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn a_users_bucket_is_one_whichever_door_they_come_by() {
+    let mut server = Server::with(&[("KINGLET_LIMITS_PACE", "1")]).await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let create =
+        |re: u64| json!({ "id": re, "type": "create", "client_id": id(), "kind": "group", "title": "g" });
+    let burst = limits::BUCKET_CHANGE.burst as usize;
+    let mut live = anna.live().await;
+    let mut asked = Vec::new();
+    for _ in 0..burst {
+        asked.push(live.post(create(0)).await);
+    }
+    for re in asked {
+        live.answer(re).await;
+    }
+    // A bucket of its own would let the other door, and the other device, through as often again.
+    let other = anna.other_device().await;
+    for person in [&anna, &other] {
+        let mut taken = 0;
+        let refused = loop {
+            let reply = person.post("/api/v1/commands", &create(7)).await;
+            if reply.status != 200 {
+                break reply;
+            }
+            taken += 1;
+            assert!(taken < burst / 2, "a bucket for each door or device");
+        };
+        assert_eq!(
+            (refused.status, refused.refused().as_str()),
+            (429, "rate_limited")
+        );
+        assert_eq!(refused.headers["retry-after"], "1");
+    }
+    let theirs = ben.post("/api/v1/commands", &create(8)).await;
+    assert_eq!(theirs.status, 200, "another user has their own: {}", theirs.text);
+    // And the other way round: what plain requests took is gone for the socket.
+    let group = ben.live().await.group(&[], json!({})).await;
+    for _ in 0..burst {
+        let update =
+            json!({ "id": 9, "type": "update", "client_id": id(), "conversation": group, "title": id() });
+        ben.post("/api/v1/commands", &update).await;
+    }
+    let mut at_ben = ben.live().await;
+    let mut refused = 0;
+    for _ in 0..burst / 2 {
+        refused += usize::from(at_ben.ask(create(0)).await["error"]["code"] == "rate_limited");
+    }
+    assert!(refused > burst / 4, "{refused} were refused");
+}
+
+#[tokio::test]
+async fn a_waiting_poll_is_no_stranger() {
+    let mut server = Server::with(&[("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", "5000")]).await;
+    let people = server.people(["anna", "ben", "cyd", "dan", "eve", "fay"]).await;
+    let start = people[0].get("/api/v1/sync").await.json(200)["resume"].clone();
+    let path = format!("/api/v1/sync?after={}&wait=25", start.as_str().expect("a token"));
+    let polls = join_all(people.iter().map(|person| person.get(&path)));
+    let strangers = async {
+        let deadline = Instant::now() + PATIENCE;
+        while server.metric("kinglet_users_online").await < people.len() as f64 {
+            assert!(Instant::now() < deadline, "the polls do not wait");
+        }
+        let mut open = Vec::new();
+        // All but one of the strangers' places, which is for the knocking.
+        for _ in 1..limits::CONNECTIONS_UNSIGNED {
+            let stranger = tokio::net::TcpStream::connect(server.world.address()).await;
+            open.push(stranger.expect("the server listens"));
+        }
+        knocks(&server)
+            .await
+            .expect("polls do not count among the strangers");
+        let last = tokio::net::TcpStream::connect(server.world.address()).await;
+        open.push(last.expect("the server listens"));
+        let full = knocks(&server).await.expect_err("no more strangers");
+        assert!(
+            full.0 == 503 && full.1.contains("too_many_connections"),
+            "{}",
+            full.1
+        );
+        drop(open);
+        knocks_until_served(&server).await;
+    };
+    // How the polls end is no matter here; they only have to wait longer than the strangers take.
+    tokio::select! {
+        _ = polls => panic!("the polls ended first"),
+        () = strangers => {}
+    }
 }
 
 #[tokio::test]

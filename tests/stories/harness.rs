@@ -204,7 +204,12 @@ impl Server {
         self.child = Some(child);
         self.output = Arc::clone(&output);
         let found = tokio::task::spawn_blocking(move || {
-            output.find(|lines| lines.iter().find_map(|line| address_in(line)))
+            output.find(|lines| {
+                let mut lines = lines.iter();
+                lines.find_map(|line| {
+                    address_in(line).filter(|_| line.contains("ready at") || line.contains("listens at"))
+                })
+            })
         })
         .await
         .expect("waiting does not panic");
@@ -218,6 +223,16 @@ impl Server {
                 health.text
             );
         }
+    }
+
+    /// Waits for a line that has these words, and gives it.
+    pub async fn says(&self, words: &str) -> String {
+        let (output, wanted) = (Arc::clone(&self.output), words.to_owned());
+        let find = move |lines: &[String]| lines.iter().find(|line| line.contains(&wanted)).cloned();
+        let found = tokio::task::spawn_blocking(move || output.find(find)).await;
+        found
+            .expect("no panic")
+            .unwrap_or_else(|| panic!("no line says {words}"))
     }
 
     pub fn pid(&self) -> u32 {

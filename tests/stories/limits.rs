@@ -13,7 +13,7 @@ use crate::live::{Came, Live, text_body};
 use crate::raw::{FIN, PONG, RawSocket, TEXT, exchange, frame, status};
 
 /// A JSON text of this many bytes that is a request of no known type.
-fn padded(bytes: usize) -> String {
+pub fn padded(bytes: usize) -> String {
     let head = r#"{"id":1,"type":"dance","pad":""#;
     format!("{head}{}\"}}", "x".repeat(bytes - head.len() - 2))
 }
@@ -117,7 +117,7 @@ async fn who_does_not_sign_in_within_ten_seconds_is_shown_out() {
 }
 
 /// Whether a new connection is served, or refused and how.
-async fn knocks(server: &Server) -> Result<(), (u16, String)> {
+pub async fn knocks(server: &Server) -> Result<(), (u16, String)> {
     let ask = format!(
         "GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
         server.world.address()
@@ -130,7 +130,7 @@ async fn knocks(server: &Server) -> Result<(), (u16, String)> {
 }
 
 /// Waits until a connection gets in again: a seat is given back a moment after its connection ended.
-async fn knocks_until_served(server: &Server) {
+pub async fn knocks_until_served(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     while knocks(server).await.is_err() {
         assert!(Instant::now() < deadline, "no seat was given back");

@@ -50,7 +50,10 @@ async fn subcommands_answer_in_json_beside_the_server() {
     let mut server = Server::start().await;
     let (code, _, errors) = server.run(&["invite", "--json"]).await;
     assert_eq!(code, 1, "nobody has claimed the server: {errors}");
-    assert!(errors.contains("claim"), "{errors}");
+    assert!(
+        errors.contains("claim") && errors.contains("follow what it prints"),
+        "{errors}"
+    );
     let anna = server.person("anna").await;
     let mut live = anna.live().await;
     let told = live.tell(&anna.user, "x").await;
@@ -152,6 +155,16 @@ async fn wrong_lines_and_wrong_settings_have_exit_codes_and_say_what_to_do() {
     server.kill9();
     assert_eq!(server.run(&["dance"]).await.0, 2);
     assert_eq!(server.run(&["--help"]).await.0, 0);
+    let data = server.data();
+    std::fs::rename(&data, server.dir.path().join("elsewhere")).expect("the server is gone");
+    for command in [&["doctor"][..], &["invite"], &["user", "list"]] {
+        let (code, _, errors) = server.run(command).await;
+        assert!(
+            code == 5 && errors.contains("no data directory"),
+            "{command:?}: {errors}"
+        );
+    }
+    assert!(!data.exists(), "looking for it does not make it");
     server
         .env
         .push(("KINGLET_LIMITS_MESSAGE_BYTES".into(), "17".into()));

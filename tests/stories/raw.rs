@@ -40,6 +40,7 @@ pub fn status(answer: &str) -> u16 {
 pub struct RawSocket {
     pub stream: TcpStream,
     unread: Vec<u8>,
+    over: bool,
 }
 
 /// The handshake with these further header lines.
@@ -98,7 +99,11 @@ impl RawSocket {
                 let answer = String::from_utf8_lossy(&unread[..at]).into_owned();
                 assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
                 unread.drain(..at + 4);
-                return RawSocket { stream, unread };
+                return RawSocket {
+                    stream,
+                    unread,
+                    over: false,
+                };
             }
             let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut unread)).await;
             assert_ne!(
@@ -127,16 +132,31 @@ impl RawSocket {
 
     /// The next frame: opcode and payload. Nothing at the end.
     pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let frame = self.frame_within(PATIENCE).await;
+        assert!(frame.is_some() || self.over, "the server says something");
+        frame
+    }
+
+    /// The next frame in time. Nothing at the end, and when none came.
+    pub async fn frame_within(&mut self, patience: Duration) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some(frame) = self.take_frame() {
                 return Some(frame);
             }
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await;
-            match read.expect("the server says something") {
-                Ok(0) | Err(_) => return None,
+            let read = tokio::time::timeout(patience, self.stream.read_buf(&mut self.unread)).await;
+            match read.ok()? {
+                Ok(0) | Err(_) => {
+                    self.over = true;
+                    return None;
+                }
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Whether the other end was seen to be gone.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {

@@ -12,6 +12,7 @@ use super::{Config, ConfigError};
 
 const PREFIX: &str = "KINGLET_";
 const CONFIG: &str = "KINGLET_CONFIG";
+const ADDRESS: &str = "KINGLET_LISTEN_ADDRESS";
 const UPDATE_GOLDEN: &str = "KINGLET_UPDATE_GOLDEN";
 const TEST_PREFIX: &str = "KINGLET_TEST_";
 
@@ -142,12 +143,20 @@ fn find(name: &str) -> Result<Setting, ConfigError> {
             .take_while(|(a, b)| a == b)
             .count()
     };
-    let nearest = settings
+    let most = settings.iter().map(|setting| common(&setting.name)).max();
+    let nearest: Vec<&str> = settings
         .iter()
-        .max_by_key(|setting| common(&setting.name))
-        .map(|setting| setting.name.as_str());
-    let fix = match nearest {
-        Some(nearest) if common(nearest) > PREFIX.len() => format!("Did you mean {nearest}? Else unset it"),
+        .map(|setting| setting.name.as_str())
+        .filter(|other| Some(common(other)) == most)
+        .collect();
+    let fix = match nearest.as_slice() {
+        _ if name.ends_with("_PORT") => {
+            format!("The port stands behind the address: {ADDRESS}=127.0.0.1:8080")
+        }
+        [only] if most > Some(PREFIX.len()) => format!("Did you mean {only}? Else unset it"),
+        several if most > Some(PREFIX.len()) => {
+            format!("Did you mean one of {}? Else unset it", several.join(", "))
+        }
         _ => "Unset it; docs/kinglet.example.toml shows every setting".to_owned(),
     };
     Err(wrong(name, "is not a setting of Kinglet", &fix))
@@ -186,6 +195,7 @@ mod tests {
         let mut names: Vec<String> = settings().into_iter().map(|setting| setting.name).collect();
         let all = names.len();
         assert!(all > 20, "only {all} settings were found");
+        assert!(names.iter().any(|name| name == ADDRESS), "hints name {ADDRESS}");
         names.sort();
         names.dedup();
         assert_eq!(names.len(), all, "two settings share a variable");

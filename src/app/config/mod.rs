@@ -69,8 +69,9 @@ pub struct Listen {
     /// certificate. Used only when TLS is on; empty means none.
     pub http_address: String,
     /// The one address people are told, in invitations and in the installed app, for example
-    /// "https://chat.example.org". Empty means a guess from the listening address. Set it before the first invitation:
-    /// links that were sent and installed apps keep the old one when it changes.
+    /// "https://chat.example.org". Empty means the one that the claim or the first invitation fixed, which was a guess
+    /// from the listening address. Set it before that: when it changes, links that were sent lead to the old one, and
+    /// installed apps lose their cache.
     pub canonical_url: String,
     /// Further web addresses whose pages may connect, for example ["https://kinglet.local:8443"]. The canonical one
     /// is always accepted.

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
@@ -18,7 +20,7 @@ use super::problem::Problem;
 use crate::gateway::Peer;
 use crate::gateway::accept::Stranger;
 use crate::limits;
-use crate::proto::{Code, Refusal};
+use crate::proto::{Code, Refusal, complaint};
 use crate::session::accounts::{Accounts, Caller};
 
 /// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else.
@@ -104,7 +106,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Query(value) = Query::try_from_uri(&parts.uri).map_err(|error| bad(&error))?;
+        let Query(value) = Query::try_from_uri(&parts.uri).map_err(|error| bad(of_query(&error)))?;
         Ok(ApiQuery(value))
     }
 }
@@ -124,35 +126,43 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        // A browser sends JSON to a foreign server only after asking (CORS), and is told no: no form can post here.
-        if !is_json(request.headers()) {
-            let message = "The body must be JSON, with `Content-Type: application/json`.";
-            let refusal = Refusal::because(Code::BadRequest, message);
-            return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
-        }
-        if declared_length(request.headers()).is_some_and(|length| length > limits::HTTP_BODY as u64) {
-            return Err(too_large());
-        }
-        let (parts, body) = request.into_parts();
-        let reading = axum::body::to_bytes(body, limits::HTTP_BODY);
-        let body = tokio::time::timeout(limits::HTTP_TIME, reading)
-            .await
-            .map_err(|_| too_slow())?
-            .map_err(|error| {
-                let is_too_large = error
-                    .source()
-                    .is_some_and(|source| source.is::<LengthLimitError>());
-                if is_too_large {
-                    too_large()
-                } else {
-                    bad(&"the body broke off")
-                }
-            })?;
-        LetIn::still(&parts.extensions).await?;
-        serde_json::from_slice(&body)
+        let most = most_bytes(request.extensions());
+        let body = json_body(request, most).await?;
+        let text = text(&body)?;
+        serde_json::from_str(text)
             .map(ApiJson)
-            .map_err(|error| bad(&error))
+            .map_err(|_| bad(complaint::of_json::<T>(text)))
     }
+}
+
+/// The bytes of a JSON body: declared as such, at most so many, in time, and from someone who is still let in.
+pub async fn json_body(request: Request, most: usize) -> Result<Bytes, Problem> {
+    // A browser sends JSON to a foreign server only after asking (CORS), and is told no: no form can post here.
+    if !is_json(request.headers()) {
+        let message = "The body must be JSON, with `Content-Type: application/json`.";
+        let refusal = Refusal::because(Code::BadRequest, message);
+        return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
+    }
+    if declared_length(request.headers()).is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
+    }
+    let (parts, body) = request.into_parts();
+    let reading = axum::body::to_bytes(body, most);
+    let body = tokio::time::timeout(limits::HTTP_TIME, reading)
+        .await
+        .map_err(|_| too_slow())?
+        .map_err(|error| {
+            let is_too_large = error
+                .source()
+                .is_some_and(|source| source.is::<LengthLimitError>());
+            if is_too_large {
+                too_large(most)
+            } else {
+                bad("The body broke off.")
+            }
+        })?;
+    LetIn::still(&parts.extensions).await?;
+    Ok(body)
 }
 
 impl<T: Serialize> IntoResponse for ApiJson<T> {
@@ -180,12 +190,39 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn bad(cause: &dyn std::fmt::Display) -> Problem {
-    Refusal::because(Code::BadRequest, format!("The request cannot be read: {cause}.")).into()
+/// A body as text.
+pub fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| bad("The body is not UTF-8."))
 }
 
-fn too_large() -> Problem {
-    let message = format!("The body is larger than {} bytes.", limits::HTTP_BODY);
+fn bad(sentence: impl Into<String>) -> Problem {
+    Refusal::because(Code::BadRequest, sentence).into()
+}
+
+/// Which parameter is wrong is known to an error inside the error.
+fn of_query(error: &QueryRejection) -> String {
+    type Inner = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if let Some(known) = inner.downcast_ref::<Inner>() {
+            return complaint::of_field("parameter", &known.path().to_string(), &known.inner().to_string());
+        }
+        cause = inner.source();
+    }
+    "The query is not of the form that the protocol describes.".into()
+}
+
+/// What a body may hold: less where no token was shown, since strangers are many.
+fn most_bytes(extensions: &Extensions) -> usize {
+    if extensions.get::<LetIn>().is_some() {
+        limits::HTTP_BODY
+    } else {
+        limits::BYTES_BEFORE_SIGN_IN
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    let message = format!("The body is larger than {most} bytes.");
     Refusal::because(Code::TooLarge, message).into()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use tower_http::compression::CompressionLayer;
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiQuery, LetIn, bearer};
-use super::problem::Problem;
+use super::auth::{ApiCaller, ApiId, ApiQuery, bearer, json_body, text};
+use super::problem::{self, Problem};
 use crate::gateway::io::Conn;
 use crate::gateway::{frame, ws};
 use crate::limits;
@@ -60,34 +60,11 @@ pub(super) async fn command(
     caller: ApiCaller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .unwrap_or("")
-                .trim()
-                .eq_ignore_ascii_case("application/json")
-        });
-    if !is_json {
-        let sentence = "The body must be JSON, with `Content-Type: application/json`.";
-        let refusal = Refusal::because(Code::BadRequest, sentence);
-        return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal));
-    }
-    let limit = face.services.limits.frame;
-    let (parts, body) = request.into_parts();
-    let reading = axum::body::to_bytes(body, limit);
-    let body: Bytes = tokio::time::timeout(limits::HTTP_TIME, reading)
-        .await
-        .map_err(|_| Refusal::because(Code::BadRequest, "The body did not arrive in time."))?
-        .map_err(|_| Code::TooLarge)?;
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| Refusal::because(Code::BadRequest, "The body is not UTF-8."))?;
-    LetIn::still(&parts.extensions).await?;
-    let (status, reply) = poll::command(&face.services, &caller.0.into(), text).await;
-    Ok(json(status, reply))
+    let body = json_body(request, face.services.limits.frame).await?;
+    let replied = poll::command(&face.services, &caller.0.into(), text(&body)?).await;
+    let mut response = json(replied.status, replied.frame);
+    problem::say_when(&mut response, replied.retry_after_ms);
+    Ok(response)
 }
 
 /// Events after a resume token, waited for up to 25 seconds.
@@ -97,7 +74,7 @@ pub(super) async fn command(
     tag = "live",
     params(
         ("after" = Option<String>, Query, description = "The newest resume token; left out on a first load."),
-        ("wait" = Option<u64>, Query, description = "Seconds to wait for something new, at most 25."),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for something new, 0 to 25; 0 when left out."),
     ),
     responses(
         (status = 200, body = ref("#/components/schemas/PollPage")),
@@ -111,7 +88,11 @@ pub(super) async fn sync(
     ApiQuery(query): ApiQuery<PollQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wait = Duration::from_secs(query.wait.unwrap_or(0)).min(limits::POLL_WAIT);
+    let wait = Duration::from_secs(query.wait.unwrap_or(0));
+    if wait > limits::POLL_WAIT {
+        let sentence = format!("`wait` is 0 to {} seconds.", limits::POLL_WAIT.as_secs());
+        return Err(Refusal::because(Code::BadRequest, sentence).into());
+    }
     let token = bearer(&headers).ok_or(Code::NotSignedIn)?;
     let who = (caller.0.into(), token);
     let polled = poll::sync(&face.services, who, query.after.as_deref(), wait).await?;

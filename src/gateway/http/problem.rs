@@ -44,16 +44,22 @@ impl IntoResponse for Problem {
         });
         let body = body.expect("a refusal is made of strings and numbers");
         let mut response = (status, body).into_response();
+        say_when(&mut response, wait);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(ms) = wait {
-            // Whole seconds, rounded up: coming back too early would only be refused again.
-            headers.insert(header::RETRY_AFTER, ms.div_ceil(1_000).into());
-        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+/// Says in a header, too, when to come back: whole seconds, rounded up, since too early would only be refused again.
+pub fn say_when(response: &mut Response, retry_after_ms: Option<u64>) {
+    if let Some(ms) = retry_after_ms {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, ms.div_ceil(1_000).into());
     }
 }
 

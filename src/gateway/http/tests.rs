@@ -236,7 +236,7 @@ async fn a_form_of_another_site_cannot_post() {
 async fn a_large_body_is_refused_declared_or_not() {
     let door = Door::open().await;
     let post = || Request::post("/api/v1/sign-in").header("content-type", "application/json");
-    let large = vec![b' '; limits::HTTP_BODY + 1];
+    let large = vec![b' '; limits::BYTES_BEFORE_SIGN_IN + 1];
     let declared = post()
         .header("content-length", large.len())
         .body(Body::empty())
@@ -247,7 +247,7 @@ async fn a_large_body_is_refused_declared_or_not() {
         assert_eq!((status.as_u16(), code(&answer)), (413, "too_large"));
     }
     let fits = post()
-        .body(Body::from(vec![b' '; limits::HTTP_BODY]))
+        .body(Body::from(vec![b' '; limits::BYTES_BEFORE_SIGN_IN]))
         .expect("a request");
     assert_eq!(door.send(fits).await.0, StatusCode::BAD_REQUEST);
 }

@@ -96,10 +96,10 @@ fn safe(mut response: Response, policy: &str) -> Response {
 fn front_page(health: &Health) -> String {
     let next = if health.claimed {
         "<p>To join, you need an invitation from somebody who is here already. Its link brings you to this address; \
-         your app takes the code behind the <code>#</code>.</p>"
+         your app takes the code behind the <code>#</code>. Without an app, <code>POST /api/v1/join</code> takes it.</p>"
     } else {
         "<p><strong>Nobody owns this server yet.</strong> It printed a claim code when it started, and the command to \
-         claim it with. The code works from this machine and its own network only.</p>"
+         claim it with (<code>POST /api/v1/claim</code>). The code works from this machine and its own network only.</p>"
     };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

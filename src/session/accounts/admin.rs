@@ -5,7 +5,7 @@ use super::{Accounts, Caller, Outcome, password_refusal};
 use crate::limits;
 use crate::proto::account::{ListAfter, PasswordReset, UserList, UserStatus};
 use crate::proto::answer::UserInfo;
-use crate::proto::{Code, UserId};
+use crate::proto::{Code, Refusal, UserId};
 use crate::store::sqlite::accounts::By;
 
 const RESET_CHARACTERS: usize = 12;
@@ -31,10 +31,19 @@ impl Administrator<'_> {
 
 impl Accounts {
     /// Users by name. `after` is the last name of the page before.
+    ///
+    /// # Errors
+    /// `bad_request` for a limit out of range.
     pub async fn users(&self, page: ListAfter) -> Outcome<UserList> {
-        let limit = page.limit.map_or(limits::LIST_ROWS, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX)
+        let limit = page.limit.map_or(Some(limits::LIST_ROWS), |limit| {
+            usize::try_from(limit)
+                .ok()
+                .filter(|limit| (1..=limits::LIST_ROWS).contains(limit))
         });
+        let Some(limit) = limit else {
+            let message = format!("`limit` is 1 to {}.", limits::LIST_ROWS);
+            return Err(Refusal::because(Code::BadRequest, message));
+        };
         self.store.users(page.after, limit).await
     }
 

@@ -55,6 +55,8 @@ impl Accounts {
         let user = self
             .new_user(&name, &request.display_name, request.password)
             .await?;
+        // From now on there are people who know the server by it.
+        self.address().await?;
         let (token, device_id) = (self.fresh_token(), device.id);
         let entered = self.store.claim(user, device, *token.hash().as_bytes()).await?;
         *self.claim.lock() = None;

@@ -37,11 +37,9 @@ impl Accounts {
 
     /// Makes an invitation on the operator's behalf, in the name of an owner.
     pub async fn invite_as_operator(&self, new: NewInvitation) -> Outcome<InvitationInfo> {
-        let owner = self.store.first_owner().await?.ok_or_else(|| {
-            Refusal::because(
-                Code::ClaimClosed,
-                "Nobody has claimed this server yet: claim it before you invite.",
-            )
+        let owner = self.store.first_owner().await?.ok_or_else(|| Refusal {
+            next: "Start it, and follow what it prints; then invite.".into(),
+            ..Refusal::because(Code::ClaimClosed, "Nobody has claimed this server yet.")
         })?;
         self.invite_as(
             Inviter {
@@ -76,10 +74,11 @@ impl Accounts {
             uses,
             lasts_ms: u64::from(days) * DAY_MS,
         };
+        let address = self.address().await?;
         self.store
             .invite(inviter, row)
             .await
-            .map(|facts| self.shown(facts))
+            .map(|facts| self.shown(facts, address))
     }
 
     /// The open invitations that the caller may see: owners all, admins those for members and their own, others
@@ -88,8 +87,12 @@ impl Accounts {
         let by = (caller.role < ServerRole::Admin).then_some(caller.user);
         let mut found = self.store.invitations(by).await?;
         found.retain(|facts| may_see(caller, facts));
+        let address = self.address().await?;
         Ok(InvitationList {
-            invitations: found.into_iter().map(|facts| self.shown(facts)).collect(),
+            invitations: found
+                .into_iter()
+                .map(|facts| self.shown(facts, address))
+                .collect(),
         })
     }
 
@@ -169,14 +172,10 @@ impl Accounts {
         InvitationCode::derive(&self.secret, id.0)
     }
 
-    fn shown(&self, facts: InvitationFacts) -> InvitationInfo {
+    fn shown(&self, facts: InvitationFacts, address: &str) -> InvitationInfo {
         let code = self.code_of(facts.id);
         // Behind the `#`, so that no proxy's log and no referrer ever has it.
-        let link = format!(
-            "{}/join#{}",
-            self.settings.canonical_url.trim_end_matches('/'),
-            code.text()
-        );
+        let link = format!("{address}/join#{}", code.text());
         InvitationInfo {
             id: facts.id,
             code: code.shown(),

@@ -21,6 +21,7 @@ mod tries;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use crate::clock::Now;
 use crate::core::names::{self, NameError, UserName};
@@ -56,7 +57,7 @@ pub struct AccountSettings {
     pub who_may_invite: WhoMayInvite,
     /// Days until an invitation ends, if its maker does not say.
     pub invitation_days: u32,
-    /// The one address of this server, as it stands in invitations.
+    /// The address of this server, as it is to stand in invitations unless people were told another one before.
     pub canonical_url: String,
 }
 
@@ -78,6 +79,8 @@ pub struct Accounts {
     settings: AccountSettings,
     secret: [u8; 32],
     doors: Doors,
+    /// The one address that people are told, once it is fixed.
+    address: OnceCell<String>,
 }
 
 impl Accounts {
@@ -98,6 +101,7 @@ impl Accounts {
             settings,
             secret,
             doors: Doors::new(),
+            address: OnceCell::new(),
             store,
         };
         Ok((accounts, code.map(|code| code.shown())))
@@ -134,6 +138,15 @@ impl Accounts {
             device_id: facts.device_id,
             role: facts.role,
         })
+    }
+
+    /// The address that stands in invitations. The first call fixes it: from then on people know it.
+    async fn address(&self) -> Outcome<&str> {
+        let fix = || {
+            let url = self.settings.canonical_url.trim_end_matches('/').to_owned();
+            self.store.fix_address(url, false)
+        };
+        self.address.get_or_try_init(fix).await.map(String::as_str)
     }
 
     fn fresh_token(&self) -> Token {
