@@ -7,6 +7,7 @@
 //! - `wire`, `http`, `tls`: a small client
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
 //! - `sends`, `rate`, `idle`, `bytes`: the measurements
+//! - `peers`: the same work for Kinglet and for other servers, side by side; `results`: tables and plots of all figures
 //! - `kill9`: the crash checker
 
 pub mod args;
@@ -18,6 +19,7 @@ pub mod idle;
 pub mod kill9;
 pub mod latency;
 pub mod metrics;
+pub mod peers;
 pub mod rate;
 pub mod report;
 pub mod seed;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
-use kinglet_load::{bytes, idle, kill9, rate, sends};
+use kinglet_load::{bytes, idle, kill9, peers, rate, sends};
 
 const USAGE: &str = "\
 Measures a Kinglet server that it starts itself, on loopback and in a directory of its own.
@@ -15,6 +15,9 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
                       [--rest-seconds 35]
   kinglet-load bytes  [--commits 1,8,64] [--messages 40000] [--stored 1000000] [--conversations 100] [--devices 2]
                       [--loop] [--payload 100]       --loop: on a loop device, counted at the block device; needs root
+  kinglet-load peers  [--work rest,idle,direct,group] [--systems kinglet,kinglet-tls,prosody,...] [--rounds 3]
+                      [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
+                      [--members 200,1000] [--seconds 4] [--quick]      the same work for other servers too, in turns
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
@@ -31,6 +34,9 @@ async fn main() -> Result<()> {
         "idle" => idle::run(&Args::read(words, idle::OPTIONS)?).await,
         "idle-client" => idle::client(&Args::read(words, idle::CLIENT_OPTIONS)?).await,
         "bytes" => bytes::run(&Args::read(words, bytes::OPTIONS)?).await,
+        "peers" => peers::run(&Args::read(words, peers::OPTIONS)?).await,
+        "peers-client" => peers::client(&Args::read(words, peers::CLIENT_OPTIONS)?).await,
+        "floor-server" => peers::floor_server(&Args::read(words, peers::FLOOR_OPTIONS)?).await,
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
         "run" => {
             run(&Args::read(
