@@ -216,9 +216,11 @@ pub async fn client(args: &Args) -> Result<()> {
 
 /// Says that it is ready once all have handed their passes back, and stays until standard input ends or a session does.
 pub async fn until_told(room: &Semaphore, ends: &mut mpsc::Receiver<anyhow::Error>) -> Result<()> {
+    // One that failed has handed its pass back too, so failures are looked at first.
     tokio::select! {
-        _ = room.acquire_many(AT_ONCE as u32) => {}
+        biased;
         Some(error) = ends.recv() => return Err(error),
+        _ = room.acquire_many(AT_ONCE as u32) => {}
     }
     let mut out = std::io::stdout();
     writeln!(out, "ready")?;

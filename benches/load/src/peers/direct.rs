@@ -59,7 +59,6 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
                     ],
                 );
             }
-            stand.running.stop().await?;
         }
     }
     let notes = vec![

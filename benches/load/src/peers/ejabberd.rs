@@ -147,7 +147,8 @@ impl System for Ejabberd {
                 system: Box::new(Ejabberd),
                 tls: ground.tls,
             };
-            let running = Running::start(&choice, ground).await?;
+            let mut running = Running::start(&choice, ground).await?;
+            running.listens(ground.spare).await?;
             let lanes = 4;
             let lane = |at: usize| register(ground.spare, (at..scale.users).step_by(lanes));
             tokio::try_join!(lane(0), lane(1), lane(2), lane(3))?;

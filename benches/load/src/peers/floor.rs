@@ -21,7 +21,7 @@ use crate::wire::{Frames, TEXT};
 pub const SERVER_OPTIONS: &[&str] = &["address"];
 
 /// An event of Kinglet with `text::SIZE` bytes of text, head of the frame included.
-const EVENT: usize = 312;
+const EVENT: usize = 332;
 /// Frames on their way from the readers to the one writer.
 const QUEUE: usize = 1024;
 

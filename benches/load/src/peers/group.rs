@@ -56,7 +56,6 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
                     samples.add(key, figures);
                 }
             }
-            stand.running.stop().await?;
         }
     }
     let mut notes = vec![

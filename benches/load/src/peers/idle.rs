@@ -145,7 +145,6 @@ async fn measure(
     }
     for host in hosts {
         host.clients.end()?;
-        host.stand.running.stop().await?;
     }
     Ok(())
 }

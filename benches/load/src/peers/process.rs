@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,14 +33,15 @@ impl Running {
             ready: Duration::ZERO,
             log,
         };
-        running.listens(ground).await?;
+        running.listens(ground.address).await?;
         running.ready = begun.elapsed();
         Ok(running)
     }
 
-    async fn listens(&mut self, ground: &Ground) -> Result<()> {
+    /// Waits until it takes connections at this address.
+    pub async fn listens(&mut self, address: SocketAddr) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while tokio::net::TcpStream::connect(ground.address).await.is_err() {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended with {status}; it said:\n{}", self.said());
             }

@@ -34,7 +34,6 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
                     plain("binary MB", 1, binary.map(|file| file.len() as f64 / 1e6)),
                 ],
             );
-            stand.running.stop().await?;
         }
     }
     let notes = vec![

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use rcgen::{CertificateParams, KeyPair};
 
 use super::talk::Talk;
 use super::{ejabberd, floor, kinglet, mosquitto, prosody};
@@ -53,8 +54,12 @@ impl Ground {
 
     /// A certificate that nobody signed, and its key, as `cert.pem` and `key.pem`; `both.pem` holds the two.
     pub fn certify(&self) -> Result<()> {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let key = KeyPair::generate()?;
+        let mut wanted = CertificateParams::new(["localhost".to_owned()])?;
+        // Without a day of its own it would outlive what ejabberd can count.
+        wanted.not_after = rcgen::date_time_ymd(2036, 1, 1);
+        let certificate = wanted.self_signed(&key)?.pem();
+        let key = key.serialize_pem();
         self.write("cert.pem", &certificate)?;
         self.write("key.pem", &key)?;
         self.write("both.pem", &format!("{certificate}{key}"))
