@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod peers;
 pub mod rate;
 pub mod report;
+pub mod results;
 pub mod seed;
 pub mod sends;
 pub mod server;

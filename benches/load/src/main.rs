@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
-use kinglet_load::{bytes, idle, kill9, peers, rate, sends};
+use kinglet_load::{bytes, idle, kill9, peers, rate, results, sends};
 
 const USAGE: &str = "\
 Measures a Kinglet server that it starts itself, on loopback and in a directory of its own.
@@ -18,6 +18,7 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load peers  [--work rest,idle,direct,group] [--systems kinglet,kinglet-tls,prosody,...] [--rounds 3]
                       [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
                       [--members 200,1000] [--seconds 4] [--quick]      the same work for other servers too, in turns
+  kinglet-load results JSON... --out benches/RESULTS.md      tables and plots from what was printed with --json
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
@@ -37,6 +38,7 @@ async fn main() -> Result<()> {
         "peers" => peers::run(&Args::read(words, peers::OPTIONS)?).await,
         "peers-client" => peers::client(&Args::read(words, peers::CLIENT_OPTIONS)?).await,
         "floor-server" => peers::floor_server(&Args::read(words, peers::FLOOR_OPTIONS)?).await,
+        "results" => results::run(words),
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
         "run" => {
             run(&Args::read(

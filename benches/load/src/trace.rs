@@ -20,7 +20,15 @@ impl Watch {
     pub fn start(pid: u32, calls: &str, scratch: &Path) -> Result<Watch> {
         let output = scratch.join("strace.txt");
         let strace = Command::new("strace")
-            .args(["-f", "-T", "-y", "--seccomp-bpf", "-e", &format!("trace={calls}"), "-o"])
+            .args([
+                "-f",
+                "-T",
+                "-y",
+                "--seccomp-bpf",
+                "-e",
+                &format!("trace={calls}"),
+                "-o",
+            ])
             .arg(&output)
             .args(["-p", &pid.to_string()])
             .stdin(Stdio::null())

@@ -72,11 +72,19 @@ pub struct Tally {
 
 impl Crowd {
     /// Connects the roles one after the other. Needs a `LocalSet` around it.
-    pub async fn gather(system: &dyn System, host: SocketAddr, roles: &[Role], kind: Kind) -> Result<Rc<Crowd>> {
+    pub async fn gather(
+        system: &dyn System,
+        host: SocketAddr,
+        roles: &[Role],
+        kind: Kind,
+    ) -> Result<Rc<Crowd>> {
         let (mut members, mut readers) = (Vec::new(), Vec::new());
         for role in roles {
             let (talk, voice) = talk::enter(system, host, false, None, *role).await?;
-            let stream = talk.stream.bare().context("only plain connections carry a load")?;
+            let stream = talk
+                .stream
+                .bare()
+                .context("only plain connections carry a load")?;
             let (from, to) = stream.into_split();
             members.push(Member {
                 voice: RefCell::new(voice),
@@ -252,7 +260,8 @@ impl Crowd {
             return false;
         }
         outstanding.swap_remove(at);
-        self.all.note(Duration::from_nanos(self.now().saturating_sub(stamp)));
+        self.all
+            .note(Duration::from_nanos(self.now().saturating_sub(stamp)));
         true
     }
 

@@ -79,7 +79,12 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
     let notes = vec![format!(
         "one message in flight, under strace, in a run of its own; calls counted: {CALLS}"
     )];
-    plan.print("Syncs to disk for a direct message", &choices, notes, &syncs.rows());
+    plan.print(
+        "Syncs to disk for a direct message",
+        &choices,
+        notes,
+        &syncs.rows(),
+    );
     Ok(())
 }
 
@@ -100,7 +105,11 @@ async fn measure(stand: &Stand, load: impl Future<Output = Result<Tally>>) -> Re
         plain("ack p99 ms", 2, tally.ack.ms(99.0)),
         plain("arrival p50 ms", 2, tally.deliver.ms(50.0)),
         plain("arrival p99 ms", 2, tally.deliver.ms(99.0)),
-        plain("sent late p99 ms", 2, tally.late.as_ref().and_then(|late| late.ms(99.0))),
+        plain(
+            "sent late p99 ms",
+            2,
+            tally.late.as_ref().and_then(|late| late.ms(99.0)),
+        ),
         plain("client cpu us/msg", 1, each(own)),
     ])
 }

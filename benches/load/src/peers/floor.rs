@@ -75,7 +75,10 @@ impl Voice for Speaker {
         Box::pin(async move {
             // One byte comes once the server has the socket.
             let mut one = [0];
-            talk.stream.read_exact(&mut one).await.context("the floor's greeting")?;
+            talk.stream
+                .read_exact(&mut one)
+                .await
+                .context("the floor's greeting")?;
             Ok(())
         })
     }

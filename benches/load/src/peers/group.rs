@@ -78,7 +78,11 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
 fn ratios(cost: &BTreeMap<(usize, usize, String), Vec<f64>>) -> Vec<String> {
     let ratio = |((members, in_flight, word), kinglet): (&(usize, usize, String), &Vec<f64>)| {
         let floor = cost.get(&(*members, *in_flight, "floor".to_owned()))?;
-        let mut ratios: Vec<f64> = kinglet.iter().zip(floor).map(|(one, least)| one / least).collect();
+        let mut ratios: Vec<f64> = kinglet
+            .iter()
+            .zip(floor)
+            .map(|(one, least)| one / least)
+            .collect();
         ratios.sort_by(f64::total_cmp);
         let middle = ratios.get(ratios.len() / 2)?;
         (word == "kinglet").then(|| {
@@ -113,12 +117,7 @@ async fn measure(
         let each = |time: Duration| Some(time.as_secs_f64() * 1e6 / tally.delivered as f64);
         let per_second = |count: u64| Some(count as f64 / tally.elapsed.as_secs_f64());
         all.push(vec![
-            spread(
-                "cpu us/delivery",
-                "cpu us/delivery, range",
-                2,
-                each(cpu),
-            ),
+            spread("cpu us/delivery", "cpu us/delivery, range", 2, each(cpu)),
             plain("posts/s", 1, per_second(tally.sent)),
             spread(
                 "deliveries/s",
@@ -130,7 +129,11 @@ async fn measure(
             plain("to all p99 ms", 2, tally.all.ms(99.0)),
             plain("copy p50 ms", 2, tally.deliver.ms(50.0)),
             plain("copy p99 ms", 2, tally.deliver.ms(99.0)),
-            plain("bytes/delivery", 0, Some(tally.bytes as f64 / tally.delivered as f64)),
+            plain(
+                "bytes/delivery",
+                0,
+                Some(tally.bytes as f64 / tally.delivered as f64),
+            ),
             plain("client cpu us/delivery", 2, each(own)),
         ]);
     }

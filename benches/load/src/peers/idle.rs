@@ -31,20 +31,27 @@ const BREATH: Duration = Duration::from_secs(8);
 const PULSE: Duration = Duration::from_secs(30);
 
 pub async fn run(plan: &Plan<'_>) -> Result<()> {
-    let sizes: &[usize] = if plan.quick { &[1_000] } else { &[1_000, 5_000, 10_000] };
+    let sizes: &[usize] = if plan.quick {
+        &[1_000]
+    } else {
+        &[1_000, 5_000, 10_000]
+    };
     let mut sizes = plan.args.list("sessions", sizes)?;
     sizes.sort_unstable();
     let rest = plan.args.get("rest-seconds", if plan.quick { 10 } else { 35 })?;
     for tls in [false, true] {
-        let choices = plan.fit(|choice| {
-            choice.tls == tls && choice.word != "floor" && choice.word != "mosquitto-saving"
-        });
+        let choices = plan
+            .fit(|choice| choice.tls == tls && choice.word != "floor" && choice.word != "mosquitto-saving");
         if choices.is_empty() {
             continue;
         }
         let mut samples = Samples::default();
         for round in 0..plan.rounds {
-            plan.say(&format!("idle{}, round {}", if tls { " over TLS" } else { "" }, round + 1));
+            plan.say(&format!(
+                "idle{}, round {}",
+                if tls { " over TLS" } else { "" },
+                round + 1
+            ));
             measure(plan, &choices, &sizes, Duration::from_secs(rest), &mut samples).await?;
         }
         let notes = vec![
@@ -59,7 +66,11 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
                  in no room, MQTT's have one subscription"
             ),
         ];
-        let title = if tls { "Idle sessions over TLS, systems compared" } else { "Idle sessions, systems compared" };
+        let title = if tls {
+            "Idle sessions over TLS, systems compared"
+        } else {
+            "Idle sessions, systems compared"
+        };
         let mut rows = samples.rows();
         rows.sort_by_key(|row| row[0].1.as_u64());
         plan.print(title, &choices, notes, &rows);
@@ -205,8 +216,14 @@ async fn stay(choice: &Choice, address: SocketAddr, number: usize, pass: OwnedSe
         peer: number ^ 1,
         group: None,
     };
-    let (talk, voice) =
-        talk::enter(&*choice.system, address, choice.tls, Some(IpAddr::V4(local)), role).await?;
+    let (talk, voice) = talk::enter(
+        &*choice.system,
+        address,
+        choice.tls,
+        Some(IpAddr::V4(local)),
+        role,
+    )
+    .await?;
     drop(pass);
     rest(talk, &*voice).await
 }

@@ -14,7 +14,12 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The version of an installed package.
 pub fn version(package: &str) -> Option<String> {
     let output = Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${db:Status-Status} ${Version}", package])
+        .args([
+            "--show",
+            "--showformat",
+            "${db:Status-Status} ${Version}",
+            package,
+        ])
         .output()
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -40,6 +40,10 @@ use system::{Choice, Ground, Scale};
 
 pub use floor::{SERVER_OPTIONS as FLOOR_OPTIONS, serve as floor_server};
 pub use idle::{CLIENT_OPTIONS, client};
+pub use install::version;
+
+/// Debian's packages of the other systems.
+pub const PACKAGES: [&str; 3] = ["prosody", "ejabberd", "mosquitto"];
 
 pub const OPTIONS: &[&str] = &[
     "server-bin",

@@ -17,7 +17,11 @@ impl Mosquitto {
         let (port, spare, each) = (ground.address.port(), ground.spare.port(), self.each_change);
         let data = ground.path("data/");
         let tls = if ground.tls {
-            format!("certfile {}\nkeyfile {}\n", ground.path("cert.pem"), ground.path("key.pem"))
+            format!(
+                "certfile {}\nkeyfile {}\n",
+                ground.path("cert.pem"),
+                ground.path("key.pem")
+            )
         } else {
             String::new()
         };

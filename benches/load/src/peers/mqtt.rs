@@ -158,11 +158,18 @@ impl Voice for Speaker {
         match open(payload) {
             Some((PUBACK, [high, low])) => {
                 let id = u16::from_be_bytes([*high, *low]);
-                let sent = usize::from(id).checked_sub(1).and_then(|slot| self.sent.get(slot));
-                sent.map_or_else(|| Heard::Refused(format!("an ack of {id}")), |stamp| Heard::Ack(*stamp))
+                let sent = usize::from(id)
+                    .checked_sub(1)
+                    .and_then(|slot| self.sent.get(slot));
+                sent.map_or_else(
+                    || Heard::Refused(format!("an ack of {id}")),
+                    |stamp| Heard::Ack(*stamp),
+                )
             }
             Some((kind, rest)) if kind & 0xf0 == PUBLISH => {
-                let topic = rest.get(..2).map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])));
+                let topic = rest
+                    .get(..2)
+                    .map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])));
                 match (rest.get(2 + topic..4 + topic), text::stamp(rest)) {
                     (Some(id), Some(stamp)) if kind & 0x06 == QOS_1 => {
                         reply.extend_from_slice(&wire::frame(BINARY, &[PUBACK, 2, id[0], id[1]]));
@@ -216,6 +223,9 @@ mod tests {
         assert_eq!(to.hear(&out[8..], &mut reply), Heard::Delivery(42));
         assert_eq!(from.hear(&reply[6..], &mut none), Heard::Ack(42));
         assert!(none.is_empty());
-        assert!(matches!(from.hear(&[PUBACK, 2, 9, 9], &mut none), Heard::Refused(_)));
+        assert!(matches!(
+            from.hear(&[PUBACK, 2, 9, 9], &mut none),
+            Heard::Refused(_)
+        ));
     }
 }

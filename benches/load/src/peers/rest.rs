@@ -23,7 +23,12 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
             samples.add(
                 vec![("system", json!(choice.label()))],
                 vec![
-                    spread("pss MB", "pss MB, range", 1, Some(stand.running.pss()? as f64 / 1e6)),
+                    spread(
+                        "pss MB",
+                        "pss MB, range",
+                        1,
+                        Some(stand.running.pss()? as f64 / 1e6),
+                    ),
                     spread(
                         "ms to ready",
                         "ms to ready, range",
@@ -42,7 +47,8 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
              connection",
             SETTLE.as_secs()
         ),
-        "binary: the one file that Kinglet is; the others need packages and run-time libraries beside".to_owned(),
+        "binary: the one file that Kinglet is; the others need packages and run-time libraries beside"
+            .to_owned(),
     ];
     plan.print("Servers at rest", &choices, notes, &samples.rows());
     Ok(())

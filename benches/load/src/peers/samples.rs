@@ -108,6 +108,12 @@ mod tests {
                 ("lost", Value::Null),
             ]
         };
-        assert_eq!(rows, [expected("a", 3, 3.0, "1.0 to 20.0"), expected("b", 2, 8.5, "8.0 to 9.0")]);
+        assert_eq!(
+            rows,
+            [
+                expected("a", 3, 3.0, "1.0 to 20.0"),
+                expected("b", 2, 8.5, "8.0 to 9.0")
+            ]
+        );
     }
 }

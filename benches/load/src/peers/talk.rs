@@ -69,7 +69,10 @@ impl Talk {
     pub async fn until(&mut self, wanted: &str) -> Result<Vec<u8>> {
         let find = memchr::memmem::Finder::new(wanted);
         for _ in 0..100_000 {
-            let heard = self.hear().await.with_context(|| format!("waiting for {wanted:?}"))?;
+            let heard = self
+                .hear()
+                .await
+                .with_context(|| format!("waiting for {wanted:?}"))?;
             if find.find(&heard).is_some() {
                 return Ok(heard);
             }

@@ -44,7 +44,12 @@ mod tests {
             bytes.extend_from_slice(b"</body>");
             assert_eq!(stamp(&bytes), Some(value));
         }
-        for none in [&b"#T123"[..], b"", b"#Tx0000000000000000000", b"#T99999999999999999999"] {
+        for none in [
+            &b"#T123"[..],
+            b"",
+            b"#Tx0000000000000000000",
+            b"#T99999999999999999999",
+        ] {
             assert_eq!(stamp(none), None);
         }
     }

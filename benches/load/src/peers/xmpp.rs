@@ -46,7 +46,8 @@ impl Speaker {
         talk.say(TEXT, OPEN.as_bytes()).await?;
         talk.until("<mechanism>PLAIN</mechanism>").await?;
         let secret = BASE64.encode(format!("\0{}\0{PASSWORD}", self.user).as_bytes());
-        let auth = format!(r#"<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="PLAIN">{secret}</auth>"#);
+        let auth =
+            format!(r#"<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="PLAIN">{secret}</auth>"#);
         talk.say(TEXT, auth.as_bytes()).await?;
         talk.until("<success").await?;
         talk.say(TEXT, OPEN.as_bytes()).await?;
@@ -92,7 +93,10 @@ impl Voice for Speaker {
     fn hear(&mut self, payload: &[u8], _: &mut Vec<u8>) -> Heard {
         let head = &payload[..payload.len().min(300)];
         let is_error = |kind: &[u8]| memmem::find(head, kind).is_some();
-        if is_error(b"type='error'") || payload.starts_with(b"<stream:error") || payload.starts_with(b"<close") {
+        if is_error(b"type='error'")
+            || payload.starts_with(b"<stream:error")
+            || payload.starts_with(b"<close")
+        {
             return Heard::Refused(String::from_utf8_lossy(payload).into_owned());
         }
         text::stamp(payload).map_or(Heard::Else, Heard::Delivery)
