@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask <chore>`. What must not live here: the chores themselves, and anything the server
 //! needs at run time.
 
+mod bench;
 mod ci;
 mod planted;
 mod policy;
@@ -20,6 +21,9 @@ Chores:
   tidy-deps  Only the dependency checks: licences, banned and doubled crates, known advisories
   planted-bugs
              Builds each planted bug and shows that its test turns red
+  bench [--peers]
+             Measures, and writes benches/RESULTS.md with plots; --peers: other servers too, from Debian's packages
+             (installed if missing, as root). On a machine that does nothing else: about half an hour
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -31,7 +35,11 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy-deps"] => tree::check(),
         ["planted-bugs"] => planted::run(),
-        [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps" | "planted-bugs", "--help" | "-h"] => {
+        ["bench"] => bench::run(false),
+        ["bench", "--peers"] => bench::run(true),
+        []
+        | ["help" | "--help" | "-h"]
+        | ["ci" | "tidy-deps" | "planted-bugs" | "bench", "--help" | "-h"] => {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }

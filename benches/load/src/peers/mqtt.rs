@@ -218,9 +218,9 @@ mod tests {
         from.direct(41, &mut out);
         out.clear();
         from.direct(42, &mut out);
-        // Two bytes of length and four of mask before the packet.
+        // Two bytes of head and four of mask before the packet.
         let (mut reply, mut none) = (Vec::new(), Vec::new());
-        assert_eq!(to.hear(&out[8..], &mut reply), Heard::Delivery(42));
+        assert_eq!(to.hear(&out[6..], &mut reply), Heard::Delivery(42));
         assert_eq!(from.hear(&reply[6..], &mut none), Heard::Ack(42));
         assert!(none.is_empty());
         assert!(matches!(
