@@ -17,7 +17,7 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
                       [--loop] [--payload 100]       --loop: on a loop device, counted at the block device; needs root
   kinglet-load peers  [--work rest,idle,direct,group] [--systems kinglet,kinglet-tls,prosody,...] [--rounds 3]
                       [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
-                      [--members 200,1000] [--seconds 4] [--quick]      the same work for other servers too, in turns
+                      [--members 50,200,1000] [--seconds 3] [--quick]      the same work for other servers too, in turns
   kinglet-load results JSON... --out benches/RESULTS.md      tables and plots from what was printed with --json
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C

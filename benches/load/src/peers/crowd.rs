@@ -12,7 +12,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 
 use super::system::{Heard, Role, System, Voice};
-use super::talk;
+use super::talk::{self, Talk};
+use crate::idle::AT_ONCE;
 use crate::latency::{Sorted, Times};
 use crate::wire::{self, Frames};
 
@@ -70,17 +71,38 @@ pub struct Tally {
     pub late: Option<Sorted>,
 }
 
+/// Signs the roles in, some at a time: Mosquitto looks at new WebSockets a few times a second only.
+async fn enter_all(
+    system: &Rc<dyn System>,
+    host: SocketAddr,
+    roles: &[Role],
+) -> Result<Vec<(Talk, Box<dyn Voice>)>> {
+    let mut entered = Vec::with_capacity(roles.len());
+    for some in roles.chunks(AT_ONCE) {
+        let entering: Vec<_> = some
+            .iter()
+            .map(|role| {
+                let (system, role) = (Rc::clone(system), *role);
+                tokio::task::spawn_local(async move { talk::enter(&*system, host, false, None, role).await })
+            })
+            .collect();
+        for one in entering {
+            entered.push(one.await??);
+        }
+    }
+    Ok(entered)
+}
+
 impl Crowd {
-    /// Connects the roles one after the other. Needs a `LocalSet` around it.
+    /// Connects the roles. Needs a `LocalSet` around it.
     pub async fn gather(
-        system: &dyn System,
+        system: &Rc<dyn System>,
         host: SocketAddr,
         roles: &[Role],
         kind: Kind,
     ) -> Result<Rc<Crowd>> {
         let (mut members, mut readers) = (Vec::new(), Vec::new());
-        for role in roles {
-            let (talk, voice) = talk::enter(system, host, false, None, *role).await?;
+        for (talk, voice) in enter_all(system, host, roles).await? {
             let stream = talk
                 .stream
                 .bare()

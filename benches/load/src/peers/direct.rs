@@ -37,7 +37,7 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
                     group: None,
                 })
                 .collect();
-            let crowd = Crowd::gather(&*choice.system, stand.ground.address, &roles, Kind::Direct).await?;
+            let crowd = Crowd::gather(&choice.system, stand.ground.address, &roles, Kind::Direct).await?;
             // Everybody writes once at least, which opens the conversations.
             crowd.circulate(8, Duration::from_secs(1)).await?;
             for in_flight in &loads {

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -70,6 +71,7 @@ modules:
     history_size: 0
     default_room_options:
       mam: true
+      max_users: 20000
       presence_broadcast: []
   mod_offline: {{}}
   mod_roster: {{}}
@@ -144,7 +146,7 @@ impl System for Ejabberd {
             ground.write("ejabberd.yml", &configuration(ground, true))?;
             let choice = Choice {
                 word: "ejabberd".to_owned(),
-                system: Box::new(Ejabberd),
+                system: Rc::new(Ejabberd),
                 tls: ground.tls,
             };
             let mut running = Running::start(&choice, ground).await?;

@@ -2,7 +2,7 @@
 //! the loop.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
@@ -17,11 +17,15 @@ use crate::server;
 /// Posts on their way at a time: one, to see how long it takes, and some, to see how many get through.
 const IN_FLIGHT: [usize; 2] = [1, 8];
 
+/// A system that needs longer for one size, mostly to let all members in, is asked for it in one round only.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub async fn run(plan: &Plan<'_>) -> Result<()> {
     let choices = plan.fit(|choice| choice.word != "mosquitto-saving" && !choice.tls);
     let sizes: &[usize] = if plan.quick { &[200] } else { &[50, 200, 1_000] };
     let sizes = plan.args.list("members", sizes)?;
     let mut samples = Samples::default();
+    let mut slow: Vec<(String, usize)> = Vec::new();
     let mut cost: BTreeMap<(usize, usize, String), Vec<f64>> = BTreeMap::new();
     for round in 0..plan.rounds {
         for choice in &choices {
@@ -38,11 +42,19 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
             };
             let stand = Stand::start(plan, choice, &scale).await?;
             for (group, members) in scale.groups.iter().enumerate() {
+                let name = (choice.word.clone(), members.len());
+                if slow.contains(&name) {
+                    continue;
+                }
+                let begun = Instant::now();
                 // Connections end with their tasks.
                 let local = LocalSet::new();
                 let figures = local
                     .run_until(measure(plan, &stand, choice, group, members))
                     .await?;
+                if begun.elapsed() > PATIENCE {
+                    slow.push(name);
+                }
                 for (in_flight, figures) in IN_FLIGHT.iter().zip(figures) {
                     let cpu = figures.iter().find(|figure| figure.name == "cpu us/delivery");
                     cost.entry((members.len(), *in_flight, choice.word.clone()))
@@ -66,6 +78,12 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
          the clients are one process on the same machine, whose own reading is part of the times"
             .to_owned(),
     ];
+    notes.extend(slow.iter().map(|(word, members)| {
+        format!(
+            "{word} with {members} members: one round, since that took longer than {} s",
+            PATIENCE.as_secs()
+        )
+    }));
     notes.extend(ratios(&cost));
     let mut rows = samples.rows();
     let number = |row: &crate::report::Row, at: usize| row[at].1.as_u64();
@@ -107,7 +125,7 @@ async fn measure(
             group: Some(group),
         })
         .collect();
-    let crowd = Crowd::gather(&*choice.system, stand.ground.address, &roles, Kind::Group).await?;
+    let crowd = Crowd::gather(&choice.system, stand.ground.address, &roles, Kind::Group).await?;
     crowd.circulate(1, Duration::from_millis(500)).await?;
     let mut all = Vec::new();
     for in_flight in IN_FLIGHT {

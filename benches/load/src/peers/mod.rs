@@ -86,7 +86,7 @@ impl Plan<'_> {
 
     /// Seconds of each measured stretch.
     fn time(&self) -> Result<Duration> {
-        let seconds = self.args.get("seconds", if self.quick { 2 } else { 4 })?;
+        let seconds = self.args.get("seconds", if self.quick { 2 } else { 3 })?;
         Ok(Duration::from_secs(seconds))
     }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Command;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use rcgen::{CertificateParams, KeyPair};
@@ -147,7 +148,7 @@ pub enum Heard {
 /// A system by the name used on the command line.
 pub struct Choice {
     pub word: String,
-    pub system: Box<dyn System>,
+    pub system: Rc<dyn System>,
     pub tls: bool,
 }
 
@@ -167,13 +168,13 @@ pub fn choose(args: &Args, words: &str) -> Result<Vec<Choice>> {
     let mut chosen = Vec::new();
     for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         let plain = word.strip_suffix("-tls");
-        let system: Box<dyn System> = match plain.unwrap_or(word) {
-            "kinglet" => Box::new(kinglet::Kinglet::new(args.server()?)),
-            "prosody" => Box::new(prosody::Prosody),
-            "ejabberd" => Box::new(ejabberd::Ejabberd),
-            "mosquitto" => Box::new(mosquitto::Mosquitto { each_change: false }),
-            "mosquitto-saving" => Box::new(mosquitto::Mosquitto { each_change: true }),
-            "floor" => Box::new(floor::Floor),
+        let system: Rc<dyn System> = match plain.unwrap_or(word) {
+            "kinglet" => Rc::new(kinglet::Kinglet::new(args.server()?)),
+            "prosody" => Rc::new(prosody::Prosody),
+            "ejabberd" => Rc::new(ejabberd::Ejabberd),
+            "mosquitto" => Rc::new(mosquitto::Mosquitto { each_change: false }),
+            "mosquitto-saving" => Rc::new(mosquitto::Mosquitto { each_change: true }),
+            "floor" => Rc::new(floor::Floor),
             other => bail!(
                 "no system is called {other:?}; there are kinglet, prosody, ejabberd, mosquitto, mosquitto-saving and floor"
             ),

@@ -51,14 +51,14 @@ fn bars<'a>(title: &str, unit: &str, rows: impl Iterator<Item = &'a Line>, colum
     (!values.is_empty()).then(|| svg::bars(title, unit, &values))
 }
 
-/// One line for each system.
-fn series<'a>(rows: impl Iterator<Item = &'a Line>, x: &str, y: &str) -> Vec<Series> {
+/// One line for each name in a column.
+fn series<'a>(rows: impl Iterator<Item = &'a Line>, who: &str, x: &str, y: &str) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     for row in rows {
         let (Some(x), Some(y)) = (row.number(x), row.number(y)) else {
             continue;
         };
-        let name = row.text("system");
+        let name = row.text(who);
         match all.iter_mut().find(|(known, _)| known == name) {
             Some((_, points)) => points.push((x, y)),
             None => all.push((name.to_owned(), vec![(x, y)])),
@@ -86,7 +86,7 @@ fn memory(table: &Table, [each, growth]: [&'static str; 2], how: &str) -> Vec<Dr
         drawn.push((each, title, image));
     }
     let title = format!("Memory of the server with idle sessions{how}");
-    let lines = series(table.rows.iter(), "sessions", "pss MB");
+    let lines = series(table.rows.iter(), "system", "sessions", "pss MB");
     if !lines.is_empty() {
         let image = svg::lines(&title, ("sessions", "MB"), &lines);
         drawn.push((growth, title, image));
@@ -100,7 +100,7 @@ fn cpu_per_delivery(table: &Table) -> Option<Drawing> {
         .rows
         .iter()
         .filter(|row| row.number("in flight") == Some(1.0));
-    let lines = series(rows, "members", "cpu us/delivery");
+    let lines = series(rows, "system", "members", "cpu us/delivery");
     let image = svg::lines(&title, ("members online", "us"), &lines);
     (!lines.is_empty()).then_some(("cpu-delivery.svg", title, image))
 }
@@ -111,10 +111,7 @@ fn history_page(table: &Table) -> Option<Drawing> {
     let x = columns.iter().find(|name| name.contains("stored"))?;
     let y = columns.iter().find(|name| name.contains("p50"))?;
     let title = format!("A page of history: {y}");
-    let mut lines = series(table.rows.iter(), x, y);
-    for (name, _) in lines.iter_mut().filter(|(name, _)| name.is_empty()) {
-        "Kinglet".clone_into(name);
-    }
+    let lines = series(table.rows.iter(), "way", x, y);
     let image = svg::lines(&title, (x, y), &lines);
     (!lines.is_empty()).then_some(("history.svg", title, image))
 }
@@ -133,7 +130,8 @@ mod tests {
               {"sessions":1000,"system":"Kinglet","pss MB":19,"B/session":6000},
               {"sessions":5000,"system":"Kinglet","pss MB":29,"B/session":3000}]}
             {"title":"Pages of history","command":"","notes":[],"rows":[
-              {"stored":1000,"p50 ms":1.0},{"stored":100000,"p50 ms":1.1}]}
+              {"stored":1000,"way":"a","page p50 ms":1.0},{"stored":100000,"way":"a","page p50 ms":1.1},
+              {"stored":1000,"way":"b","page p50 ms":1.2}]}
             {"title":"Something else","command":"","notes":[],"rows":[{"system":"x"}]}"#;
         let tables = Table::read_all(printed).expect("it is what report prints");
         let drawn = all(&tables);
@@ -149,6 +147,7 @@ mod tests {
         );
         assert!(drawn[0].2.contains(">40<") && !drawn[0].2.contains(">500<"));
         assert!(drawn[1].1.contains("5000") && !drawn[1].2.contains("6000"));
-        assert_eq!(drawn[3].2.matches("<circle").count(), 2);
+        let count = |what| drawn[3].2.matches(what).count();
+        assert_eq!((count("<circle"), count("<polyline")), (3, 2));
     }
 }
