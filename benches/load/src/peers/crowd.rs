@@ -78,7 +78,9 @@ async fn enter_all(
     roles: &[Role],
 ) -> Result<Vec<(Talk, Box<dyn Voice>)>> {
     let mut entered = Vec::with_capacity(roles.len());
-    for some in roles.chunks(AT_ONCE) {
+    // The first one alone: it makes the room.
+    let (first, others) = roles.split_at(roles.len().min(1));
+    for some in std::iter::once(first).chain(others.chunks(AT_ONCE)) {
         let entering: Vec<_> = some
             .iter()
             .map(|role| {

@@ -47,6 +47,7 @@ listen:
     port: {port}
     ip: "127.0.0.1"
     module: ejabberd_http
+    backlog: 1024
     tls: {tls}
     request_handlers:
       /ws: ejabberd_http_ws
@@ -134,7 +135,7 @@ impl System for Ejabberd {
 
     fn settings(&self) -> String {
         "mod_mam archives everything, also rooms, into mnesia on disk (its default; not synced for each message), no shaper, \
-         rosters empty, WebSocket ping every 30 s, +K true +P 250000; no Erlang distribution and so no epmd; rooms do not \
+         rosters empty, WebSocket ping every 30 s, +K true +P 250000, listen backlog 1024; no Erlang distribution and so no epmd; rooms do not \
          broadcast presence"
             .to_owned()
     }

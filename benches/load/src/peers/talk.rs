@@ -16,6 +16,9 @@ use crate::wire::{self, Frames};
 /// No system needs as long to answer one question.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often to come back before that is an error.
+const TRIES: usize = 4;
+
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// The bare socket, where it is one.
     fn bare(self: Box<Self>) -> Option<TcpStream> {
@@ -52,7 +55,7 @@ impl Talk {
                 match opcode {
                     wire::PING => self.say(wire::PONG, &payload).await?,
                     wire::PONG => {}
-                    wire::CLOSE => bail!("the server closed: {}", String::from_utf8_lossy(&payload)),
+                    wire::CLOSE => bail!("the server closed, with the code {:?}", payload.get(..2)),
                     _ => return Ok(payload),
                 }
             }
@@ -114,8 +117,25 @@ impl Talk {
     }
 }
 
-/// Connects and signs in.
+/// Connects and signs in. Under load ejabberd 23.01 closes a WebSocket now and then before it has said anything, and a
+/// client would come back.
 pub async fn enter(
+    system: &dyn System,
+    host: SocketAddr,
+    secure: bool,
+    from: Option<IpAddr>,
+    role: Role,
+) -> Result<(Talk, Box<dyn Voice>)> {
+    for _ in 1..TRIES {
+        match try_to_enter(system, host, secure, from, role).await {
+            Ok(entered) => return Ok(entered),
+            Err(error) => eprintln!("-- once more: {error:#}"),
+        }
+    }
+    try_to_enter(system, host, secure, from, role).await
+}
+
+async fn try_to_enter(
     system: &dyn System,
     host: SocketAddr,
     secure: bool,
