@@ -173,7 +173,7 @@ mod tests {
         let mut frames = Frames::default();
         frames.push(&frame);
         let (opcode, range) = frames.take().expect("it is good").expect("it is whole");
-        assert_eq!((opcode, frame.len()), (TEXT, EVENT));
+        assert_eq!((opcode, frame.len(), range.len()), (TEXT, EVENT, EVENT - 4));
         assert_eq!(text::stamp(frames.payload(range)), Some(3));
     }
 }
