@@ -1,5 +1,6 @@
 //! Direct messages, kept by the server, between pairs. What must not live here: the loop.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -47,17 +48,10 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
             let figures = measure(&stand, crowd.pace(rate, plan.time()?)).await?;
             samples.add(key(choice, json!(format!("{rate}/s"))), figures);
             if round == 0 {
-                let watch = Watch::start(stand.running.pid(), CALLS, stand.scratch.path())?;
-                tokio::time::sleep(ATTACH).await;
-                let tally = crowd.circulate(1, plan.time()?).await?;
-                let each = trace::count(&watch.stop()?) as f64 / tally.sent as f64;
-                syncs.add(
-                    vec![("system", json!(choice.label()))],
-                    vec![
-                        plain("syncs/msg", 3, Some(each)),
-                        plain("messages", 0, Some(tally.sent as f64)),
-                    ],
-                );
+                match synced(plan, &stand, &crowd).await? {
+                    Some(figures) => syncs.add(vec![("system", json!(choice.label()))], figures),
+                    None => plan.say("syncs are not counted: strace is not installed"),
+                }
             }
         }
     }
@@ -86,6 +80,20 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
         &syncs.rows(),
     );
     Ok(())
+}
+
+/// How often the server syncs for a message. Nothing without strace.
+async fn synced(plan: &Plan<'_>, stand: &Stand, crowd: &Rc<Crowd>) -> Result<Option<Vec<Sample>>> {
+    let Ok(watch) = Watch::start(stand.running.pid(), CALLS, stand.scratch.path()) else {
+        return Ok(None);
+    };
+    tokio::time::sleep(ATTACH).await;
+    let tally = crowd.circulate(1, plan.time()?).await?;
+    let each = trace::count(&watch.stop()?) as f64 / tally.sent as f64;
+    Ok(Some(vec![
+        plain("syncs/msg", 3, Some(each)),
+        plain("messages", 0, Some(tally.sent as f64)),
+    ]))
 }
 
 fn key(choice: &Choice, load: Value) -> Key {

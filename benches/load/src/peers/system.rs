@@ -108,7 +108,7 @@ pub trait System {
     /// Whether senders hear that a message was taken. Without it the next one leaves when the last one arrived.
     fn acks(&self) -> bool;
 
-    /// Processes that it leaves to the machine and that are not counted; here none does.
+    /// The one file that it is, where it is one.
     fn binary(&self) -> Option<PathBuf> {
         None
     }
