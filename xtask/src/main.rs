@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask <chore>`. What must not live here: the chores themselves, and anything the server
 //! needs at run time.
 
+mod bench;
 mod ci;
 mod instructions;
 mod planted;
@@ -23,6 +24,9 @@ Chores:
              Builds each planted bug and shows that its test turns red
   instructions [--update]
              Counts the instructions of each operation and holds them against benches/instructions.json, or writes it
+  bench [--peers]
+             Measures, and writes benches/RESULTS.md with plots; --peers: other servers too, from Debian's packages
+             (installed if missing, as root). On a machine that does nothing else: about half an hour
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -36,10 +40,12 @@ fn main() -> ExitCode {
         ["planted-bugs"] => planted::run(),
         ["instructions"] => instructions::run(false),
         ["instructions", "--update"] => instructions::run(true),
+        ["bench"] => bench::run(false),
+        ["bench", "--peers"] => bench::run(true),
         []
         | ["help" | "--help" | "-h"]
         | [
-            "ci" | "tidy-deps" | "planted-bugs" | "instructions",
+            "ci" | "tidy-deps" | "planted-bugs" | "instructions" | "bench",
             "--help" | "-h",
         ] => {
             println!("{HELP}");

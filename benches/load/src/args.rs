@@ -11,7 +11,7 @@ pub struct Args {
     values: BTreeMap<String, String>,
 }
 
-const SWITCHES: [&str; 4] = ["json", "tls", "loop", "keep"];
+const SWITCHES: [&str; 5] = ["json", "tls", "loop", "keep", "quick"];
 
 impl Args {
     /// Reads the words behind the subcommand; `known` are the names it takes.

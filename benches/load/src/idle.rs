@@ -32,11 +32,11 @@ pub const OPTIONS: &[&str] = &[
 pub const CLIENT_OPTIONS: &[&str] = &["address", "from", "count", "devices", "tls"];
 
 /// Sessions of one client process, so that its descriptors suffice.
-const PER_PROCESS: usize = 12_000;
+pub const PER_PROCESS: usize = 12_000;
 /// Connections of one local address, far below the ports it has.
-const PER_ADDRESS: usize = 1_000;
+pub const PER_ADDRESS: usize = 1_000;
 /// Handshakes at once.
-const AT_ONCE: usize = 64;
+pub const AT_ONCE: usize = 64;
 
 pub async fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
@@ -131,11 +131,12 @@ async fn stop(server: Server) -> Result<()> {
 }
 
 /// The processes that hold the other ends.
-struct Clients(Vec<Child>);
+#[derive(Default)]
+pub struct Clients(Vec<Child>);
 
 impl Clients {
     fn start(setup: &Setup, sessions: usize, devices: usize) -> Result<Clients> {
-        let mut clients = Clients(Vec::new());
+        let mut clients = Clients::default();
         let mut from = 0;
         while from < sessions {
             let count = PER_PROCESS.min(sessions - from);
@@ -148,18 +149,24 @@ impl Clients {
             if setup.place.tls {
                 command.arg("--tls");
             }
-            let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-            clients.0.push(child);
-            let child = clients.0.last_mut().context("just pushed")?;
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
-            ensure!(line.trim() == "ready", "a client process failed; see above");
+            clients.add(command)?;
             from += count;
         }
         Ok(clients)
     }
 
-    fn end(mut self) -> Result<()> {
+    /// Starts one more and waits until it says that it is ready.
+    pub fn add(&mut self, mut command: Command) -> Result<()> {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        self.0.push(child);
+        let child = self.0.last_mut().context("just pushed")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
+        ensure!(line.trim() == "ready", "a client process failed; see above");
+        Ok(())
+    }
+
+    pub fn end(mut self) -> Result<()> {
         for child in &mut self.0 {
             drop(child.stdin.take());
             ensure!(child.wait()?.success(), "a client process failed; see above");
@@ -204,10 +211,16 @@ pub async fn client(args: &Args) -> Result<()> {
             let _ = ended.try_send(error.context(format!("session {number}")));
         });
     }
-    let all = room.acquire_many(AT_ONCE as u32);
+    until_told(&room, &mut ends).await
+}
+
+/// Says that it is ready once all have handed their passes back, and stays until standard input ends or a session does.
+pub async fn until_told(room: &Semaphore, ends: &mut mpsc::Receiver<anyhow::Error>) -> Result<()> {
+    // One that failed has handed its pass back too, so failures are looked at first.
     tokio::select! {
-        _ = all => {}
+        biased;
         Some(error) = ends.recv() => return Err(error),
+        _ = room.acquire_many(AT_ONCE as u32) => {}
     }
     let mut out = std::io::stdout();
     writeln!(out, "ready")?;

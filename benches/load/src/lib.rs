@@ -8,6 +8,7 @@
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
 //! - `sends`, `rate`, `idle`, `bytes`: the measurements
 //! - `storm`, `history`, `vendor`, `catchup`: days that go otherwise; `crowd`, `pair`: who takes part in a storm
+//! - `peers`: the same work for Kinglet and for other servers, side by side; `results`: tables and plots of all figures
 //! - `kill9`: the crash checker
 
 pub mod args;
@@ -25,8 +26,10 @@ pub mod latency;
 pub mod line;
 pub mod metrics;
 pub mod pair;
+pub mod peers;
 pub mod rate;
 pub mod report;
+pub mod results;
 pub mod seed;
 pub mod sends;
 pub mod server;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
-use kinglet_load::{bytes, catchup, crowd, history, idle, kill9, rate, sends, storm, vendor};
+use kinglet_load::{bytes, catchup, crowd, history, idle, kill9, peers, rate, results, sends, storm, vendor};
 
 const USAGE: &str = "\
 Measures a Kinglet server that it starts itself, on loopback and in a directory of its own.
@@ -21,6 +21,10 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load vendor [--people 4000] [--rate 19.09] [--times 1,10,100] [--seconds 20] [--direct 50] [--members 10]
                       [--payload 100] [--at-once 8] [--seed 1]            --direct: of 100 messages; the others to a group
   kinglet-load catchup  [--people 1000] [--messages 20000] [--groups 100] [--each 10] [--payload 100] [--tls]
+  kinglet-load peers  [--work rest,idle,direct,group] [--systems kinglet,kinglet-tls,prosody,...] [--rounds 3]
+                      [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
+                      [--members 50,200,1000] [--seconds 3] [--quick]      the same work for other servers too, in turns
+  kinglet-load results JSON... --out benches/RESULTS.md      tables and plots from what was printed with --json
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
@@ -42,6 +46,10 @@ async fn main() -> Result<()> {
         "vendor" => vendor::run(&Args::read(words, vendor::OPTIONS)?).await,
         "catchup" => catchup::run(&Args::read(words, catchup::OPTIONS)?).await,
         "bytes" => bytes::run(&Args::read(words, bytes::OPTIONS)?).await,
+        "peers" => peers::run(&Args::read(words, peers::OPTIONS)?).await,
+        "peers-client" => peers::client(&Args::read(words, peers::CLIENT_OPTIONS)?).await,
+        "floor-server" => peers::floor_server(&Args::read(words, peers::FLOOR_OPTIONS)?).await,
+        "results" => results::run(words),
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
         "run" => {
             run(&Args::read(

@@ -1,6 +1,7 @@
 //! What is printed: a table for people or JSON for scripts, with the command that made it. What must not live here: figures.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// One measurement's figures, in the order of the columns.
 pub type Row = Vec<(&'static str, Value)>;
@@ -16,23 +17,38 @@ pub fn command() -> String {
     std::env::args().collect::<Vec<_>>().join(" ")
 }
 
-pub fn print(as_json: bool, title: &str, notes: &[String], rows: &[Row]) {
+/// A table as scripts get it, the columns in their order.
+#[derive(Serialize)]
+struct Printed<'a> {
+    title: &'a str,
+    command: &'a str,
+    notes: &'a [String],
+    rows: Vec<Ordered<'a>>,
+}
+
+struct Ordered<'a>(&'a Row);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn as_json(title: &str, command: &str, notes: &[String], rows: &[Row]) -> String {
+    let rows = rows.iter().map(Ordered).collect();
+    let printed = Printed {
+        title,
+        command,
+        notes,
+        rows,
+    };
+    serde_json::to_string(&printed).expect("texts and numbers can be written")
+}
+
+pub fn print(json: bool, title: &str, notes: &[String], rows: &[Row]) {
     let command = command();
-    if as_json {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(|row| {
-                Value::Object(
-                    row.iter()
-                        .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                        .collect::<Map<_, _>>(),
-                )
-            })
-            .collect();
-        println!(
-            "{}",
-            json!({ "title": title, "command": command, "notes": notes, "rows": rows })
-        );
+    if json {
+        println!("{}", as_json(title, &command, notes, rows));
         return;
     }
     println!("{title}\n$ {command}");
@@ -78,4 +94,24 @@ fn table(rows: &[Row]) -> Vec<String> {
             format!("| {} |", padded.collect::<Vec<_>>().join(" | "))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_keep_their_order() {
+        let row = vec![
+            ("z", json!(1)),
+            ("a", figure(Some(0.123), 1)),
+            ("m", figure(None, 1)),
+        ];
+        let printed = as_json("T", "c", &["n".to_owned()], std::slice::from_ref(&row));
+        assert_eq!(
+            printed,
+            r#"{"title":"T","command":"c","notes":["n"],"rows":[{"z":1,"a":0.1,"m":null}]}"#
+        );
+        assert_eq!(table(&[row]), ["| z |   a | m |", "| 1 | 0.1 | - |"]);
+    }
 }

@@ -80,10 +80,9 @@ impl Setup {
         }
     }
 
-    /// Starts it and waits until it listens.
-    pub async fn start(&self) -> Result<Server> {
+    /// What starts it, without its input and output.
+    pub fn command(&self) -> Result<Command> {
         fs::create_dir_all(self.data())?;
-        let log = File::options().create(true).append(true).open(self.log())?;
         let mut command = Command::new(&self.binary);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINGLET_")) {
             command.env_remove(name);
@@ -94,11 +93,18 @@ impl Setup {
             .env_remove("NOTIFY_SOCKET")
             .env("KINGLET_DATA_DIR", self.data())
             .env("KINGLET_LISTEN_ADDRESS", self.place.address.to_string())
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    /// Starts it and waits until it listens.
+    pub async fn start(&self) -> Result<Server> {
+        let mut command = self.command()?;
+        let log = File::options().create(true).append(true).open(self.log())?;
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log);
-        let child = command
+            .stderr(log)
             .spawn()
             .with_context(|| format!("starting {}", self.binary.display()))?;
         let mut server = Server { child };
@@ -129,7 +135,7 @@ fn digits(word: &str) -> usize {
 
 /// A free address for a server that starts again and again. Not one that the kernel gives out: while the server is down
 /// another program would get it, or a client that tries to connect would be connected to itself.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     let mut chance = [0; 2];
     File::open("/dev/urandom")?.read_exact(&mut chance)?;
     let first = u16::from_le_bytes(chance) % 10_000;

@@ -2,42 +2,68 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::latency::Sorted;
 
-/// Watches a process for a while. Needs strace and the right to trace; slows each sync by the price of two stops.
+/// strace beside a process. Needs strace and the right to trace; slows each sync by the price of two stops.
+pub struct Watch {
+    strace: Child,
+    output: PathBuf,
+}
+
+impl Watch {
+    pub fn start(pid: u32, calls: &str, scratch: &Path) -> Result<Watch> {
+        let output = scratch.join("strace.txt");
+        let strace = Command::new("strace")
+            .args([
+                "-f",
+                "-T",
+                "-y",
+                "--seccomp-bpf",
+                "-e",
+                &format!("trace={calls}"),
+                "-o",
+            ])
+            .arg(&output)
+            .args(["-p", &pid.to_string()])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting strace; install it, or leave --trace-seconds at 0")?;
+        Ok(Watch { strace, output })
+    }
+
+    /// What it wrote.
+    pub fn stop(mut self) -> Result<String> {
+        let stopped = Command::new("kill")
+            .args(["-INT", &self.strace.id().to_string()])
+            .status()?;
+        ensure!(
+            stopped.success(),
+            "strace ended by itself; may this user trace the server?"
+        );
+        self.strace.wait()?;
+        Ok(std::fs::read_to_string(&self.output)?)
+    }
+}
+
+/// Watches a process for a while.
 pub async fn syncs(pid: u32, time: Duration, scratch: &Path) -> Result<Sorted> {
-    let output = scratch.join("strace.txt");
-    let mut strace = Command::new("strace")
-        .args([
-            "-f",
-            "-T",
-            "-y",
-            "--seccomp-bpf",
-            "-e",
-            "trace=fdatasync,fsync",
-            "-o",
-        ])
-        .arg(&output)
-        .args(["-p", &pid.to_string()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("starting strace; install it, or leave --trace-seconds at 0")?;
+    let watch = Watch::start(pid, "fdatasync,fsync", scratch)?;
     tokio::time::sleep(time).await;
-    let stopped = Command::new("kill")
-        .args(["-INT", &strace.id().to_string()])
-        .status()?;
-    ensure!(
-        stopped.success(),
-        "strace ended by itself; may this user trace the server?"
-    );
-    strace.wait()?;
-    Ok(Sorted::from_seconds(&read(&std::fs::read_to_string(output)?)))
+    Ok(Sorted::from_seconds(&read(&watch.stop()?)))
+}
+
+/// How many calls began, whatever file they were for.
+pub fn count(text: &str) -> usize {
+    // What was interrupted ends on a line of its own, without arguments.
+    let begins = |line: &&str| line.contains("sync") && line.contains('(');
+    text.lines().filter(begins).count()
 }
 
 /// The durations of syncs of the write-ahead log, in seconds.
@@ -77,5 +103,6 @@ mod tests {
                     8 <... fdatasync resumed>) = 0 <0.8>\n\
                     7 <... fdatasync resumed>) = 0 <0.002500>\n";
         assert_eq!(read(text), [0.0015, 0.0025]);
+        assert_eq!(count(text), 4);
     }
 }
