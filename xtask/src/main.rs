@@ -1,7 +1,10 @@
 //! The project's chores: `cargo xtask <chore>`. What must not live here: the chores themselves, and anything the server
 //! needs at run time.
 
+mod aarch64;
 mod ci;
+mod debian;
+mod guest;
 mod planted;
 mod policy;
 mod spdx;
@@ -20,6 +23,8 @@ Chores:
   tidy-deps  Only the dependency checks: licences, banned and doubled crates, known advisories
   planted-bugs
              Builds each planted bug and shows that its test turns red
+  aarch64    Builds the release binary for 64-bit ARM, shows that it runs, counts its instructions; see `aarch64 --help`
+  guest      Measures a hundred thousand idle sessions inside an emulated machine; see `guest --help`
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -31,6 +36,16 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy-deps"] => tree::check(),
         ["planted-bugs"] => planted::run(),
+        ["aarch64", "--help" | "-h"] => {
+            println!("{}", aarch64::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["guest", "--help" | "-h"] => {
+            println!("{}", guest::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["guest", options @ ..] => guest::run(options),
+        ["aarch64", options @ ..] => aarch64::run(options),
         [] | ["help" | "--help" | "-h"] | ["ci" | "tidy-deps" | "planted-bugs", "--help" | "-h"] => {
             println!("{HELP}");
             return ExitCode::SUCCESS;

@@ -6,12 +6,13 @@
 //! - `seed`: users, devices and conversations written into a new database, so that no password is hashed
 //! - `wire`, `http`, `tls`: a small client
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
-//! - `sends`, `rate`, `idle`, `bytes`: the measurements
+//! - `sends`, `rate`, `idle`, `bytes`, `count`: the measurements
 //! - `kill9`: the crash checker
 
 pub mod args;
 pub mod bytes;
 pub mod closed;
+pub mod count;
 pub mod disk;
 pub mod http;
 pub mod idle;
