@@ -1,6 +1,7 @@
 //! What a message costs in processor work: instructions where somebody counts them, else time of user and kernel. Two runs
 //! are compared, one of twice as many messages, so that what comes once falls away. What must not live here: the counting.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -55,26 +56,26 @@ pub async fn run(args: &Args) -> Result<()> {
     let ring = Ring::connect(setup.place, pairs, 1, args.get("payload", 100)?).await?;
     let messages = args.get("messages", 1_000)?;
     let mut rows = Vec::new();
-    let mut lone = None;
-    for in_flight in args.list("in-flight", &[1, 64])? {
+    let mut alone = BTreeMap::new();
+    for in_flight in args.list("in-flight", &[1, 10, 64])? {
         let cost = direct(&meter, &ring, in_flight, messages).await?;
         rows.push(cost.row(&format!("direct, {in_flight} in flight"), 1, None));
-        lone.get_or_insert(cost);
+        alone.insert(in_flight, cost);
     }
-    let lone = lone.context("--in-flight names no number")?;
     let group = Group::connect(&setup, 2 * pairs, size, args.get("payload", 100)?).await?;
     let messages = args.get("group-messages", 20)?;
-    for at_once in [1, 10] {
-        let cost = group.measure(&meter, messages, at_once).await?;
+    for at_once in [1_usize, 10] {
+        let cost = group.measure(&meter, messages, at_once as u64).await?;
         rows.push(cost.row(
             &format!("group of {size}, {at_once} at once"),
             size - 1,
-            Some(&lone),
+            alone.get(&at_once),
         ));
     }
     let notes = [
         "a direct message is delivered to one peer; one in a group to all but its sender".to_owned(),
-        "a delivery: what a message in the group costs more than the first row's, divided by its further deliveries".to_owned(),
+        "a delivery: what a message in the group costs more than a direct one with as many in flight, divided by the further deliveries"
+            .to_owned(),
         "time in steps of 10 ms, meant for a server that runs natively and many messages".to_owned(),
     ];
     report::print(args.switch("json"), "Processor work", &notes, &rows);
