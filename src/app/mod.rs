@@ -2,6 +2,7 @@
 //! rules, which are lower down.
 
 mod budget;
+mod capacity;
 mod check;
 pub mod cli;
 pub mod config;
@@ -40,6 +41,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::serve(&cli),
         Command::Check => check::check(&cli),
         Command::Limits => budget::limits(&cli),
+        Command::Capacity(asked) => capacity::capacity(&cli, &asked),
         Command::Invite(invite) => remote::invite(&cli, &invite),
         Command::User { command } => remote::user(&cli, &command),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
