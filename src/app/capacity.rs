@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::cli::{Capacity, Cli};
-use super::config::Config;
+use super::config::{CONNECTIONS_MAX, Config};
 use super::failure::Outcome;
 use super::{print, serve, settings, surroundings};
 pub use boards::Board;
@@ -51,6 +51,7 @@ pub fn capacity(cli: &Cli, asked: &Capacity) -> Outcome<()> {
     let question = Question {
         limits: settings::limits(&config, tls),
         allowed,
+        most_connections: CONNECTIONS_MAX as usize,
         receivers: f64::from(asked.receivers),
     };
     let report = Report {
@@ -172,6 +173,7 @@ fn bound(bound: Bound) -> &'static str {
         Bound::Memory => "memory",
         Bound::Processor => "the processor",
         Bound::Card => "the card",
+        Bound::Server => "the server's own bound",
     }
 }
 

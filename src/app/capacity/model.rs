@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::limits::{self, BATCH_COMMANDS, Limits};
+use crate::limits::{self, BATCH_COMMANDS, Limits, USERS};
 
 use super::boards::Machine;
 
@@ -44,6 +44,8 @@ pub struct Question {
     pub limits: Limits,
     /// Bytes that the server may come to hold.
     pub allowed: usize,
+    /// What the configuration takes at most.
+    pub most_connections: usize,
     /// Sessions that each message is delivered to.
     pub receivers: f64,
 }
@@ -54,6 +56,8 @@ pub enum Bound {
     Memory,
     Processor,
     Card,
+    /// The server takes no more, whatever the machine.
+    Server,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -96,15 +100,18 @@ pub fn answer(machine: &Machine, disk: &Disk, costs: &Costs, question: &Question
     };
     let by_memory = connections as f64 / SESSIONS_PER_PERSON;
     let by_messages = messages / (MESSAGES_A_DAY * BUSIEST_HOUR / 3600.0);
+    let (people, people_bound) = if by_messages.min(by_memory) >= USERS as f64 {
+        (USERS as u64, Bound::Server)
+    } else if by_messages < by_memory {
+        (by_messages as u64, messages_bound)
+    } else {
+        (by_memory as u64, Bound::Memory)
+    };
     Answer {
         connections,
         memory_mib,
-        people: by_memory.min(by_messages) as u64,
-        people_bound: if by_messages < by_memory {
-            messages_bound
-        } else {
-            Bound::Memory
-        },
+        people,
+        people_bound,
         messages_per_second: messages,
         messages_bound,
         processor_messages_per_second: processor,
@@ -124,7 +131,8 @@ fn connections(costs: &Costs, question: &Question) -> (usize, usize) {
         })
     };
     let each = with(1) - with(0);
-    let connections = question.allowed.saturating_sub(with(0)) / (each + costs.kernel_connection);
+    let room = question.allowed.saturating_sub(with(0)) / (each + costs.kernel_connection);
+    let connections = room.min(question.most_connections);
     (connections, with(connections).div_ceil(MIB))
 }
 
@@ -166,6 +174,7 @@ mod tests {
         Question {
             limits,
             allowed: none + 1_000 * (limits::CONNECTION_PLAIN + 1_000) + 1,
+            most_connections: 100_000,
             receivers,
         }
     }
@@ -185,6 +194,20 @@ mod tests {
             ..question(1.0)
         };
         assert_eq!(super::answer(&machine(), &FAST, &costs(), &little).people, 0);
+        let much = Question {
+            allowed: 1 << 40,
+            ..question(1.0)
+        };
+        assert_eq!(
+            super::answer(&machine(), &FAST, &costs(), &much).connections,
+            100_000
+        );
+        let all = Question {
+            most_connections: 1 << 20,
+            ..much
+        };
+        let most = super::answer(&machine(), &FAST, &costs(), &all);
+        assert_eq!((most.people, most.people_bound), (USERS as u64, Bound::Server));
     }
 
     #[test]
