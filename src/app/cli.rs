@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::capacity::Board;
+
 /// Done.
 pub const EXIT_OK: u8 = 0;
 /// It was tried and failed; the message says why.
@@ -65,6 +67,12 @@ pub enum Command {
     /// Print every limit, and the memory they add up to
     #[command(after_help = "Example:\n  kinglet limits --json")]
     Limits,
+    /// Say how many people this machine, or a board, has room for
+    ///
+    /// Measures the disk under the data directory for a second or two, with a file of its own that it removes; changes nothing
+    /// else and may run beside the server. With --board nothing is measured. The answer names what is assumed.
+    #[command(after_help = "Example:\n  kinglet capacity --board pi-4b --memory 2048 --fdatasync-ms 8")]
+    Capacity(Capacity),
     /// Make an invitation and print its link
     ///
     /// Whoever opens the link may make an account with the given role.
@@ -98,6 +106,34 @@ pub struct Invite {
     /// Days until it ends [default: accounts.invitation_days of the configuration]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Capacity {
+    /// A board instead of this machine
+    #[arg(long, value_enum)]
+    pub board: Option<Board>,
+    /// Memory in MiB [default: what this machine has, or the board in its smallest form]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    pub memory: Option<u32>,
+    /// Time of a synced write in milliseconds, instead of a measurement
+    #[arg(long = "fdatasync-ms", value_name = "MS", value_parser = microseconds)]
+    pub fdatasync_us: Option<u64>,
+    /// Sessions that a message is delivered to
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub receivers: u32,
+    /// Count connections without TLS
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// Milliseconds with a fraction, as whole microseconds.
+fn microseconds(text: &str) -> Result<u64, String> {
+    let given: Option<f64> = text.parse().ok();
+    let sensible = given.filter(|ms| (0.001..=60_000.0).contains(ms));
+    sensible
+        .map(|ms| (ms * 1e3).round() as u64)
+        .ok_or_else(|| "a number of milliseconds, for example 8 or 0.5".to_owned())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -193,6 +229,29 @@ mod tests {
         assert_eq!(cli.action(), Command::Invite(full));
         for wrong in ["--uses 0", "--days 0", "--days 366", "--role owner"] {
             assert!(parse(&format!("kinglet invite {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_board_may_be_named_with_its_memory_and_card() {
+        let full = Capacity {
+            board: Some(Board::Pi4B),
+            memory: Some(2_048),
+            fdatasync_us: Some(8_500),
+            receivers: 7,
+            plain: true,
+        };
+        let line = "--board pi-4b --memory 2048 --fdatasync-ms 8.5 --receivers 7 --plain";
+        let cli = parse(&format!("kinglet capacity {line}")).expect("all options are known");
+        assert_eq!(cli.action(), Command::Capacity(full));
+        for wrong in [
+            "--board pi-9",
+            "--memory 1",
+            "--fdatasync-ms 0",
+            "--fdatasync-ms NaN",
+            "--receivers 0",
+        ] {
+            assert!(parse(&format!("kinglet capacity {wrong}")).is_err(), "{wrong}");
         }
     }
 

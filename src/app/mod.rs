@@ -3,6 +3,7 @@
 
 mod address;
 mod budget;
+mod capacity;
 mod check;
 pub mod cli;
 pub mod config;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::serve(&cli),
         Command::Check => check::check(&cli),
         Command::Limits => budget::limits(&cli),
+        Command::Capacity(asked) => capacity::capacity(&cli, &asked),
         Command::Invite(invite) => remote::invite(&cli, &invite),
         Command::User { command } => remote::user(&cli, &command),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),

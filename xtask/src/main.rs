@@ -1,8 +1,11 @@
 //! The project's chores: `cargo xtask <chore>`. What must not live here: the chores themselves, and anything the server
 //! needs at run time.
 
+mod aarch64;
 mod bench;
 mod ci;
+mod debian;
+mod guest;
 mod instructions;
 mod planted;
 mod policy;
@@ -27,6 +30,8 @@ Chores:
   bench [--peers]
              Measures, and writes benches/RESULTS.md with plots; --peers: other servers too, from Debian's packages
              (installed if missing, as root). On a machine that does nothing else: about half an hour
+  aarch64    Builds the release binary for 64-bit ARM, shows that it runs, counts its instructions; see `aarch64 --help`
+  guest      Measures a hundred thousand idle sessions inside an emulated machine; see `guest --help`
   help       This text
 
 Exit codes: 0 all well, 1 a check failed, 2 unknown chore";
@@ -42,6 +47,16 @@ fn main() -> ExitCode {
         ["instructions", "--update"] => instructions::run(true),
         ["bench"] => bench::run(false),
         ["bench", "--peers"] => bench::run(true),
+        ["aarch64", "--help" | "-h"] => {
+            println!("{}", aarch64::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["guest", "--help" | "-h"] => {
+            println!("{}", guest::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["guest", options @ ..] => guest::run(options),
+        ["aarch64", options @ ..] => aarch64::run(options),
         []
         | ["help" | "--help" | "-h"]
         | [

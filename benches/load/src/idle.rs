@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::args::Args;
@@ -16,6 +18,7 @@ use crate::metrics::Picture;
 use crate::report::{self, Row, figure};
 use crate::seed::{self, Seed};
 use crate::server::{self, Server, Setup};
+use crate::wire::Frames;
 use crate::{tls, wire};
 
 pub const OPTIONS: &[&str] = &[
@@ -25,10 +28,12 @@ pub const OPTIONS: &[&str] = &[
     "conversations",
     "members",
     "rest-seconds",
+    "planted",
     "tls",
     "directory",
     "json",
 ];
+pub const PLANT_OPTIONS: &[&str] = &["server-bin", "users", "conversations", "members", "directory"];
 pub const CLIENT_OPTIONS: &[&str] = &["address", "from", "count", "devices", "tls"];
 
 /// Sessions of one client process, so that its descriptors suffice.
@@ -47,7 +52,8 @@ pub async fn run(args: &Args) -> Result<()> {
         format!(
             "each user in {} conversations of {}; a session is signed in and has sent nothing since; pss: \
              /proc/PID/smaps_rollup; bytes per session: what pss grew by, in all; tcp: what the kernel's TCP memory of \
-             the whole machine grew by, both ends",
+             the whole machine grew by, both ends; slab: the same of the kernel's own objects, of which sockets and files \
+             are the most; machine: what less of the whole machine's memory is available, clients and both ends included",
             args.get("conversations", 20)?,
             args.get("members", 100)?
         ),
@@ -65,65 +71,132 @@ pub async fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-async fn measure(args: &Args, sessions: usize) -> Result<Row> {
-    let scratch = server::scratch(args)?;
-    let setup = Setup::new(&args.server()?, scratch.path(), args.switch("tls"))?;
-    let devices = args.get("devices", 1)?;
-    let users = sessions.div_ceil(devices);
+/// A new server's data with so many users in conversations, for an `idle` elsewhere.
+pub async fn plant(args: &Args) -> Result<()> {
+    let directory = args.get("directory", PathBuf::new())?;
+    ensure!(
+        directory.is_dir(),
+        "--directory names the folder that the data is written to"
+    );
+    let mut setup = Setup::new(&args.server()?, &directory, false)?;
+    write_users(args, &mut setup, args.get("users", 1_000)?, 1).await
+}
+
+async fn write_users(args: &Args, setup: &mut Setup, users: usize, devices: usize) -> Result<()> {
     let groups = seed::mixed_groups(users, args.get("conversations", 20)?, args.get("members", 100)?);
     seed::plant(
-        &setup,
+        setup,
         &Seed {
             users,
             devices,
             groups,
         },
     )
-    .await?;
+    .await
+}
+
+/// Limits that do not stop so many sessions: a few connections more for our own questions, and rosters for all.
+fn make_room(args: &Args, setup: &mut Setup, sessions: usize, users: usize) -> Result<()> {
+    let memberships = users * args.get("conversations", 20)?;
+    let connections = (sessions + 1_000).max(15_000);
+    // Twice what the budget counts for them; it is a bound, not a reservation.
+    let roster_mib = (memberships * 48).div_ceil(1 << 20).max(32);
+    for (name, value) in [
+        ("KINGLET_LIMITS_CONNECTIONS", connections),
+        ("KINGLET_LIMITS_CONNECTIONS_PER_ADDRESS", connections),
+        ("KINGLET_LIMITS_ROSTER_MIB", roster_mib),
+    ] {
+        setup.settings.push((name.to_owned(), value.to_string()));
+    }
+    Ok(())
+}
+
+/// Memory of the server, of the clients and of the whole machine at one moment.
+struct Moment {
+    server: server::Memory,
+    clients: u64,
+    tcp: u64,
+    machine: server::Machine,
+}
+
+impl Moment {
+    fn now(server: &Server, clients: Option<&Clients>) -> Result<Moment> {
+        Ok(Moment {
+            server: server.memory()?,
+            clients: clients.map_or(Ok(0), Clients::memory)?,
+            tcp: server::tcp_memory()?,
+            machine: server::machine()?,
+        })
+    }
+}
+
+async fn measure(args: &Args, sessions: usize) -> Result<Row> {
+    let devices = args.get("devices", 1)?;
+    let users = sessions.div_ceil(devices);
+    let planted = args.get("planted", PathBuf::new())?;
+    let scratch = server::scratch(args)?;
+    let is_planted = !planted.as_os_str().is_empty();
+    let directory = if is_planted { &planted } else { scratch.path() };
+    let mut setup = Setup::new(&args.server()?, directory, args.switch("tls"))?;
+    make_room(args, &mut setup, sessions, users)?;
+    if !is_planted {
+        write_users(args, &mut setup, users, devices).await?;
+    }
     let server = setup.start().await?;
     // The first answers of a process make it grow once.
     Picture::take(setup.place).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (rest, tcp_rest) = (server.memory()?, server::tcp_memory()?);
+    let rest = Moment::now(&server, None)?;
     let clients = Clients::start(&setup, sessions, devices)?;
-    let present = Picture::take(setup.place).await?.value("kinglet_sessions");
-    ensure!(
-        present as usize == sessions,
-        "{present} sessions are there instead of {sessions}"
-    );
-    let (connected, tcp) = (server.memory()?, server::tcp_memory()?);
+    expect(&setup, sessions, "are there").await?;
+    let connected = Moment::now(&server, Some(&clients))?;
     let cpu = server.cpu()?;
     let time = Duration::from_secs(args.get("rest-seconds", 35)?);
     tokio::time::sleep(time).await;
-    let (rested, cpu) = (server.memory()?, server.cpu()? - cpu);
+    let (rested, cpu) = (Moment::now(&server, Some(&clients))?, server.cpu()? - cpu);
+    expect(&setup, sessions, "outlived the rest").await?;
+    let page = Picture::take(setup.place).await?;
+    clients.end()?;
+    stop(server).await?;
+    let mut row = vec![("sessions", json!(sessions)), ("users", json!(users))];
+    row.extend(figures(sessions, &rest, &connected, &rested));
+    row.push((
+        "cpu % at rest",
+        figure(Some(cpu.as_secs_f64() / time.as_secs_f64() * 100.0), 2),
+    ));
+    row.push(("conversations", json!(page.value("kinglet_conversations_open"))));
+    Ok(row)
+}
+
+async fn expect(setup: &Setup, sessions: usize, what: &str) -> Result<()> {
     let present = Picture::take(setup.place).await?.value("kinglet_sessions");
     ensure!(
         present as usize == sessions,
-        "{present} sessions outlived the rest, of {sessions}"
+        "{present} sessions {what}, of {sessions}"
     );
-    clients.end()?;
-    stop(server).await?;
+    Ok(())
+}
+
+fn figures(sessions: usize, rest: &Moment, connected: &Moment, rested: &Moment) -> Row {
     let mb = |bytes: u64| figure(Some(bytes as f64 / 1e6), 1);
-    let each = |bytes: u64| figure(Some(bytes as f64 / sessions as f64), 0);
-    Ok(vec![
-        ("sessions", json!(sessions)),
-        ("users", json!(users)),
-        ("rss at rest MB", mb(rest.rss)),
-        ("pss at rest MB", mb(rest.pss)),
-        ("pss connected MB", mb(connected.pss)),
-        ("pss after rest MB", mb(rested.pss)),
-        ("rss after rest MB", mb(rested.rss)),
+    let each = |more: u64, less: u64| figure(Some(more.saturating_sub(less) as f64 / sessions as f64), 0);
+    vec![
+        ("rss at rest MB", mb(rest.server.rss)),
+        ("pss at rest MB", mb(rest.server.pss)),
+        ("pss connected MB", mb(connected.server.pss)),
+        ("pss after rest MB", mb(rested.server.pss)),
+        ("rss after rest MB", mb(rested.server.rss)),
+        ("B/session connected", each(connected.server.pss, rest.server.pss)),
+        ("B/session after rest", each(rested.server.pss, rest.server.pss)),
+        ("tcp B/session", each(rested.tcp, rest.tcp)),
+        ("slab B/session", each(rested.machine.slab, rest.machine.slab)),
+        ("client pss B/session", each(rested.clients, 0)),
         (
-            "B/session connected",
-            each(connected.pss.saturating_sub(rest.pss)),
+            "machine B/session",
+            each(rest.machine.available, rested.machine.available),
         ),
-        ("B/session after rest", each(rested.pss.saturating_sub(rest.pss))),
-        ("tcp B/session", each(tcp.saturating_sub(tcp_rest))),
-        (
-            "cpu % at rest",
-            figure(Some(cpu.as_secs_f64() / time.as_secs_f64() * 100.0), 2),
-        ),
-    ])
+        ("machine free MB", mb(rested.machine.available)),
+    ]
 }
 
 async fn stop(server: Server) -> Result<()> {
@@ -166,6 +239,12 @@ impl Clients {
         Ok(())
     }
 
+    /// What all of them hold, in bytes.
+    fn memory(&self) -> Result<u64> {
+        let each = self.0.iter().map(|child| server::memory_of(child.id()));
+        each.map(|memory| memory.map(|memory| memory.pss)).sum()
+    }
+
     pub fn end(mut self) -> Result<()> {
         for child in &mut self.0 {
             drop(child.stdin.take());
@@ -200,10 +279,7 @@ pub async fn client(args: &Args) -> Result<()> {
         let pass = Arc::clone(&room).acquire_owned().await?;
         let ended = ended.clone();
         tokio::spawn(async move {
-            // Spread over local addresses, each of which has only so many ports.
-            let local = Ipv4Addr::new(127, 0, 1, (1 + number / PER_ADDRESS % 250) as u8);
-            let token = seed::token(number / devices, number % devices);
-            let stayed = stay(address, IpAddr::V4(local), &token, secure, pass).await;
+            let stayed = stay(address, number, devices, secure, pass).await;
             let error = stayed
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("the server closed session {number}"));
@@ -239,28 +315,83 @@ pub fn stdin() -> Result<tokio::net::unix::pipe::Receiver> {
     Ok(tokio::net::unix::pipe::Receiver::from_file(file)?)
 }
 
+/// What a sign-in needs is given back before the long rest: a hundred thousand clients shall fit beside the server.
 async fn stay(
     server: SocketAddr,
-    from: IpAddr,
-    token: &str,
+    number: usize,
+    devices: usize,
     secure: bool,
     pass: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<()> {
-    let stream = wire::connect(server, Some(from)).await?;
+    let stream = Box::pin(dial(server, number)).await?;
+    let token = seed::token(number / devices, number % devices);
     if secure {
-        rest(tls::connect(stream, server).await?, server, token, pass).await
-    } else {
-        rest(stream, server, token, pass).await
+        let stream = Box::pin(tls::connect(stream, server)).await?;
+        return Box::pin(rest(stream, server, token, pass)).await;
     }
+    let (stream, frames) = Box::pin(sign_in(stream, server, token)).await?;
+    drop(pass);
+    rest_plain(stream, frames).await
+}
+
+/// Spread over local addresses, each of which has only so many ports.
+async fn dial(server: SocketAddr, number: usize) -> Result<TcpStream> {
+    let local = Ipv4Addr::new(127, 0, 1, (1 + number / PER_ADDRESS % 250) as u8);
+    wire::connect(server, Some(IpAddr::V4(local))).await
+}
+
+async fn sign_in(mut stream: TcpStream, server: SocketAddr, token: String) -> Result<(TcpStream, Frames)> {
+    let (_, mut frames) = wire::open(&mut stream, server, &token, None).await?;
+    frames.shrink();
+    Ok((stream, frames))
+}
+
+/// A plain connection holds no buffer while it waits.
+async fn rest_plain(stream: TcpStream, mut frames: Frames) -> Result<()> {
+    loop {
+        stream.readable().await?;
+        if !hear(&stream, &mut frames)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes what is there and answers pings; `false` when the server is gone.
+fn hear(stream: &TcpStream, frames: &mut Frames) -> Result<bool> {
+    let mut bytes = [0; 1024];
+    match stream.try_read(&mut bytes) {
+        Ok(0) => return Ok(false),
+        Ok(count) => frames.push(&bytes[..count]),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
+        Err(error) => return Err(error.into()),
+    }
+    while let Some((opcode, range)) = frames.take()? {
+        match opcode {
+            wire::PING => {
+                let pong = wire::frame(wire::PONG, frames.payload(range));
+                // The socket has nothing else to send, so there is room.
+                let sent = stream.try_write(&pong)?;
+                ensure!(
+                    sent == pong.len(),
+                    "a pong of {sent} bytes instead of {}",
+                    pong.len()
+                );
+            }
+            wire::CLOSE => return Ok(false),
+            _ => {}
+        }
+    }
+    frames.shrink();
+    Ok(true)
 }
 
 async fn rest<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     server: SocketAddr,
-    token: &str,
+    token: String,
     pass: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<()> {
-    let (_, mut frames) = wire::open(&mut stream, server, token, None).await?;
+    let (_, mut frames) = Box::pin(wire::open(&mut stream, server, &token, None)).await?;
     drop(pass);
     loop {
         while let Some((opcode, range)) = frames.take()? {

@@ -6,7 +6,7 @@
 //! - `seed`: users, devices and conversations written into a new database, so that no password is hashed
 //! - `wire`, `line`, `http`, `tls`: a small client; `dice`: chance with a seed
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
-//! - `sends`, `rate`, `idle`, `bytes`: the measurements
+//! - `sends`, `rate`, `idle`, `bytes`, `count`: the measurements
 //! - `storm`, `history`, `vendor`, `catchup`: days that go otherwise; `crowd`, `pair`: who takes part in a storm
 //! - `peers`: the same work for Kinglet and for other servers, side by side; `results`: tables and plots of all figures
 //! - `kill9`: the crash checker
@@ -15,6 +15,7 @@ pub mod args;
 pub mod bytes;
 pub mod catchup;
 pub mod closed;
+pub mod count;
 pub mod crowd;
 pub mod dice;
 pub mod disk;

@@ -4,7 +4,9 @@ use anyhow::{Result, bail};
 use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
-use kinglet_load::{bytes, catchup, crowd, history, idle, kill9, peers, rate, results, sends, storm, vendor};
+use kinglet_load::{
+    bytes, catchup, count, crowd, history, idle, kill9, peers, rate, results, sends, storm, vendor,
+};
 
 const USAGE: &str = "\
 Measures a Kinglet server that it starts itself, on loopback and in a directory of its own.
@@ -12,7 +14,8 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load sends  [--in-flight 1,8,64,256] [--seconds 10] [--pairs 200] [--payload 100] [--trace-seconds 3]
   kinglet-load rate   [--rate 500] [--seconds 20] [--pairs 50] [--payload 100]
   kinglet-load idle   [--sessions 1000,5000,10000] [--tls] [--devices 1] [--conversations 20] [--members 100]
-                      [--rest-seconds 35]
+                      [--rest-seconds 35] [--planted DIR]
+  kinglet-load plant  --directory DIR [--users 1000] [--conversations 20] [--members 100]    data for `idle --planted DIR`
   kinglet-load bytes  [--commits 1,8,64] [--messages 40000] [--stored 1000000] [--conversations 100] [--devices 2]
                       [--loop] [--payload 100]       --loop: on a loop device, counted at the block device; needs root
   kinglet-load storm  [--sessions 10000] [--tls] [--conversations 20] [--members 100] [--processes 2] [--rate 50]
@@ -25,6 +28,8 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
                       [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
                       [--members 50,200,1000] [--seconds 3] [--quick]      the same work for other servers too, in turns
   kinglet-load results JSON... --out benches/RESULTS.md      tables and plots from what was printed with --json
+  kinglet-load count  [--messages 1000] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
+                      [--instructions FILE]          work a message; FILE: counters that somebody adds to while it runs
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
@@ -39,12 +44,14 @@ async fn main() -> Result<()> {
         "sends" => sends::run(&Args::read(words, sends::OPTIONS)?).await,
         "rate" => rate::run(&Args::read(words, rate::OPTIONS)?).await,
         "idle" => idle::run(&Args::read(words, idle::OPTIONS)?).await,
+        "plant" => idle::plant(&Args::read(words, idle::PLANT_OPTIONS)?).await,
         "idle-client" => idle::client(&Args::read(words, idle::CLIENT_OPTIONS)?).await,
         "storm" => storm::run(&Args::read(words, storm::OPTIONS)?).await,
         "crowd-client" => crowd::client(&Args::read(words, crowd::CLIENT_OPTIONS)?).await,
         "history" => history::run(&Args::read(words, history::OPTIONS)?).await,
         "vendor" => vendor::run(&Args::read(words, vendor::OPTIONS)?).await,
         "catchup" => catchup::run(&Args::read(words, catchup::OPTIONS)?).await,
+        "count" => count::run(&Args::read(words, count::OPTIONS)?).await,
         "bytes" => bytes::run(&Args::read(words, bytes::OPTIONS)?).await,
         "peers" => peers::run(&Args::read(words, peers::OPTIONS)?).await,
         "peers-client" => peers::client(&Args::read(words, peers::CLIENT_OPTIONS)?).await,

@@ -192,23 +192,8 @@ impl Server {
         cpu_of(&self.pid().to_string())
     }
 
-    /// A figure of `/proc/PID/smaps_rollup`, in bytes.
     pub fn memory(&self) -> Result<Memory> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))?;
-        let figure = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let kib: u64 = line
-                .and_then(|line| line.split_whitespace().next()?.parse().ok())
-                .unwrap_or(0);
-            kib * 1024
-        };
-        Ok(Memory {
-            rss: figure("Rss"),
-            pss: figure("Pss"),
-            anonymous: figure("Anonymous"),
-        })
+        memory_of(self.pid())
     }
 
     /// What the process wrote: by all write calls, and to storage.
@@ -222,6 +207,43 @@ impl Server {
         let storage = figure("write_bytes:").context("write_bytes in /proc/PID/io")?;
         Ok(Written { calls, storage })
     }
+}
+
+/// Figures of `/proc/PID/smaps_rollup`, in bytes.
+pub fn memory_of(pid: u32) -> Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(Memory {
+        rss: kib_line(&text, "Rss"),
+        pss: kib_line(&text, "Pss"),
+        anonymous: kib_line(&text, "Anonymous"),
+    })
+}
+
+/// A line such as `Pss:  12 kB`, in bytes; nothing there is nothing used.
+fn kib_line(text: &str, name: &str) -> u64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib: u64 = line
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0);
+    kib * 1024
+}
+
+/// What the kernel says about the memory of the whole machine, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    pub available: u64,
+    /// The kernel's own objects: sockets, files, their names.
+    pub slab: u64,
+}
+
+pub fn machine() -> Result<Machine> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    Ok(Machine {
+        available: kib_line(&text, "MemAvailable"),
+        slab: kib_line(&text, "Slab"),
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -239,6 +261,12 @@ pub struct Written {
 
 /// Processor time of a process; `self` is this one.
 pub fn cpu_of(pid: &str) -> Result<Duration> {
+    let (user, system) = cpu_split(pid)?;
+    Ok(user + system)
+}
+
+/// Processor time of a process: its own, and what the kernel did for it.
+pub fn cpu_split(pid: &str) -> Result<(Duration, Duration)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, after) = text.rsplit_once(')').context("a name in /proc/PID/stat")?;
     let fields: Vec<&str> = after.split_whitespace().collect();
@@ -249,7 +277,8 @@ pub fn cpu_of(pid: &str) -> Result<Duration> {
             .context("ticks in /proc/PID/stat")
     };
     // The kernel tells them in hundredths of a second, whatever its own tick.
-    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    let time = |at: usize| Ok::<_, anyhow::Error>(Duration::from_millis(ticks(at)? * 10));
+    Ok((time(11)?, time(12)?))
 }
 
 /// Kernel memory of all TCP sockets of the machine, in bytes.

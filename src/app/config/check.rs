@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use super::{Config, Network, TlsMode};
 
-const CONNECTIONS: RangeInclusive<u32> = 1..=100_000;
+/// The most that `limits.connections` may ask for.
+pub const CONNECTIONS_MAX: u32 = 200_000;
+const CONNECTIONS: RangeInclusive<u32> = 1..=CONNECTIONS_MAX;
 /// The lower end is what a client may send before it signed in.
 const MESSAGE_BYTES: RangeInclusive<u32> = 4_096..=1_048_576;
 const MEMORY_MIB: RangeInclusive<u32> = 32..=65_536;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Problem, Transport};
+pub use check::{CONNECTIONS_MAX, Problem, Transport};
 pub use network::Network;
 
 /// Where the file is looked for when nobody named one; the first that exists is used.

@@ -1,0 +1,110 @@
+//! A compiler and a C library for 64-bit ARM: what is installed, else Debian's packages in a private folder. Nothing is
+//! ever installed by this. What must not live here: what is compiled.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::TARGET;
+use crate::ci::program_of;
+use crate::debian::{Debian, ask};
+
+/// Where Debian's cross packages put the C library of the board.
+const CROSS_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+const LINKER: &str = "aarch64-linux-gnu-gcc";
+
+pub struct Toolchain {
+    pub name: String,
+    /// The folder that holds the board's dynamic linker and libraries, for `qemu-aarch64 -L`.
+    pub libraries: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Toolchain {
+    pub fn cargo(&self) -> Command {
+        let mut command = Command::new(program_of("cargo"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+pub fn find() -> Result<Toolchain> {
+    ask(Command::new(LINKER).arg("-dumpversion"))
+        .context("linking for the board needs the package gcc-aarch64-linux-gnu")?;
+    let (libraries, mut environment) = c_library()?;
+    environment.push((
+        "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER".to_owned(),
+        LINKER.to_owned(),
+    ));
+    let installed = installed_target()?;
+    let name = if installed {
+        "the installed rustup target".to_owned()
+    } else {
+        let (name, compiler) = debian_compiler()?;
+        environment.extend(compiler);
+        name
+    };
+    Ok(Toolchain {
+        name,
+        libraries,
+        environment,
+    })
+}
+
+/// Whether this machine's own compiler already has the board's standard library.
+fn installed_target() -> Result<bool> {
+    let sysroot = ask(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let target = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);
+    Ok(target.join("lib").is_dir())
+}
+
+/// The C library to link with: the cross package's, else the board's own packages.
+fn c_library() -> Result<(PathBuf, Vec<(String, String)>)> {
+    let installed = Path::new(CROSS_LIBRARIES);
+    if installed.join("lib/crt1.o").exists() {
+        return Ok((installed.to_owned(), Vec::new()));
+    }
+    let packages = ["libc6", "libc6-dev", "linux-libc-dev", "libgcc-s1"];
+    let packages: Vec<String> = packages.iter().map(|name| format!("{name}:arm64")).collect();
+    let root = Debian::open()?.unpack("arm64-libraries", &packages)?;
+    let sysroot = format!("--sysroot={}", root.display());
+    let environment = vec![
+        (
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS".to_owned(),
+            format!("-Clink-arg={sysroot}"),
+        ),
+        ("CFLAGS_aarch64_unknown_linux_gnu".to_owned(), sysroot),
+    ];
+    Ok((root, environment))
+}
+
+/// Debian's newest compiler, with the standard libraries of this machine and of the board in the same version.
+fn debian_compiler() -> Result<(String, Vec<(String, String)>)> {
+    let debian = Debian::open()?;
+    let version = debian.candidate("rustc-web")?;
+    let runtime = debian.needed_by("libstd-rust-web-dev", "libstd-rust-web-")?;
+    let llvm = debian.needed_by(&runtime, "libllvm")?;
+    let root = debian.unpack(
+        "rust",
+        &[
+            format!("rustc-web={version}"),
+            format!("libstd-rust-web-dev:amd64={version}"),
+            format!("libstd-rust-web-dev:arm64={version}"),
+            format!("{runtime}={version}"),
+            llvm,
+        ],
+    )?;
+    let bin = |name: &str| root.join("usr/bin").join(name).display().to_string();
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    ensure!(
+        libraries.is_dir(),
+        "this way of building needs an amd64 Debian; elsewhere install the rustup target {TARGET}"
+    );
+    let environment = vec![
+        ("RUSTC".to_owned(), bin("rustc")),
+        ("RUSTDOC".to_owned(), bin("rustdoc")),
+        ("LD_LIBRARY_PATH".to_owned(), libraries.display().to_string()),
+    ];
+    Ok((format!("Debian's rustc {version}"), environment))
+}
