@@ -170,9 +170,9 @@ pub const POOL_PARTIAL: usize = 8 * 1024 * 1024;
 pub const POOL_OUTGOING: usize = 8 * 1024 * 1024;
 /// Kernel socket memory is charged by use, not by cap: idle sockets hold none. This is the share planned for it.
 pub const POOL_SOCKET: usize = 32 * 1024 * 1024;
-/// An idle signed-in connection in user space: plain, and over TLS. Measured; see OPERATING.md.
-pub const CONNECTION_PLAIN: usize = 2_560;
-pub const CONNECTION_TLS: usize = 12 * 1024;
+/// An idle signed-in connection in user space: plain, and over TLS. Measured, with a tenth more; see OPERATING.md.
+pub const CONNECTION_PLAIN: usize = 1_664;
+pub const CONNECTION_TLS: usize = 5_760;
 /// Code, runtime, allocator and SQLite at rest. Measured; see OPERATING.md.
 pub const BASE: usize = 24 * 1024 * 1024;
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -35,6 +35,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const STACK: usize = 512 * 1024;
 /// Certificates and names are all that blocks; the log has threads of its own.
 const BLOCKING_THREADS: usize = 8;
+/// How far the threads at the door stand back: about a tenth of the share of one that does not (sched(7)).
+const DOOR_NICE: i32 = 10;
 
 /// Reads the configuration and refuses what is wrong with it, all of it at once.
 pub fn configuration(cli: &Cli) -> Outcome<Config> {
@@ -52,10 +54,29 @@ pub fn configuration(cli: &Cli) -> Outcome<Config> {
 
 /// The runtime for everything that waits.
 pub fn runtime() -> Outcome<Runtime> {
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    build(Builder::new_multi_thread().worker_threads(processors()))
+}
+
+/// The runtime for who is not signed in yet: handshakes and HTTP. Its threads stand back, so that a thousand people who come
+/// at once do not hold up those who talk (docs/decisions/0005-a-runtime-at-the-door.md).
+fn door() -> Outcome<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder
-        .worker_threads(workers)
+        .worker_threads(processors().div_ceil(2))
+        .thread_name("door")
+        .on_thread_start(|| {
+            // On Linux this is the thread alone. Without it they are only not slower.
+            let _ = rustix::process::setpriority_process(None, DOOR_NICE);
+        });
+    build(&mut builder)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn build(builder: &mut Builder) -> Outcome<Runtime> {
+    builder
         .thread_stack_size(STACK)
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all();
@@ -79,7 +100,9 @@ pub fn serve(cli: &Cli) -> Outcome<()> {
     die_with_the_log(&notifier);
     let limits = limits(&config)?;
     heart::data_dir(&config.data_dir)?;
-    let outcome = runtime()?.block_on(run(config, limits, notifier));
+    let door = door()?;
+    let outcome = runtime()?.block_on(run(config, limits, notifier, door.handle()));
+    door.shutdown_background();
     logging::flush(LAST_WORDS);
     outcome
 }
@@ -130,7 +153,7 @@ impl Signals {
     }
 }
 
-async fn run(config: Config, limits: Limits, notifier: Notifier) -> Outcome<()> {
+async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) -> Outcome<()> {
     let Signals {
         mut terminate,
         mut interrupt,
@@ -157,6 +180,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier) -> Outcome<()> 
             tls: tls.as_ref(),
             address: &address,
             stop: &stopped,
+            door,
         },
         sockets,
     )?;
@@ -186,6 +210,7 @@ struct Doors<'a> {
     tls: Option<&'a Arc<Tls>>,
     address: &'a Address,
     stop: &'a watch::Receiver<bool>,
+    door: &'a Handle,
 }
 
 /// Starts accepting on every socket.
@@ -196,6 +221,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         tls,
         address,
         stop,
+        door,
     } = doors;
     let url = address.url.as_str();
     let origins = config.listen.origins.iter().cloned().chain([url.to_owned()]);
@@ -204,6 +230,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         services: Arc::clone(services),
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
+        live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);
     let control = listen::control(&config.data_dir)?;
@@ -220,6 +247,8 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         gate: Arc::clone(&gate),
         router,
     });
+    // What is accepted here stays at the door until it has signed in.
+    let _at_the_door = door.enter();
     for bound in sockets.clients {
         let listener = listen::into_tokio(bound.listener)?;
         let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();

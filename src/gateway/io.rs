@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
 use super::accept::Seat;
 use super::tls::TlsStream;
@@ -20,6 +21,19 @@ pub struct Conn {
 enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
+    /// It could not be taken to another runtime.
+    Lost,
+}
+
+/// Takes a socket from one runtime to another.
+pub(super) fn take_to(live: &Handle, stream: TcpStream) -> std::io::Result<TcpStream> {
+    let stream = stream.into_std()?;
+    let _inside = live.enter();
+    TcpStream::from_std(stream)
+}
+
+fn lost() -> std::io::Error {
+    std::io::ErrorKind::NotConnected.into()
 }
 
 impl Conn {
@@ -39,11 +53,24 @@ impl Conn {
         }
     }
 
+    /// Goes over to another runtime.
+    ///
+    /// # Errors
+    /// The socket cannot be registered there; it is closed then.
+    pub fn go(&mut self, live: &Handle) -> std::io::Result<()> {
+        self.wire = match std::mem::replace(&mut self.wire, Wire::Lost) {
+            Wire::Plain(stream) => Wire::Plain(take_to(live, stream)?),
+            Wire::Tls(stream) => Wire::Tls(stream.go(live)?),
+            Wire::Lost => return Err(lost()),
+        };
+        Ok(())
+    }
+
     /// Whether both ends agreed on HTTP/2 when they shook hands.
     #[must_use]
     pub fn speaks_http2(&self) -> bool {
         match &self.wire {
-            Wire::Plain(_) => false,
+            Wire::Plain(_) | Wire::Lost => false,
             Wire::Tls(stream) => stream.alpn_protocol() == Some(b"h2"),
         }
     }
@@ -59,6 +86,7 @@ impl Conn {
         let stream = match &self.wire {
             Wire::Plain(stream) => stream,
             Wire::Tls(stream) => stream.tcp(),
+            Wire::Lost => return,
         };
         let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
     }
@@ -99,6 +127,7 @@ impl AsyncRead for Conn {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
 }
@@ -108,6 +137,7 @@ impl AsyncWrite for Conn {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
 
@@ -115,6 +145,7 @@ impl AsyncWrite for Conn {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
 
@@ -122,6 +153,7 @@ impl AsyncWrite for Conn {
         match &mut self.get_mut().wire {
             Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Wire::Lost => Poll::Ready(Err(lost())),
         }
     }
 }

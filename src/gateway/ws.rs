@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 
 use super::frame::{self, Flow, Incoming, Reader};
 use super::io::Conn;
@@ -75,8 +76,17 @@ impl Drop for Socket {
     }
 }
 
+/// A socket after its handshake: what was read behind it, and the token of its header.
+pub struct Arrived {
+    pub conn: Conn,
+    pub early: Vec<u8>,
+    pub token: Option<String>,
+}
+
 /// Opens a live socket: waits for `hello`, then serves in a task of its own, so that what signing in needed is freed.
-pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, services: Arc<Services>) {
+/// It has come in at the door; signed in it goes to `live`, where nobody shakes hands.
+pub async fn open(arrived: Arrived, services: Arc<Services>, live: &Handle) {
+    let Arrived { conn, early, token } = arrived;
     let mut socket = Socket {
         conn,
         reader: Reader::new(),
@@ -85,7 +95,7 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
         stale: false,
         rests: false,
     };
-    let signing = sign_in(&mut socket, early, header_token.as_deref(), &services);
+    let signing = sign_in(&mut socket, early, token.as_deref(), &services);
     match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
         Ok(Ok(signed)) => {
             socket.max_message = u32::try_from(services.limits.frame).unwrap_or(u32::MAX);
@@ -94,7 +104,11 @@ pub async fn open(conn: Conn, early: Vec<u8>, header_token: Option<String>, serv
             let mut out = Vec::new();
             frame::push_text(&mut out, &welcome);
             match socket.write(&mut out, Some(&session)).await {
-                Ok(()) => drop(tokio::spawn(serve(socket, session))),
+                Ok(()) => {
+                    if socket.conn.go(live).is_ok() {
+                        live.spawn(serve(socket, session));
+                    }
+                }
                 Err(end) => leave(socket, session, end).await,
             }
         }

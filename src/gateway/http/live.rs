@@ -175,13 +175,18 @@ async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<
     };
     let token = bearer(headers).map(str::to_owned);
     let upgrading = hyper::upgrade::on(&mut request);
-    let services = Arc::clone(&face.services);
+    let (services, live) = (Arc::clone(&face.services), face.live.clone());
     tokio::spawn(async move {
         let Ok(upgraded) = upgrading.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<Conn>>() else {
             return;
         };
-        ws::open(parts.io.into_inner(), parts.read_buf.to_vec(), token, services).await;
+        let arrived = ws::Arrived {
+            conn: parts.io.into_inner(),
+            early: parts.read_buf.to_vec(),
+            token,
+        };
+        ws::open(arrived, services, &live).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

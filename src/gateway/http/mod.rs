@@ -31,6 +31,8 @@ pub const API: &str = "/api/v1";
 
 /// What handlers have at hand.
 pub struct Face {
+    /// Where signed-in sockets live.
+    pub live: tokio::runtime::Handle,
     pub accounts: Arc<Accounts>,
     pub services: Arc<Services>,
     /// The names this server goes by, and the pages that may talk to it.

@@ -22,6 +22,7 @@ impl Door {
     async fn open() -> Door {
         let hall = Hall::open().await;
         let router = router(Arc::new(Face {
+            live: tokio::runtime::Handle::current(),
             accounts: Arc::clone(&hall.accounts),
             services: hall.services(),
             hosts: hosts::Hosts::new([], []),

@@ -14,7 +14,9 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
+use crate::gateway::io::take_to;
 use crate::gateway::pools::PARTIAL;
 use crate::limits;
 
@@ -54,9 +56,9 @@ impl Held {
     }
 }
 
-impl Drop for TlsStream {
+impl Drop for Held {
     fn drop(&mut self) {
-        PARTIAL.change(self.kept(), 0);
+        PARTIAL.change(self.incoming.len(), 0);
     }
 }
 
@@ -76,6 +78,27 @@ impl TlsStream {
         });
         poll_fn(|cx| stream.poll_handshake(cx)).await?;
         Ok(stream)
+    }
+
+    /// Goes over to another runtime.
+    ///
+    /// # Errors
+    /// The socket cannot be registered there.
+    pub fn go(self: Box<Self>, live: &Handle) -> io::Result<Box<TlsStream>> {
+        let TlsStream {
+            tcp,
+            tls,
+            held,
+            closed,
+            said_goodbye,
+        } = *self;
+        Ok(Box::new(TlsStream {
+            tcp: take_to(live, tcp)?,
+            tls,
+            held,
+            closed,
+            said_goodbye,
+        }))
     }
 
     /// The protocol that both ends agreed on.
