@@ -16,7 +16,7 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load plant  --directory DIR [--users 1000] [--conversations 20] [--members 100]    data for `idle --planted DIR`
   kinglet-load bytes  [--commits 1,8,64] [--messages 40000] [--stored 1000000] [--conversations 100] [--devices 2]
                       [--loop] [--payload 100]       --loop: on a loop device, counted at the block device; needs root
-  kinglet-load count  [--messages 1000] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
+  kinglet-load count  [--messages 4096] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
                       [--instructions FILE]          work a message; FILE: counters that somebody adds to while it runs
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
