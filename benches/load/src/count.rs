@@ -33,6 +33,8 @@ pub const OPTIONS: &[&str] = &[
     "json",
 ];
 
+/// The server folds its indexes once in so many rows. That is work, too: as many messages, or a multiple, have their share.
+const FOLD_ROWS: u64 = 4_096;
 /// No delivery for so long means that one is missing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,7 +56,7 @@ pub async fn run(args: &Args) -> Result<()> {
         setup: &setup,
     };
     let ring = Ring::connect(setup.place, pairs, 1, args.get("payload", 100)?).await?;
-    let messages = args.get("messages", 1_000)?;
+    let messages = args.get("messages", FOLD_ROWS)?;
     let mut rows = Vec::new();
     let mut alone = BTreeMap::new();
     for in_flight in args.list("in-flight", &[1, 10, 64])? {
@@ -182,7 +184,7 @@ impl Cost {
 }
 
 async fn direct(meter: &Meter<'_>, ring: &Ring, in_flight: usize, messages: u64) -> Result<Cost> {
-    ring.run(in_flight, Until::Count(messages)).await?;
+    ring.run(in_flight, Until::Count(messages / 8 + 1)).await?;
     let before = meter.read().await?;
     ring.run(in_flight, Until::Count(messages)).await?;
     let middle = meter.read().await?;

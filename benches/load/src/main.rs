@@ -28,7 +28,7 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
                       [--sessions 1000,5000,10000] [--rest-seconds 35] [--pairs 100] [--in-flight 1,64,256] [--rate 500]
                       [--members 50,200,1000] [--seconds 3] [--quick]      the same work for other servers too, in turns
   kinglet-load results JSON... --out benches/RESULTS.md      tables and plots from what was printed with --json
-  kinglet-load count  [--messages 1000] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
+  kinglet-load count  [--messages 4096] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
                       [--instructions FILE]          work a message; FILE: counters that somebody adds to while it runs
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C

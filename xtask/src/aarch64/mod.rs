@@ -18,7 +18,7 @@ Builds the release binary for 64-bit ARM and shows that it runs
 Usage: cargo xtask aarch64 [--count [--messages N] [--json FILE]]
 
   --count        Also counts the instructions of a send and of a delivery, under qemu-aarch64
-  --messages N   Messages of the smaller of the two runs that are compared [default: 1000]
+  --messages N   Messages of the smaller of the two runs that are compared [default: 4096, as many as are folded at once]
   --json FILE    Writes the counts there, too
 
 An installed rustup target aarch64-unknown-linux-gnu is used if it is there. Else the compiler comes from Debian's packages,
@@ -37,7 +37,7 @@ impl Wanted {
     fn read(words: &[&str]) -> Result<Wanted> {
         let mut wanted = Wanted {
             count: false,
-            messages: 1_000,
+            messages: 4_096,
             json: None,
         };
         let mut rest = words;

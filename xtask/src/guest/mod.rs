@@ -26,7 +26,7 @@ Usage: cargo xtask guest [--sessions N] [--memory MIB] [--conversations N] [--me
   --memory MIB       Memory of the machine; server, clients, kernel and both ends of every socket share it [default: 2048]
   --conversations N  Conversations of each user [default: 20]
   --members N        Members of each conversation [default: 100]
-  --minutes N        Give up after so long [default: 45]
+  --minutes N        Give up after so long [default: 90]
   --json FILE        Writes the figures there, too
   --programs DIR     Where kinglet and kinglet-load are, instead of building them for release
 
@@ -52,7 +52,7 @@ impl Wanted {
             memory: 2_048,
             conversations: 20,
             members: 100,
-            minutes: 45,
+            minutes: 90,
             json: None,
             programs: None,
         };
