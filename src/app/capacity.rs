@@ -82,7 +82,6 @@ fn measured_costs() -> Costs {
         kernel_share_delivery: costs::KERNEL_SHARE_DELIVERY,
         bytes_lone: costs::BYTES_LONE,
         bytes_batched: costs::BYTES_BATCHED,
-        kernel_connection: costs::KERNEL_BYTES_PER_CONNECTION,
     }
 }
 

@@ -209,6 +209,7 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "an estimate; a connection's task is measured beside it",
     ),
     ("CONNECTION_TLS", "an estimate"),
+    ("CONNECTION_KERNEL", "an estimate"),
     ("BASE", "an estimate"),
 ];
 

@@ -21,7 +21,3 @@ pub const KERNEL_SHARE_DELIVERY: f64 = 5.5;
 /// Bytes that reach the block device for each message of 100 bytes: alone, and at about 60 a commit.
 pub const BYTES_LONE: f64 = 13_300.0;
 pub const BYTES_BATCHED: f64 = 3_400.0;
-
-/// The kernel's own objects for one connection at the server's end: socket, file and their names. Half of the slab for
-/// each session, since both ends are in the guest.
-pub const KERNEL_BYTES_PER_CONNECTION: usize = 4_100;

@@ -29,7 +29,6 @@ pub struct Costs {
     pub kernel_share_delivery: f64,
     pub bytes_lone: f64,
     pub bytes_batched: f64,
-    pub kernel_connection: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +78,7 @@ pub struct Answer {
 }
 
 pub fn answer(machine: &Machine, disk: &Disk, costs: &Costs, question: &Question) -> Answer {
-    let (connections, memory_mib) = connections(costs, question);
+    let (connections, memory_mib) = connections(question);
     let core = machine.mhz * 1e6 * machine.ipc;
     let seconds = |instructions: f64, kernel: f64| instructions * (1.0 + kernel) / core;
     let lone = seconds(costs.lone_send, costs.kernel_share_lone);
@@ -123,7 +122,7 @@ pub fn answer(machine: &Machine, disk: &Disk, costs: &Costs, question: &Question
 }
 
 /// How many connections the memory holds beside every other line of the budget, and the budget's sum with them.
-fn connections(costs: &Costs, question: &Question) -> (usize, usize) {
+fn connections(question: &Question) -> (usize, usize) {
     let with = |connections| {
         limits::memory_total(&Limits {
             connections,
@@ -131,7 +130,7 @@ fn connections(costs: &Costs, question: &Question) -> (usize, usize) {
         })
     };
     let each = with(1) - with(0);
-    let room = question.allowed.saturating_sub(with(0)) / (each + costs.kernel_connection);
+    let room = question.allowed.saturating_sub(with(0)) / each;
     let connections = room.min(question.most_connections);
     (connections, with(connections).div_ceil(MIB))
 }
@@ -161,7 +160,6 @@ mod tests {
             kernel_share_delivery: 1.0,
             bytes_lone: 10_000.0,
             bytes_batched: 4_096.0,
-            kernel_connection: 1_000,
         }
     }
 
@@ -173,7 +171,7 @@ mod tests {
         });
         Question {
             limits,
-            allowed: none + 1_000 * (limits::CONNECTION_PLAIN + 1_000) + 1,
+            allowed: none + 1_000 * (limits::CONNECTION_PLAIN + limits::CONNECTION_KERNEL) + 1,
             most_connections: 100_000,
             receivers,
         }
