@@ -241,7 +241,7 @@ impl Default for Limits {
             message_bytes: 65_536,
             memory_mib: 256,
             roster_mib: 32,
-            tail_mib: 32,
+            tail_mib: 16,
         }
     }
 }
