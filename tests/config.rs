@@ -315,7 +315,7 @@ fn each_problem_names_its_key() {
             "limits.connections_per_address",
         ),
         ("[limits]\nmessage_bytes = 4095", "limits.message_bytes"),
-        ("[limits]\nmemory_mib = 127", "limits.memory_mib"),
+        ("[limits]\nmemory_mib = 95", "limits.memory_mib"),
         ("[limits]\ntail_mib = 0", "limits.tail_mib"),
         ("[accounts]\ninvitation_days = 0", "accounts.invitation_days"),
         (
