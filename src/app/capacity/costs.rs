@@ -4,7 +4,6 @@
 //! Instructions are those of the 64-bit ARM build under emulation, user space only:
 //! `cargo xtask aarch64 --count`. The kernel's share is time, of a native server:
 //! `kinglet-load count --messages 20480 --group-messages 150`. Bytes: `kinglet-load bytes --loop`, as root.
-//! Kernel memory: `cargo xtask guest`.
 
 /// A message that comes alone: from the frame to the ack, a commit of its own included, deliveries not. The row "direct, 1
 /// in flight" less one delivery; the next, "direct, 64 in flight" less one delivery; the third, "group of 1000, 1 at once".
@@ -18,6 +17,6 @@ pub const KERNEL_SHARE_LONE: f64 = 2.3;
 pub const KERNEL_SHARE_BATCHED: f64 = 1.8;
 pub const KERNEL_SHARE_DELIVERY: f64 = 5.5;
 
-/// Bytes that reach the block device for each message of 100 bytes: alone, and at about 60 a commit.
-pub const BYTES_LONE: f64 = 13_300.0;
-pub const BYTES_BATCHED: f64 = 3_400.0;
+/// Bytes that reach the block device for each message of 100 bytes: alone, and at about 130 a commit.
+pub const BYTES_LONE: f64 = 11_500.0;
+pub const BYTES_BATCHED: f64 = 1_080.0;

@@ -22,7 +22,7 @@ pub fn lines() -> Result<Vec<String>> {
         format!("Memory: {:.1} GB", memory()?),
         format!(
             "Kernel: {}",
-            fs::read_to_string("/proc/sys/kernel/osrelease")?.trim()
+            kernel(&fs::read_to_string("/proc/sys/kernel/osrelease")?)
         ),
     ];
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
@@ -38,6 +38,11 @@ pub fn lines() -> Result<Vec<String>> {
         );
     }
     Ok(lines)
+}
+
+/// The kernel's version without what its builder calls it.
+fn kernel(release: &str) -> &str {
+    release.trim().split('-').next().unwrap_or_default()
 }
 
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
