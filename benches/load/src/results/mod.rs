@@ -47,7 +47,7 @@ pub fn run(words: impl Iterator<Item = String>) -> Result<()> {
 
 fn page(machine: &[String], tables: &[Table], drawn: &[(&'static str, String)]) -> String {
     let mut page = String::from(
-        "# Measured\n\nWritten by `cargo xtask bench`; each table has the command that made it above it. Times of one \
+        "# Measured\n\nWritten by `kinglet-load results`, as `cargo xtask bench` does; each table has the command that made it above it. Times of one \
          machine say little about another: run it on yours.\n\n",
     );
     for line in machine {
