@@ -376,7 +376,10 @@ mod tests {
             let (tcp, _) = listener.accept().await.expect("somebody came");
             TlsStream::accept(tls.server_config(), tcp).await.err()
         };
-        let (_stranger, refused) = tokio::join!(sending, taking);
+        let both = async { tokio::join!(sending, taking) };
+        let (_stranger, refused) = tokio::time::timeout(limits::SIGN_IN_TIME, both)
+            .await
+            .expect("refused, not waited for");
         let refused = refused.expect("no handshake").to_string();
         assert!(refused.contains("too long"), "{refused}");
     }
