@@ -37,6 +37,10 @@ pub const QUEUE_COMMANDS: usize = 4096;
 pub const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Commands in one commit.
 pub const BATCH_COMMANDS: usize = 512;
+/// The shortest time from the beginning of one commit to that of the next while several devices write, unless so many
+/// commands wait already that there is no need for more.
+pub const COMMIT_PACE: Duration = Duration::from_millis(2);
+pub const COMPANY: usize = 16;
 /// Rows of the log whose indexes are still in memory; then they are folded into the store.
 pub const FOLD_ROWS: usize = 4096;
 /// Conversation states (seq, count, hash) the writer keeps at hand.

@@ -12,6 +12,7 @@ mod fold;
 mod heads;
 mod markers;
 mod open;
+mod pace;
 pub mod peek;
 mod reads;
 mod recent;

@@ -324,6 +324,7 @@ impl Store {
             heads,
             change: change.cast_unsigned(),
             last_flush: monotonic(),
+            pace: super::pace::Pace::new(),
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);

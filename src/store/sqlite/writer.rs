@@ -11,9 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::append::{Failure, Staged, State, Work};
 use super::heads::HeadsFile;
+use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
+use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::meters::{METERS, add};
 use crate::proto::{Code, Refusal};
@@ -30,6 +32,16 @@ pub enum Job {
     Stop(oneshot::Sender<()>),
 }
 
+impl Job {
+    /// Whose change of the log it is.
+    fn device(&self) -> Option<DeviceNo> {
+        match self {
+            Job::Append(append) => Some(append.permit.actor().device),
+            _ => None,
+        }
+    }
+}
+
 pub struct Writer {
     pub connection: Connection,
     pub shared: Arc<Shared>,
@@ -39,6 +51,7 @@ pub struct Writer {
     pub heads: HeadsFile,
     pub change: u64,
     pub last_flush: Instant,
+    pub pace: Pace,
 }
 
 /// One batch's answers, held back until the commit is synced.
@@ -59,9 +72,14 @@ impl Writer {
         let mut jobs = Vec::with_capacity(limits::BATCH_COMMANDS);
         while let Some(first) = self.queue.blocking_recv() {
             jobs.push(first);
-            while jobs.len() < limits::BATCH_COMMANDS {
-                let Ok(next) = self.queue.try_recv() else { break };
-                jobs.push(next);
+            self.drain(&mut jobs);
+            if let Some(wait) = self.pace.wait(jobs.iter().map(Job::device), monotonic()) {
+                // Nobody unparks the writer: whoever comes meanwhile should cost nothing, not even a wake-up.
+                let until = monotonic() + wait;
+                while let Some(left) = until.checked_duration_since(monotonic()) {
+                    std::thread::park_timeout(left);
+                }
+                self.drain(&mut jobs);
             }
             let stop = self.take_stop(&mut jobs);
             if !jobs.is_empty()
@@ -79,6 +97,14 @@ impl Writer {
                 let _ = done.send(());
                 return;
             }
+        }
+    }
+
+    /// What waits already, up to a full batch.
+    fn drain(&mut self, jobs: &mut Vec<Job>) {
+        while jobs.len() < limits::BATCH_COMMANDS {
+            let Ok(next) = self.queue.try_recv() else { break };
+            jobs.push(next);
         }
     }
 
