@@ -73,8 +73,11 @@ impl Crowd {
         let share = sessions.div_ceil(processes).max(1);
         let mut crowd = Crowd(Vec::new());
         for from in (0..sessions).step_by(share) {
-            let mut command = Command::new(std::env::current_exe()?);
+            // The crowd stands back: its arithmetic would be done by thousands of machines, and not on those of the pair.
+            let mut command = Command::new("nice");
             command
+                .args(["-n", "10"])
+                .arg(std::env::current_exe()?)
                 .arg("crowd-client")
                 .args(["--address", &place.address.to_string()])
                 .args(["--from", &from.to_string()])

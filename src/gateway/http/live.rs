@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
 use tower_http::compression::CompressionLayer;
 
 use super::Face;
@@ -93,9 +94,19 @@ pub(super) async fn sync(
         let sentence = format!("`wait` is 0 to {} seconds.", limits::POLL_WAIT.as_secs());
         return Err(Refusal::because(Code::BadRequest, sentence).into());
     }
-    let token = bearer(&headers).ok_or(Code::NotSignedIn)?;
-    let who = (caller.0.into(), token);
-    let polled = poll::sync(&face.services, who, query.after.as_deref(), wait).await?;
+    let token = bearer(&headers).ok_or(Code::NotSignedIn)?.to_owned();
+    let services = Arc::clone(&face.services);
+    // Not at the door, since it takes the hub's locks; dropped with this request it ends.
+    let mut polling = JoinSet::new();
+    polling.spawn_on(
+        async move {
+            let who = (caller.0.into(), token.as_str());
+            poll::sync(&services, who, query.after.as_deref(), wait).await
+        },
+        &face.live,
+    );
+    let polled = polling.join_next().await.ok_or(Code::Internal)?;
+    let polled = polled.map_err(|_| Code::Internal)??;
     Ok(json(
         200,
         serde_json::to_vec(&polled).map_err(|_| Code::Internal)?,

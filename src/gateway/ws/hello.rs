@@ -32,7 +32,7 @@ pub async fn open(arrived: Arrived, services: Arc<Services>, live: &Handle) {
         stale: false,
         rests: false,
     };
-    let signing = sign_in(&mut socket, early, token.as_deref(), &services);
+    let signing = sign_in(&mut socket, early, token, (&services, live));
     match tokio::time::timeout(limits::SIGN_IN_TIME, signing).await {
         Ok(Ok(signed)) => {
             socket.max_message = u32::try_from(services.limits.frame).unwrap_or(u32::MAX);
@@ -43,7 +43,7 @@ pub async fn open(arrived: Arrived, services: Arc<Services>, live: &Handle) {
             match socket.write(&mut out, Some(&session)).await {
                 Ok(()) => {
                     if socket.conn.go(live).is_ok() {
-                        live.spawn(serve(socket, session, Handle::current()));
+                        live.spawn(serve(socket, session));
                     }
                 }
                 Err(end) => leave(socket, session, end).await,
@@ -62,8 +62,8 @@ type NotSigned = (LastWords, End);
 async fn sign_in(
     socket: &mut Socket,
     mut early: Vec<u8>,
-    header_token: Option<&str>,
-    services: &Arc<Services>,
+    header_token: Option<String>,
+    (services, live): (&Arc<Services>, &Handle),
 ) -> Result<Signed, NotSigned> {
     let mut out = Vec::new();
     let mut hello = None;
@@ -90,7 +90,11 @@ async fn sign_in(
         Ok((re, _)) => return refused(Some(re), Code::NotSignedIn.into(), not_signed_in),
         Err(bad) => return refused(bad.re, bad.refusal, not_signed_in),
     };
-    match Session::sign_in(services, re.clone(), ask, header_token).await {
+    // Not at the door: signing in takes locks that those who talk want, too, and a thread that stands back keeps them long.
+    let (services, told) = (Arc::clone(services), re.clone());
+    let signing =
+        live.spawn(async move { Session::sign_in(&services, told, ask, header_token.as_deref()).await });
+    match signing.await.unwrap_or_else(|_| Err(Code::Internal.into())) {
         Ok(signed) => Ok(signed),
         Err(refusal) => {
             let end = match refusal.code {
