@@ -81,7 +81,7 @@ pub async fn run(args: &Args) -> Result<()> {
     let (mut rows, mut notes) = (Vec::new(), Vec::new());
     let pages = args.get("pages", 2_000)?;
     let mut dice = Dice::new(args.get("seed", 1)?);
-    for goal in args.list("stored", &[100_000, 1_000_000])? {
+    for goal in args.list("stored", &[10_000, 100_000, 1_000_000])? {
         let missing = goal.checked_sub(stored).filter(|missing| *missing > 0);
         let missing =
             missing.with_context(|| format!("{stored} messages are stored before {goal} is asked for"))?;

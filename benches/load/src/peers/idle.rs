@@ -25,7 +25,7 @@ pub const CLIENT_OPTIONS: &[&str] = &["server-bin", "systems", "address", "from"
 /// Kinglet's users have conversations: so many each, of so many members.
 const CONVERSATIONS: usize = 20;
 const MEMBERS: usize = 100;
-/// After all but the last step: until what signing in left behind is gone.
+/// Until what signing in left behind is gone.
 const BREATH: Duration = Duration::from_secs(8);
 /// As often as servers ping.
 const PULSE: Duration = Duration::from_secs(30);
@@ -57,8 +57,8 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
         let notes = vec![
             format!(
                 "sessions are signed in and have sent nothing since; pss of all processes of the server, and what it grew by \
-                 per session; the servers of a round stand side by side; measured {} s after a step, {rest} s after the last, \
-                 in which cpu is counted too: a round of pings",
+                 per session; the servers of a round stand side by side; measured {} s after a step and {rest} s more, in which \
+                 cpu is counted: a round of pings",
                 BREATH.as_secs()
             ),
             format!(
@@ -132,15 +132,15 @@ async fn measure(
             host.connect(there, *size)?;
         }
         there = *size;
-        let is_last = Some(size) == sizes.last();
+        // What signing in left behind goes first.
+        tokio::time::sleep(BREATH).await;
         let before: Vec<Duration> = hosts
             .iter()
             .map(|host| host.stand.running.cpu())
             .collect::<Result<_>>()?;
-        let time = if is_last { rest } else { BREATH };
-        tokio::time::sleep(time).await;
+        tokio::time::sleep(rest).await;
         for (host, before) in hosts.iter().zip(before) {
-            let cpu = (host.stand.running.cpu()? - before).as_secs_f64() / time.as_secs_f64();
+            let cpu = (host.stand.running.cpu()? - before).as_secs_f64() / rest.as_secs_f64();
             let pss = host.stand.running.pss()?;
             let each = pss.saturating_sub(host.at_rest) as f64 / *size as f64;
             samples.add(
@@ -149,7 +149,7 @@ async fn measure(
                     plain("pss at rest MB", 1, Some(host.at_rest as f64 / 1e6)),
                     plain("pss MB", 1, Some(pss as f64 / 1e6)),
                     spread("B/session", "B/session, range", 0, Some(each)),
-                    plain("cpu % at rest", 2, is_last.then_some(cpu * 100.0)),
+                    plain("cpu % at rest", 2, Some(cpu * 100.0)),
                 ],
             );
         }

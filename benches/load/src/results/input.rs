@@ -26,6 +26,11 @@ impl Line {
             .map_or(&Value::Null, |(_, value)| value)
     }
 
+    /// Hands each cell over with its name.
+    pub fn change(&mut self, mut with: impl FnMut(&str, &mut Value)) {
+        self.0.iter_mut().for_each(|(name, value)| with(name, value));
+    }
+
     pub fn number(&self, name: &str) -> Option<f64> {
         self.get(name).as_f64()
     }

@@ -1,10 +1,11 @@
 //! One page of tables and plots from the JSON that the subcommands print. What must not live here: measuring.
 //!
-//! - `input`: reading the JSON; `machine`: what it ran on
+//! - `input`: reading the JSON; `medians`: of several runs; `machine`: what it ran on
 //! - `plots`: which figures are drawn; `svg`: how
 
 mod input;
 mod machine;
+mod medians;
 mod plots;
 mod svg;
 
@@ -34,6 +35,7 @@ pub fn run(words: impl Iterator<Item = String>) -> Result<()> {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         tables.extend(Table::read_all(&text).with_context(|| format!("in {}", file.display()))?);
     }
+    let tables = medians::of(tables);
     let folder = out.parent().unwrap_or(Path::new("")).join("plots");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let mut drawn = Vec::new();

@@ -15,24 +15,29 @@ pub fn all(tables: &[Table]) -> Vec<Drawing> {
     let idle = [
         (
             find("Idle sessions, systems compared"),
-            ["memory-session.svg", "memory-growth.svg"],
+            ["memory-session.svg", "memory-growth.svg", "cpu-growth.svg"],
             "",
         ),
         (
             find("Idle sessions over TLS, systems compared"),
-            ["memory-session-tls.svg", "memory-growth-tls.svg"],
+            [
+                "memory-session-tls.svg",
+                "memory-growth-tls.svg",
+                "cpu-growth-tls.svg",
+            ],
             " over TLS",
         ),
     ];
     for (table, names, how) in idle {
-        drawn.extend(table.into_iter().flat_map(|table| memory(table, names, how)));
+        drawn.extend(table.into_iter().flat_map(|table| resting(table, names, how)));
     }
     if let Some(table) = find("One conversation, everybody online") {
         drawn.extend(cpu_per_delivery(table));
     }
     let history = |table: &&Table| table.title.to_lowercase().contains("history");
     if let Some(table) = tables.iter().find(history) {
-        drawn.extend(history_page(table));
+        drawn.extend(history_page(table, "history.svg", "p50"));
+        drawn.extend(history_page(table, "history-cpu.svg", "server cpu"));
     }
     drawn
 }
@@ -70,7 +75,7 @@ fn series<'a>(rows: impl Iterator<Item = &'a Line>, who: &str, x: &str, y: &str)
     all
 }
 
-fn memory(table: &Table, [each, growth]: [&'static str; 2], how: &str) -> Vec<Drawing> {
+fn resting(table: &Table, [each, growth, cpu]: [&'static str; 3], how: &str) -> Vec<Drawing> {
     let most = table
         .rows
         .iter()
@@ -85,11 +90,19 @@ fn memory(table: &Table, [each, growth]: [&'static str; 2], how: &str) -> Vec<Dr
     if let Some(image) = bars(&title, "bytes", largest, "B/session") {
         drawn.push((each, title, image));
     }
-    let title = format!("Memory of the server with idle sessions{how}");
-    let lines = series(table.rows.iter(), "system", "sessions", "pss MB");
-    if !lines.is_empty() {
-        let image = svg::lines(&title, ("sessions", "MB"), &lines);
-        drawn.push((growth, title, image));
+    for (name, what, column, unit) in [
+        (growth, "Memory", "pss MB", "MB"),
+        (cpu, "CPU", "cpu % at rest", "% of a core"),
+    ] {
+        let title = format!("{what} of the server with idle sessions{how}");
+        let lines = series(table.rows.iter(), "system", "sessions", column);
+        if !lines.is_empty() {
+            drawn.push((
+                name,
+                title.clone(),
+                svg::lines(&title, ("sessions", unit), &lines),
+            ));
+        }
     }
     drawn
 }
@@ -105,15 +118,15 @@ fn cpu_per_delivery(table: &Table) -> Option<Drawing> {
     (!lines.is_empty()).then_some(("cpu-delivery.svg", title, image))
 }
 
-/// Of the columns, whichever count what is stored and the median time.
-fn history_page(table: &Table) -> Option<Drawing> {
+/// Of the columns, whichever count what is stored and what is asked for.
+fn history_page(table: &Table, name: &'static str, what: &str) -> Option<Drawing> {
     let columns = table.columns();
     let x = columns.iter().find(|name| name.contains("stored"))?;
-    let y = columns.iter().find(|name| name.contains("p50"))?;
+    let y = columns.iter().find(|name| name.contains(what))?;
     let title = format!("A page of history: {y}");
     let lines = series(table.rows.iter(), "way", x, y);
     let image = svg::lines(&title, (x, y), &lines);
-    (!lines.is_empty()).then_some(("history.svg", title, image))
+    (!lines.is_empty()).then_some((name, title, image))
 }
 
 #[cfg(test)]
@@ -127,10 +140,10 @@ mod tests {
               {"system":"Kinglet","load":"1 in flight","cpu us/msg":500.0},
               {"system":"Kinglet","load":"64 in flight","cpu us/msg":40.0}]}
             {"title":"Idle sessions, systems compared","command":"","notes":[],"rows":[
-              {"sessions":1000,"system":"Kinglet","pss MB":19,"B/session":6000},
+              {"sessions":1000,"system":"Kinglet","pss MB":19,"B/session":6000,"cpu % at rest":0.1},
               {"sessions":5000,"system":"Kinglet","pss MB":29,"B/session":3000}]}
             {"title":"Pages of history","command":"","notes":[],"rows":[
-              {"stored":1000,"way":"a","page p50 ms":1.0},{"stored":100000,"way":"a","page p50 ms":1.1},
+              {"stored":1000,"way":"a","page p50 ms":1.0,"server cpu us/page":9},{"stored":100000,"way":"a","page p50 ms":1.1},
               {"stored":1000,"way":"b","page p50 ms":1.2}]}
             {"title":"Something else","command":"","notes":[],"rows":[{"system":"x"}]}"#;
         let tables = Table::read_all(printed).expect("it is what report prints");
@@ -142,12 +155,14 @@ mod tests {
                 "cpu-message.svg",
                 "memory-session.svg",
                 "memory-growth.svg",
-                "history.svg"
+                "cpu-growth.svg",
+                "history.svg",
+                "history-cpu.svg"
             ]
         );
         assert!(drawn[0].2.contains(">40<") && !drawn[0].2.contains(">500<"));
         assert!(drawn[1].1.contains("5000") && !drawn[1].2.contains("6000"));
-        let count = |what| drawn[3].2.matches(what).count();
+        let count = |what| drawn[4].2.matches(what).count();
         assert_eq!((count("<circle"), count("<polyline")), (3, 2));
     }
 }
