@@ -13,6 +13,7 @@ mod heads;
 mod markers;
 mod open;
 pub mod peek;
+pub mod personal;
 mod reads;
 mod recent;
 mod registers;
@@ -37,6 +38,7 @@ use self::writer::Job;
 use super::{Append, Pos, Writable};
 use crate::clock::Clock;
 use crate::core::cursor::Position;
+use crate::core::discretion::Discretion;
 use crate::core::permit::Settings;
 use crate::limits;
 use crate::proto::{Code, Refusal};
@@ -76,6 +78,7 @@ struct Shared {
     epoch: u64,
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
+    discretion: Arc<Discretion>,
     checkpointer: Checkpointer,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
