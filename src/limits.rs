@@ -122,6 +122,20 @@ pub const INVITATION_DAYS: u32 = 365;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
+/// Personal settings of one key that a user may have set.
+pub const SETTINGS_OF_KEY: usize = 1_000;
+/// Cleared settings of one user that are still told to devices that come back; the oldest are forgotten first.
+pub const SETTINGS_CLEARED: usize = 1_000;
+/// The text of a draft, and all drafts of a user together, in bytes.
+pub const DRAFT_BYTES: usize = 4 * 1024;
+pub const DRAFTS_BYTES: usize = 256 * 1024;
+/// A status' text, in bytes.
+pub const STATUS_BYTES: usize = 100;
+/// Stretches of a week's quiet hours.
+pub const QUIET_STRETCHES: usize = 14;
+/// Blocks of all users together: they are kept in memory.
+pub const BLOCKS: usize = 20_000;
+
 /// The most that `limits.pace` may multiply the token buckets with.
 pub const PACE_MAX: u32 = 1_000;
 /// Token buckets of one user: how many at once, and how many come back per second.
@@ -148,6 +162,11 @@ pub const BUCKET_NOTICE: Bucket = Bucket {
 pub const BUCKET_READ: Bucket = Bucket {
     burst: 200,
     per_second: 50,
+};
+/// Personal settings, which are written to the card one by one.
+pub const BUCKET_SETTING: Bucket = Bucket {
+    burst: 60,
+    per_second: 2,
 };
 /// Sign-in attempts from one address.
 pub const BUCKET_SIGN_IN: Bucket = Bucket {
@@ -268,6 +287,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "rosters",
             limits.roster_members * 24,
             "memberships of conversations in use",
+        ),
+        line(
+            "discretion",
+            BLOCKS * 16 + USERS * 8,
+            "who blocks whom, and who is not to be seen",
         ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),

@@ -17,6 +17,8 @@ mod ledger;
 mod machine;
 #[path = "power_cut/nth.rs"]
 mod nth;
+#[path = "power_cut/personal.rs"]
+mod personal;
 #[path = "power_cut/random.rs"]
 mod random;
 #[path = "power_cut/wear.rs"]

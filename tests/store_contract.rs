@@ -11,6 +11,8 @@ mod folding;
 mod limits;
 #[path = "store_contract/pages.rs"]
 mod pages;
+#[path = "store_contract/personal.rs"]
+mod personal;
 #[path = "store_contract/queue.rs"]
 mod queue;
 #[path = "store_contract/rules.rs"]
@@ -34,6 +36,8 @@ macro_rules! contract {
             queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
+            personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
+                blocks_are_kept_and_limited_for_all_together;
         }
     };
     ($backend:ident, $factory:expr, $($room:ident: $($name:ident),+;)+) => {

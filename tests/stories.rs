@@ -23,6 +23,8 @@ mod bad_input;
 mod changes;
 #[path = "stories/direct.rs"]
 mod direct;
+#[path = "stories/discretion.rs"]
+mod discretion;
 #[path = "stories/fallback.rs"]
 mod fallback;
 #[path = "stories/groups.rs"]
@@ -35,6 +37,8 @@ mod operations;
 mod order;
 #[path = "stories/patience.rs"]
 mod patience;
+#[path = "stories/personal.rs"]
+mod personal;
 #[path = "stories/pools.rs"]
 mod pools;
 #[path = "stories/reading.rs"]

@@ -103,6 +103,7 @@ pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcom
     let store = Store::open(options, Arc::new(Clock::system()), Box::new(tie))?;
     // Nobody can append before this: the store is not handed out yet.
     hub.begin_at(store.head_pos());
+    hub.heed(Arc::clone(store.discretion()));
     Ok(Log { hub, store })
 }
 

@@ -133,7 +133,14 @@ async fn list(console: Console) -> Outcome<UserList> {
                 let query = after.map_or_else(String::new, |after| format!("?after={}", percent(&after)));
                 send::<(), UserList>(stream, &format!("{}{query}", console::USERS), None).await?
             }
-            (None, Some((accounts, _))) => accounts.users(ListAfter { after, limit: None }).await?,
+            (None, Some((accounts, _))) => {
+                accounts
+                    .users(ListAfter {
+                        after,
+                        ..ListAfter::default()
+                    })
+                    .await?
+            }
             (None, None) => return Ok(all),
         };
         let more = page.more && !page.users.is_empty() && all.users.len() < limits::USERS;

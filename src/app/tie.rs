@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::core::discretion::Discreet;
 use crate::hub::{Hub, Kind, Published, Publisher, Ringer, Round};
 use crate::proto::{ConversationId, Notice};
 use crate::store::{AccountEffect, Appended, Commit, Committed, Waiter};
@@ -27,6 +28,16 @@ impl Tie {
     fn effect(&self, effect: AccountEffect) {
         match effect {
             AccountEffect::Revoked { user, device, except } => self.hub.revoke(user, device, except),
+            AccountEffect::Setting {
+                user,
+                change,
+                discreet,
+            } => {
+                if let Some(Discreet::Unseen { user, on }) = discreet {
+                    self.hub.change_sight(user, on);
+                }
+                self.hub.ring_own(user, change);
+            }
             AccountEffect::Profile(info) => {
                 self.hub.tell_all(info.user, Kind::User, &Notice::User(info));
             }

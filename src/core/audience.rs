@@ -26,6 +26,26 @@ impl Visible {
         &self.ranges
     }
 
+    /// The same without these seqs, which are ascending: what somebody has hidden from themselves.
+    #[must_use]
+    pub fn without(mut self, hidden: &[Seq]) -> Visible {
+        let mut ranges = Vec::with_capacity(self.ranges.len() + hidden.len());
+        for (mut from, to) in self.ranges {
+            let range = from..=to;
+            for seq in hidden.iter().filter(|seq| range.contains(*seq)) {
+                if from < *seq {
+                    ranges.push((from, seq - 1));
+                }
+                from = seq + 1;
+            }
+            if from <= to {
+                ranges.push((from, to));
+            }
+        }
+        self.ranges = ranges;
+        self
+    }
+
     /// The newest visible seq of a conversation that ends at `last`.
     #[must_use]
     pub fn newest(&self, last: Seq) -> Seq {
@@ -108,6 +128,19 @@ mod tests {
         assert!(!may_see(&hidden, UserId(3), 4) && may_see(&hidden, UserId(3), 5));
         assert!(may_see(&shown, UserId(3), 1));
         assert!(!may_see(&shown, UserId(9), 5));
+    }
+
+    #[test]
+    fn what_is_hidden_leaves_a_gap_in_what_is_visible() {
+        let whole = || Visible {
+            ranges: vec![(1, 4), (8, Seq::MAX)],
+        };
+        assert_eq!(whole().without(&[]), whole());
+        assert_eq!(
+            whole().without(&[1, 3, 6, 8, 10]).ranges(),
+            [(2, 2), (4, 4), (9, 9), (11, Seq::MAX)]
+        );
+        assert_eq!(whole().without(&[1, 2, 3, 4]).ranges(), [(8, Seq::MAX)]);
     }
 
     #[test]

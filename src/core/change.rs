@@ -28,7 +28,11 @@ impl Change {
             | Command::Discover(_)
             | Command::Members(_)
             | Command::Readers(_)
-            | Command::Sync(_) => Err(command),
+            | Command::Sync(_)
+            | Command::Set(_)
+            | Command::Settings(_)
+            | Command::Saved(_)
+            | Command::Users(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }

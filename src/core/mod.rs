@@ -3,8 +3,11 @@
 pub mod audience;
 pub mod change;
 pub mod cursor;
+pub mod discretion;
 mod members;
 pub mod names;
+pub mod notify;
 pub mod permit;
 pub mod quota;
 pub mod roster;
+pub mod settings;

@@ -1,6 +1,6 @@
 //! A session's bell: the one thing others may do to a session. What must not live here: messages.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
@@ -68,6 +68,8 @@ pub struct Bell {
     hint: AtomicU64,
     waker: AtomicWaker,
     flags: AtomicU8,
+    /// The first change of the user's own settings that was not told yet, its lower half; 0: none.
+    own: AtomicU32,
     per_user: u16,
     quiet: bool,
 }
@@ -89,6 +91,7 @@ impl Bell {
             hint: AtomicU64::new(NOTHING),
             waker: AtomicWaker::new(),
             flags: AtomicU8::new(0),
+            own: AtomicU32::new(0),
             per_user: u16::try_from(per_user).unwrap_or(u16::MAX),
             quiet: false,
         }
@@ -148,6 +151,39 @@ impl Bell {
     pub fn poke(&self) {
         self.flags.fetch_or(POKED, Ordering::AcqRel);
         self.wake();
+    }
+
+    /// A setting of the user's own stands since this change. The first that was not told is kept: from there on is read.
+    pub fn ring_own(&self, change: u64) {
+        // A change whose lower half is nothing is told from the one before it on.
+        let low = u32::try_from(change & u64::from(u32::MAX)).expect("half of it");
+        let low = if low == 0 { u32::MAX } else { low };
+        let _ = self
+            .own
+            .compare_exchange(0, low, Ordering::AcqRel, Ordering::Acquire);
+        self.poke();
+    }
+
+    /// Whether settings of the user's own are to be told.
+    #[must_use]
+    pub fn has_own(&self) -> bool {
+        self.own.load(Ordering::Acquire) != 0
+    }
+
+    /// Takes the first change that was not told; `head` is the newest of all changes.
+    #[must_use]
+    pub fn take_own(&self, head: u64) -> Option<u64> {
+        let low = u64::from(self.own.swap(0, Ordering::AcqRel));
+        if low == 0 {
+            return None;
+        }
+        let half = u64::from(u32::MAX);
+        let change = (head & !half) | low;
+        Some(if change > head {
+            change.saturating_sub(half + 1)
+        } else {
+            change
+        })
     }
 
     pub fn pulse(&self) {
@@ -220,5 +256,29 @@ impl Bell {
         self.waker.register(context.waker());
         let urgent = self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED | PULSE) != 0;
         if urgent { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_change_not_told_is_kept_also_where_its_lower_half_begins_anew() {
+        let bell = Bell::new(UserId(1), 1, 4);
+        assert!(!bell.has_own() && bell.take_own(9).is_none());
+        let turn = 1 << 32;
+        for (first, later, told) in [
+            (3, 7, 3),
+            (turn - 1, turn + 5, turn - 1),
+            (turn, turn + 5, turn - 1),
+            (2 * turn + 1, 2 * turn + 1, 2 * turn + 1),
+        ] {
+            bell.ring_own(first);
+            bell.ring_own(later);
+            assert!(bell.has_own());
+            assert_eq!(bell.take_own(later), Some(told), "{first} {later}");
+            assert!(!bell.has_own(), "told twice");
+        }
     }
 }

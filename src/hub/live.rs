@@ -21,6 +21,8 @@ pub enum Kind {
     Presence,
     Read,
     User,
+    /// Somebody goes out of sight who is here all the same.
+    Farewell,
 }
 
 impl Kind {
@@ -28,7 +30,7 @@ impl Kind {
     pub fn is_for(self, bell: &Bell, from: UserId) -> bool {
         match self {
             Kind::Typing => from != bell.user(),
-            Kind::Presence => from != bell.user() && bell.wants_presence(),
+            Kind::Presence | Kind::Farewell => from != bell.user() && bell.wants_presence(),
             Kind::Read | Kind::User => true,
         }
     }
@@ -190,10 +192,17 @@ impl Live {
         self.last_notice.store(stamp, Ordering::Release);
     }
 
-    pub fn notices(&self, bell: &Bell, (after, upto): (u64, u64), take: &mut dyn FnMut(&[u8])) {
+    /// Hands over the notices of a stretch that the user hears.
+    pub fn notices(
+        &self,
+        user: UserId,
+        (after, upto): (u64, u64),
+        hears: &dyn Fn(Kind, &Roster, UserId) -> bool,
+        take: &mut dyn FnMut(&[u8]),
+    ) {
         let inner = self.inner.lock();
         let Some(roster) = &inner.roster else { return };
-        if roster.member(bell.user()).is_none() {
+        if roster.member(user).is_none() {
             return;
         }
         for noted in inner
@@ -201,7 +210,7 @@ impl Live {
             .iter()
             .filter(|noted| noted.stamp > after && noted.stamp <= upto)
         {
-            if noted.kind.is_for(bell, noted.from) {
+            if hears(noted.kind, roster, noted.from) {
                 take(&noted.bytes);
             }
         }

@@ -11,8 +11,8 @@ mod publish;
 mod ringer;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -23,6 +23,7 @@ pub use self::ringer::{Ringer, Round};
 
 use self::live::Live;
 use self::lives::{Lives, Slot};
+use crate::core::discretion::Discretion;
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::{ConversationId, Notice, UserId, codec};
@@ -41,6 +42,8 @@ pub struct Hub {
     watchers: AtomicUsize,
     /// Held by the one who tells a notice.
     telling: Mutex<()>,
+    /// Who keeps apart, and who is not to be seen.
+    discretion: OnceLock<Arc<Discretion>>,
 }
 
 /// The keys are ids that the server made by chance; nobody else can make them collide.
@@ -91,6 +94,7 @@ impl Hub {
             stamp: AtomicU64::new(1),
             watchers: AtomicUsize::new(0),
             telling: Mutex::new(()),
+            discretion: OnceLock::new(),
         })
     }
 
@@ -98,6 +102,27 @@ impl Hub {
     pub fn begin_at(&self, head: Pos) {
         self.maps.read().published.store(head, Ordering::Release);
         self.rung.store(head, Ordering::Release);
+    }
+
+    /// Whom to ask about people's distance; for before anybody is attached.
+    pub fn heed(&self, discretion: Arc<Discretion>) {
+        // Asked once, at the start.
+        let _ = self.discretion.set(discretion);
+    }
+
+    /// Whether a session wants to hear a notice that `from` caused, and may.
+    fn hears(&self, kind: Kind, roster: &Roster, from: UserId, bell: &Bell) -> bool {
+        kind.is_for(bell, from)
+            && self.discretion.get().is_none_or(|discretion| match kind {
+                Kind::User => true,
+                Kind::Typing | Kind::Read => discretion.may_hear(roster, from, bell.user()),
+                Kind::Presence => {
+                    discretion.may_hear(roster, from, bell.user())
+                        && discretion.may_see_presence(from, bell.user())
+                }
+                // Who goes out of sight is told to have gone.
+                Kind::Farewell => !discretion.is_unseen(bell.user()),
+            })
     }
 
     /// Registers a session. The conversations follow with `open`; what is published meanwhile is kept for them.
@@ -249,7 +274,8 @@ impl Hub {
         take: &mut dyn FnMut(&[u8]),
     ) {
         if let Some(live) = self.live(conversation) {
-            live.notices(bell, span, take);
+            let hears = |kind, roster: &Roster, from| self.hears(kind, roster, from, bell);
+            live.notices(bell.user(), span, &hears, take);
         }
     }
 
@@ -269,7 +295,7 @@ impl Hub {
             let online = roster.members().filter_map(|member| maps.users.get(&member.user));
             let listening = online
                 .flat_map(|online| &online.bells)
-                .filter(|bell| kind.is_for(bell, from));
+                .filter(|bell| self.hears(kind, &roster, from, bell));
             let mut listening = listening.peekable();
             // What nobody listens to is not kept: notices are for those who are here.
             if listening.peek().is_none() {
@@ -293,9 +319,38 @@ impl Hub {
         };
     }
 
+    /// Tells in a user's conversations that they came or went.
+    pub fn tell_presence(&self, user: UserId, online: bool) {
+        self.tell_all(user, Kind::Presence, &Notice::Presence { user, online });
+    }
+
+    /// Somebody wants to be seen no more, or again: to the others they go or come, as far as they are here at all.
+    pub fn change_sight(&self, user: UserId, unseen: bool) {
+        let is_here = {
+            let maps = self.maps.read();
+            let online = maps.users.get(&user);
+            online.is_some_and(|online| online.bells.iter().any(|bell| !bell.is_quiet()))
+        };
+        let kind = if unseen { Kind::Farewell } else { Kind::Presence };
+        if is_here {
+            let online = !unseen;
+            self.tell_all(user, kind, &Notice::Presence { user, online });
+        }
+    }
+
+    /// A setting of the user's own changed: their sessions look.
+    pub fn ring_own(&self, user: UserId, change: u64) {
+        let maps = self.maps.read();
+        let online = maps.users.get(&user).into_iter();
+        online
+            .flat_map(|online| &online.bells)
+            .filter(|bell| !bell.is_quiet())
+            .for_each(|bell| bell.ring_own(change));
+    }
+
     /// The same in all of a user's conversations.
     pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
-        if kind == Kind::Presence && self.watchers.load(Ordering::Acquire) == 0 {
+        if matches!(kind, Kind::Presence | Kind::Farewell) && self.watchers.load(Ordering::Acquire) == 0 {
             return;
         }
         let conversations = {
@@ -318,11 +373,20 @@ impl Hub {
             .iter()
             .map(|slot| maps.conversations.at(*slot).1);
         let rosters = lives.filter_map(|live| live.roster());
+        let sees = |roster: &Roster, peer: UserId| {
+            self.discretion.get().is_none_or(|discretion| {
+                discretion.may_hear(roster, peer, user) && discretion.may_see_presence(peer, user)
+            })
+        };
         let mut peers: Vec<UserId> = Vec::new();
         for roster in rosters.filter(|roster| roster.member(user).is_some()) {
             if roster.members().len() <= limits::NOTICE_MEMBERS {
                 let members = roster.members().map(|member| member.user);
-                peers.extend(members.filter(|peer| *peer != user && maps.users.contains_key(peer)));
+                peers.extend(
+                    members.filter(|peer| {
+                        *peer != user && maps.users.contains_key(peer) && sees(&roster, *peer)
+                    }),
+                );
             }
         }
         peers.sort_unstable();

@@ -203,6 +203,16 @@ pub struct UserList {
     pub more: bool,
 }
 
+/// `GET /api/v1/users/{id}`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserProfile {
+    #[serde(flatten)]
+    pub info: UserInfo,
+    /// When a device of theirs was last here; only if both show it, share a conversation and keep no distance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+}
+
 /// `POST /api/v1/users/{id}/disable` and `enable` answer with this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct UserStatus {
@@ -234,6 +244,9 @@ pub struct Health {
 /// What a place in a list looks like on the next page's address.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct ListAfter {
+    /// What the name begins with.
+    #[serde(default)]
+    pub find: Option<String>,
     #[serde(default)]
     pub after: Option<String>,
     #[serde(default)]

@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::account::UserList;
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
+use super::setting::{Kept, SavedPage, SetDone, SettingPage, Status};
 
 /// The answer to a request: `{"re": ..., "type": ..., ...}`, or `{"re": ..., "error": {...}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,10 @@ pub enum Answer {
     Readers(ReaderPage),
     Presence(PresenceList),
     Sync(SyncPage),
+    Set(SetDone),
+    Settings(SettingPage),
+    Saved(SavedPage),
+    Users(UserList),
 }
 
 /// What the client needs to know about this connection.
@@ -212,6 +218,9 @@ pub struct UserInfo {
     pub display_name: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// What they say of themselves; no longer to be shown after its `until`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -224,6 +233,13 @@ pub struct SyncPage {
     /// Users whose profile changed since the token; without a token everyone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserInfo>,
+    /// Personal settings that changed since the token, cleared ones without a `value`; without a token all that are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Kept>,
+    /// Present and true when the token is older than what is still known of cleared settings: drop one's copy of all
+    /// settings and ask `settings`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settings_stale: bool,
     /// Whether to ask again with `resume` at once.
     pub more: bool,
     pub resume: String,
@@ -249,6 +265,8 @@ pub enum Notice {
     },
     /// A profile changed.
     User(UserInfo),
+    /// A personal setting of one's own changed, on this device or another; without a `value` it was cleared.
+    Setting(Kept),
     /// Everything before this token was delivered, or skipped by a `behind`; store it once nothing is left to pull.
     Position { resume: String },
     /// This connection fell too far behind and skipped to now: `sync` with this token, then pull pages.

@@ -110,6 +110,10 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "members" => read(text, Command::Members),
         "readers" => read(text, Command::Readers),
         "sync" => read(text, Command::Sync),
+        "set" => read(text, Command::Set),
+        "settings" => read(text, Command::Settings),
+        "saved" => read(text, Command::Saved),
+        "users" => read(text, Command::Users),
         _ => return None,
     })
 }

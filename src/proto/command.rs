@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Body, ConversationKind, JoinRule, Role};
 use super::ids::{ClientId, ConversationId, RequestId, Seq, UserId};
+use super::setting::Setting;
 
 /// A request frame: `{"id": ..., "type": ..., ...}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +82,14 @@ pub enum Command {
     Readers(Readers),
     /// What changed since a resume token.
     Sync(Sync),
+    /// Keep a personal setting, or clear it.
+    Set(Set),
+    /// One's personal settings.
+    Settings(Settings),
+    /// One's saved messages.
+    Saved(Settings),
+    /// The people of this server.
+    Users(Users),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -293,6 +302,35 @@ pub struct Sync {
     pub limit: Option<u32>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Set {
+    #[serde(flatten)]
+    pub setting: Setting,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// The `change` that the page before ended with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// 1 to 200; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Users {
+    /// What the user name or the display name begins with; left out: everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find: Option<String>,
+    /// The last name of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// 1 to 200; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
 /// Every `type` a request may have, for error texts, the token buckets and the documents' tests.
 pub const TYPES: &[&str] = &[
     "hello",
@@ -321,4 +359,8 @@ pub const TYPES: &[&str] = &[
     "members",
     "readers",
     "sync",
+    "set",
+    "settings",
+    "saved",
+    "users",
 ];

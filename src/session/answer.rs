@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Services, Who};
+use super::{Services, Who, settings};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
@@ -14,7 +14,7 @@ use crate::proto::answer::{
     ReaderPage, SyncPage,
 };
 use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
-use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, Role, Seq, UserId, What};
+use crate::proto::{Answer, Code, Command, ConversationId, Event, Notice, Refusal, Role, Seq, UserId, What};
 use crate::store::Span;
 use crate::store::sqlite::Listed;
 
@@ -34,6 +34,12 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
         Command::Members(list) => members(services, who, &list).await.map(Answer::Members),
         Command::Readers(list) => readers(services, who, &list).await.map(Answer::Readers),
         Command::Sync(sync) => sync_page(services, who, &sync).await.map(Answer::Sync),
+        Command::Set(set) => settings::set(services, who, set).await.map(Answer::Set),
+        Command::Settings(list) => settings::settings(services, who, &list)
+            .await
+            .map(Answer::Settings),
+        Command::Saved(list) => settings::saved(services, who, &list).await.map(Answer::Saved),
+        Command::Users(list) => settings::users(services, list).await.map(Answer::Users),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -56,7 +62,7 @@ async fn readable(
     Ok(roster)
 }
 
-fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+pub(super) fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
@@ -118,7 +124,9 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     };
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
-    let visible = audience::visible(&roster, who.user);
+    let hidden = services.store.hidden(who.user, conversation).await?;
+    let whole = audience::visible(&roster, who.user);
+    let visible = whole.clone().without(&hidden);
     let page = services
         .store
         .page(conversation, span, visible.ranges().to_vec(), limit)
@@ -139,9 +147,11 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     }
     // The asker may have been removed while the store was read.
     let roster = readable(services, who, conversation).await?;
-    events.retain(|event| audience::may_see(&roster, who.user, event.seq));
-    annotations.retain(|event| audience::may_see(&roster, who.user, event.seq));
-    let last_seq = visible.newest(standing.last_seq);
+    let shown =
+        |event: &Event| audience::may_see(&roster, who.user, event.seq) && settings::is_shown(event, &hidden);
+    events.retain(shown);
+    annotations.retain(shown);
+    let last_seq = whole.newest(standing.last_seq);
     Ok(HistoryPage {
         conversation,
         events,
@@ -243,7 +253,12 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
 async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<ReaderPage, Refusal> {
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let roster = readable(services, who, ask.conversation).await?;
-    let (readers, more) = services.store.readers(roster, ask.seq, ask.after, limit).await?;
+    let (mut readers, more) = services
+        .store
+        .readers(Arc::clone(&roster), ask.seq, ask.after, limit)
+        .await?;
+    let discretion = services.store.discretion();
+    readers.retain(|reader| discretion.may_hear(&roster, reader.user, who.user));
     Ok(ReaderPage { readers, more })
 }
 
@@ -273,10 +288,16 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     changed.gone.retain(|(_, pos)| *pos <= reached);
     let users = services.store.users_changed_since(from.accounts, limit).await?;
     let more_users = users.len() == limit;
-    let accounts = match users.last() {
-        Some((change, _)) if more_users => *change,
-        _ => head.accounts,
-    };
+    let missed = settings::missed(services, who, from.accounts, limit).await?;
+    // Both are told up to the same change: the one of which more is to come says how far.
+    let reached_users = users.last().map(|(change, _)| *change).filter(|_| more_users);
+    let reached_settings = missed
+        .settings
+        .last()
+        .map(|kept| kept.change)
+        .filter(|_| missed.more);
+    let accounts = [reached_users, reached_settings].into_iter().flatten().min();
+    let upto = accounts.unwrap_or(u64::MAX);
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
     let listed = services.store.list(who.user, ids).await?;
     Ok(SyncPage {
@@ -285,12 +306,22 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
             .filter_map(|listed| info(listed, who.user))
             .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
-        users: users.into_iter().map(|(_, info)| info).collect(),
-        more: more_conversations || more_users,
+        users: users
+            .into_iter()
+            .filter(|(change, _)| *change <= upto)
+            .map(|(_, info)| info)
+            .collect(),
+        settings: missed
+            .settings
+            .into_iter()
+            .filter(|kept| kept.change <= upto)
+            .collect(),
+        settings_stale: missed.stale,
+        more: more_conversations || more_users || missed.more,
         resume: Position {
             epoch: head.epoch,
             log: reached,
-            accounts,
+            accounts: accounts.unwrap_or(head.accounts),
         }
         .to_token(),
     })

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::deliver::{Deliver, Filled};
 use super::desk::Desk;
 use super::submit::{self, Submitted};
-use super::{Services, Who, answer};
+use super::{Services, Who, answer, settings};
 use crate::core::change::Change;
 use crate::core::cursor::{Position, Start};
 use crate::core::roster::Roster;
-use crate::hub::{Bell, Kind, Pos};
+use crate::hub::{Bell, Pos};
 use crate::limits;
 use crate::meters::{METERS, add, lower};
 use crate::proto::answer::{CatchUp, Welcome, WelcomeLimits};
@@ -65,8 +65,15 @@ pub enum Writing {
     Page(PageAsk),
 }
 
-/// The page of the store that delivery goes on with.
-pub struct PageAsk(ConversationId, Pos, Arc<Roster>);
+/// What of the store comes next.
+pub struct PageAsk(Pages);
+
+enum Pages {
+    /// Events that delivery goes on with.
+    Events(ConversationId, Pos, Arc<Roster>),
+    /// Settings of one's own that have changed.
+    Settings,
+}
 
 /// What to do when a pulse comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +122,7 @@ impl Session {
         let catch_up = session.place(hello.resume.as_deref()).await?;
         services.pulse.join(&session.bell);
         if is_first {
-            let notice = Notice::Presence {
-                user: who.user,
-                online: true,
-            };
-            services.hub.tell_all(who.user, Kind::Presence, &notice);
+            services.hub.tell_presence(who.user, true);
         }
         let welcome = codec::encode_reply(re, Answer::Welcome(session.welcome(caller.device_id, catch_up)));
         Ok(Signed { session, welcome })
@@ -148,12 +151,22 @@ impl Session {
         }
     }
 
-    /// Profiles that changed since the token are told as notices by a later `sync`; here only the number is moved on when
+    /// Profiles and settings that changed since the token are told by a later `sync`; here only the number is moved on when
     /// nothing changed.
     async fn catch_up_on_users(&mut self, from: Position) -> Result<(), Refusal> {
-        let changed = self.services.store.users_changed_since(from.accounts, 1).await?;
-        if changed.is_empty() {
-            self.accounts = self.services.store.head().accounts;
+        // Read before: what changes meanwhile lies after it.
+        let head = self.services.store.head().accounts;
+        if head == from.accounts {
+            return Ok(());
+        }
+        let users = self.services.store.users_changed_since(from.accounts, 1).await?;
+        let own = self
+            .services
+            .store
+            .settings_since(self.bell.user(), from.accounts, 1)
+            .await?;
+        if users.is_empty() && own.settings.is_empty() {
+            self.accounts = head;
         }
         Ok(())
     }
@@ -294,13 +307,14 @@ impl Session {
             return Writing::Full;
         }
         match self.deliver.fill(&self.services.hub, &self.bell, put) {
+            Filled::Idle if self.bell.has_own() => Writing::Page(PageAsk(Pages::Settings)),
             Filled::Idle => Writing::Idle,
             Filled::Full => Writing::Full,
             Filled::Page {
                 conversation,
                 after,
                 roster,
-            } => Writing::Page(PageAsk(conversation, after, roster)),
+            } => Writing::Page(PageAsk(Pages::Events(conversation, after, roster))),
             Filled::Behind(from) => {
                 self.behind = true;
                 let resume = self.token(from);
@@ -341,7 +355,10 @@ impl Session {
         ask: PageAsk,
         put: &mut (dyn FnMut(&[u8]) -> bool + Send),
     ) -> Result<(), Refusal> {
-        let PageAsk(conversation, after, roster) = ask;
+        let Pages::Events(conversation, after, roster) = ask.0 else {
+            // Rare: what it needs is not kept in the task of every connection.
+            return Box::pin(self.tell_settings(put)).await;
+        };
         let Session {
             services,
             bell,
@@ -357,6 +374,22 @@ impl Session {
                 put,
             )
             .await
+    }
+
+    /// Tells what has changed of one's own settings since the bell was first rung for them.
+    async fn tell_settings(&mut self, put: &mut (dyn FnMut(&[u8]) -> bool + Send)) -> Result<(), Refusal> {
+        let head = self.services.store.head().accounts;
+        let Some(from) = self.bell.take_own(head) else {
+            return Ok(());
+        };
+        let (notices, next) = settings::notices(&self.services, &self.who(), from).await?;
+        for notice in notices {
+            put(&codec::encode_notice(&notice));
+        }
+        if let Some(next) = next {
+            self.bell.ring_own(next);
+        }
+        Ok(())
     }
 
     /// Something came from the other end.

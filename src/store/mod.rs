@@ -6,6 +6,7 @@ pub mod sqlite;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::core::discretion::Discreet;
 use crate::core::permit::{DeviceNo, Permit};
 use crate::core::roster::Roster;
 use crate::proto::answer::UserInfo;
@@ -59,6 +60,12 @@ pub struct Appended {
 pub enum AccountEffect {
     /// A profile changed.
     Profile(UserInfo),
+    /// A personal setting changed; what of it is kept in memory, if anything.
+    Setting {
+        user: UserId,
+        change: u64,
+        discreet: Option<Discreet>,
+    },
     /// These sessions are over: one device's, or (without a device) all of the user's but the one excepted.
     Revoked {
         user: UserId,

@@ -12,6 +12,8 @@ const QUEUE: &str = "tests/store_contract/queue.rs";
 const STORE: &str = "tests/store_contract/limits.rs";
 const DEVICES: &str = "src/store/sqlite/accounts/tests/mod.rs";
 const INVITED: &str = "src/store/sqlite/accounts/tests/invitations.rs";
+const PERSONAL: &str = "tests/store_contract/personal.rs";
+const SETTINGS: &str = "src/core/settings.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -117,6 +119,26 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
     ("USERS", INVITED, "limits::USERS"),
+    ("SETTINGS_OF_KEY", PERSONAL, "fn settings_of_a_key_are_limited"),
+    (
+        "SETTINGS_CLEARED",
+        PERSONAL,
+        "fn cleared_settings_are_forgotten_in_time",
+    ),
+    ("DRAFT_BYTES", SETTINGS, "limits::DRAFT_BYTES + 1"),
+    (
+        "DRAFTS_BYTES",
+        "tests/stories/personal.rs",
+        "fn drafts_have_their_bytes_together",
+    ),
+    ("STATUS_BYTES", SETTINGS, "\"x\".repeat(most + 1)"),
+    ("QUIET_STRETCHES", SETTINGS, "vec![night.clone(); most + 1]"),
+    (
+        "BLOCKS",
+        PERSONAL,
+        "fn blocks_are_kept_and_limited_for_all_together",
+    ),
+    ("BUCKET_SETTING", STORIES, "limits::BUCKET_SETTING.burst"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
     (
         "BUCKET_SEND",

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use kinglet::proto::account::{
     ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, Health, InvitationCheck,
     InvitationInfo, InvitationList, JoinServer, NewInvitation, PasswordReset, Profile, RenameDevice,
-    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserStatus,
+    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserProfile, UserStatus,
 };
-use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
+use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply};
 use kinglet::proto::command::Request;
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
@@ -113,7 +113,7 @@ pub fn shapes() -> Vec<Shape> {
         ChangeProfile, ChangePassword
     ));
     shapes.extend(http!(
-        sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
+        sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserProfile, UserStatus,
         PasswordReset, Health, PollPage, HistoryPage
     ));
     shapes

@@ -73,6 +73,43 @@ fn bucket(bucket: &Bucket) -> String {
     format!("{} at once, {} a second", bucket.burst, bucket.per_second)
 }
 
+/// The rows about settings of one's own.
+fn personal() -> [(&'static str, String, String); 6] {
+    let refused = |code: Code| format!("`{}`", code.text());
+    [
+        (
+            "settings of one key, per user",
+            number(limits::SETTINGS_OF_KEY),
+            refused(Code::LimitReached),
+        ),
+        (
+            "a draft; all drafts of a user",
+            format!("{}; {}", bytes(limits::DRAFT_BYTES), bytes(limits::DRAFTS_BYTES)),
+            format!("{}; {}", refused(Code::TooLarge), refused(Code::LimitReached)),
+        ),
+        (
+            "a status; stretches of quiet hours",
+            format!("{}; {}", bytes(limits::STATUS_BYTES), limits::QUIET_STRETCHES),
+            refused(Code::BadRequest),
+        ),
+        (
+            "cleared settings of a user that are still told",
+            number(limits::SETTINGS_CLEARED),
+            "`settings_stale`".into(),
+        ),
+        (
+            "blocks of all users together",
+            number(limits::BLOCKS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "`find` of `users`",
+            bytes(limits::TITLE_BYTES),
+            refused(Code::BadRequest),
+        ),
+    ]
+}
+
 pub fn limits() -> String {
     let seconds = |time: std::time::Duration| format!("{} seconds", time.as_secs());
     let two = |one: usize, other: usize| format!("{}, {}", number(one), number(other));
@@ -153,6 +190,11 @@ pub fn limits() -> String {
         (
             "commands `typing`, `presence`, `mark_read`",
             bucket(&limits::BUCKET_NOTICE),
+            refused(Code::RateLimited),
+        ),
+        (
+            "commands `set`",
+            bucket(&limits::BUCKET_SETTING),
             refused(Code::RateLimited),
         ),
         (
@@ -270,6 +312,7 @@ pub fn limits() -> String {
             refused(Code::LimitReached),
         ),
     ];
+    let rows = rows.into_iter().chain(personal());
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
     for (what, most, beyond) in rows {
         writeln!(table, "| {what} | {most} | {beyond} |").expect("writing to a text");

@@ -287,7 +287,9 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
     let typing = json!({ "type": "typing", "conversation": talk, "on": true });
     let change = || json!({ "type": "create", "client_id": id(), "kind": "group", "title": "g" });
     let history = json!({ "type": "history", "conversation": talk, "limit": 1 });
-    let kinds: [(usize, Vec<Value>); 3] = [
+    let setting = json!({ "type": "set", "key": "pinned", "conversation": talk, "value": true });
+    let kinds: [(usize, Vec<Value>); 4] = [
+        (limits::BUCKET_SETTING.burst as usize, vec![setting; 90]),
         (limits::BUCKET_NOTICE.burst as usize, vec![typing; 200]),
         (
             limits::BUCKET_CHANGE.burst as usize,

@@ -14,9 +14,8 @@ use super::problem::Problem;
 use crate::proto::account::{
     ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, InvitationCheck, InvitationInfo,
     InvitationList, JoinServer, ListAfter, NewInvitation, PasswordReset, Profile, RenameDevice,
-    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserStatus,
+    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserProfile, UserStatus,
 };
-use crate::proto::answer::UserInfo;
 use crate::proto::{DeviceId, InvitationId, UserId};
 use crate::session::accounts::Administrator;
 
@@ -285,6 +284,7 @@ async fn change_password(
     path = "/api/v1/users",
     tag = "accounts",
     params(
+        ("find" = Option<String>, Query, description = "What the user name or the display name begins with"),
         ("after" = Option<String>, Query, description = "The last name of the page before"),
         ("limit" = Option<u32>, Query, description = "At most 200"),
     ),
@@ -305,11 +305,15 @@ async fn users(
     path = "/api/v1/users/{id}",
     tag = "accounts",
     params(("id" = String, Path)),
-    responses((status = 200, body = ref("#/components/schemas/UserInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    responses((status = 200, body = ref("#/components/schemas/UserProfile")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn user(State(face): At, ApiCaller(_): ApiCaller, ApiId(id): ApiId<UserId>) -> Answer<UserInfo> {
-    Ok(ApiJson(face.accounts.user(id).await?))
+async fn user(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiId(id): ApiId<UserId>,
+) -> Answer<UserProfile> {
+    Ok(ApiJson(face.accounts.user(&caller, id).await?))
 }
 
 /// Disable a user: all their sessions end. For admins; only an owner may change an admin or an owner.

@@ -92,7 +92,7 @@ schemas!(account_schemas:
     wire::Claim, wire::JoinServer, wire::SignIn, wire::SignedIn, wire::SignOutEverywhere, wire::SessionsEnded,
     wire::NewInvitation, wire::InvitationInfo, wire::InvitationList, wire::CheckInvitation, wire::InvitationCheck,
     wire::DeviceList, wire::RenameDevice, wire::Profile, wire::ChangeProfile, wire::ChangePassword,
-    wire::UserList, wire::UserStatus, wire::PasswordReset,
+    wire::UserList, wire::UserProfile, wire::UserStatus, wire::PasswordReset,
 );
 
 /// A type's schema among the components, under its own name.

@@ -3,7 +3,7 @@
 
 use super::{Accounts, Caller, Outcome, password_refusal};
 use crate::limits;
-use crate::proto::account::{ListAfter, PasswordReset, UserList, UserStatus};
+use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
 use crate::proto::{Code, Refusal, UserId};
 use crate::store::sqlite::accounts::By;
@@ -44,15 +44,23 @@ impl Accounts {
             let message = format!("`limit` is 1 to {}.", limits::LIST_ROWS);
             return Err(Refusal::because(Code::BadRequest, message));
         };
-        self.store.users(page.after, limit).await
+        self.store.users(page.find, page.after, limit).await
     }
 
-    pub async fn user(&self, user: UserId) -> Outcome<UserInfo> {
-        self.store
+    /// One user, with when they were last here, where the caller may see that.
+    pub async fn user(&self, caller: &Caller, user: UserId) -> Outcome<UserProfile> {
+        let info = self
+            .store
             .user_infos(vec![user])
             .await?
             .pop()
-            .ok_or_else(|| Code::NotFound.into())
+            .ok_or(Code::NotFound)?;
+        let mut last_seen = None;
+        let discretion = self.store.discretion();
+        if discretion.may_see_presence(user, caller.user) && !discretion.are_apart(user, caller.user) {
+            last_seen = self.store.last_seen(caller.user, user).await?;
+        }
+        Ok(UserProfile { info, last_seen })
     }
 
     /// The user of a name, for the operator's command line.

@@ -80,6 +80,7 @@ impl Work<'_> {
         }
         let (roster, pair) = self.roster_for(permit)?;
         permit.renew(roster.as_deref(), self.now)?;
+        permit.on_discretion(roster.as_deref(), &self.shared.discretion)?;
         self.check_people(permit)?;
         let founded = roster.is_none();
         let roster = match roster {

@@ -14,6 +14,7 @@ mod markers;
 mod open;
 mod pace;
 pub mod peek;
+pub mod personal;
 mod reads;
 mod recent;
 mod registers;
@@ -38,6 +39,7 @@ use self::writer::Job;
 use super::{Append, Pos, Writable};
 use crate::clock::Clock;
 use crate::core::cursor::Position;
+use crate::core::discretion::Discretion;
 use crate::core::permit::Settings;
 use crate::limits;
 use crate::proto::{Code, Refusal};
@@ -77,6 +79,7 @@ struct Shared {
     epoch: u64,
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
+    discretion: Arc<Discretion>,
     checkpointer: Checkpointer,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.

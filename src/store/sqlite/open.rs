@@ -19,7 +19,7 @@ use super::recent::Recent;
 use super::rosters::RosterCache;
 use super::rows::{COLUMNS, Hash, Row};
 use super::writer::Writer;
-use super::{Options, ReadPool, Shared, Store, int, schema};
+use super::{Options, ReadPool, Shared, Store, int, personal, schema};
 use crate::clock::{Clock, monotonic};
 use crate::limits;
 use crate::proto::What;
@@ -275,9 +275,8 @@ impl Store {
         renew_if_restored(&connection, &heads_path, &recent).map_err(sql("written"))?;
         let epoch = epoch(&connection, &clock).map_err(sql("read"))?;
         let heads = open_heads(&connection, &heads_path, epoch, &recent, &mut damage)?;
-        let change: i64 = connection
-            .query_row("SELECT coalesce(max(change), 0) FROM user", [], |row| row.get(0))
-            .map_err(sql("read"))?;
+        let change = personal::last_change(&connection).map_err(sql("read"))?;
+        let discretion = Arc::new(personal::discretion(&connection).map_err(sql("read"))?);
         let writable = match damage.first() {
             None => Writable::Yes,
             Some(first) => {
@@ -303,7 +302,8 @@ impl Store {
             settings: options.settings,
             epoch,
             queued_bytes: AtomicUsize::new(0),
-            accounts_change: AtomicU64::new(change.cast_unsigned()),
+            accounts_change: AtomicU64::new(change),
+            discretion,
             checkpointer,
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
@@ -322,7 +322,7 @@ impl Store {
             queue: jobs,
             states: HashMap::new(),
             heads,
-            change: change.cast_unsigned(),
+            change,
             last_flush: monotonic(),
             pace: super::pace::Pace::new(),
         };

@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,34 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    PERSONAL,
+];
+
+/// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
+const PERSONAL: &str = r"
+CREATE TABLE personal (
+    user INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    subject INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    value TEXT,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (user, key, subject, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX personal_change ON personal (user, change);
+-- What is kept in memory: who blocks whom, and who is not to be seen.
+CREATE INDEX personal_discreet ON personal (key) WHERE key IN (9, 10) AND value IS NOT NULL;
+
+-- Cleared settings up to this change are forgotten.
+CREATE TABLE personal_floor (
+    user INTEGER PRIMARY KEY,
+    change INTEGER NOT NULL
+) STRICT;
+
+ALTER TABLE user ADD COLUMN status TEXT;
+CREATE INDEX user_display_name ON user (display_name COLLATE NOCASE);
+";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

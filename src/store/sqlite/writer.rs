@@ -293,6 +293,16 @@ impl Writer {
             }
         }
         add(&METERS.log_bytes_written, bytes);
+        // Before anybody is answered: what is sent after a block's answer meets the block.
+        for effect in &outcome.effects {
+            if let AccountEffect::Setting {
+                discreet: Some(discreet),
+                ..
+            } = effect
+            {
+                self.shared.discretion.apply(*discreet);
+            }
+        }
         self.shared.accounts_change.store(self.change, Ordering::Release);
         let mut commit = Commit {
             appended: staged.appended,

@@ -207,8 +207,8 @@ async fn profiles_and_the_list_of_people() {
     let page = hall
         .accounts
         .users(ListAfter {
-            after: None,
             limit: Some(1),
+            ..ListAfter::default()
         })
         .await
         .expect("a page");
@@ -217,20 +217,28 @@ async fn profiles_and_the_list_of_people() {
         .accounts
         .users(ListAfter {
             after: Some("ada".into()),
-            limit: None,
+            ..ListAfter::default()
         })
         .await
         .expect("a page");
     assert_eq!((page.users[0].name.as_str(), page.more), ("bob", false));
     assert_eq!(
-        hall.accounts.user(owner.user).await.expect("she exists").name,
+        hall.accounts
+            .user(&owner, owner.user)
+            .await
+            .expect("she exists")
+            .info
+            .name,
         "ada"
     );
     assert_eq!(
         hall.accounts.user_by_name("Ada").await.expect("she exists").user,
         owner.user
     );
-    assert_eq!(code(hall.accounts.user(UserId(7)).await), Some(Code::NotFound));
+    assert_eq!(
+        code(hall.accounts.user(&owner, UserId(7)).await),
+        Some(Code::NotFound)
+    );
 }
 
 #[tokio::test]

@@ -208,13 +208,17 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
         .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
-/// The columns `id, name, display_name, disabled` in the first four places.
+/// The columns `id, name, display_name, disabled, status` in the first five places.
 fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
     Ok(UserInfo {
         user: UserId(from_sql(row, 0)?),
         name: row.get(1)?,
         display_name: row.get(2)?,
         disabled: row.get(3)?,
+        // One of a form that this release does not know is not shown.
+        status: row
+            .get::<_, Option<String>>(4)?
+            .and_then(|status| serde_json::from_str(&status).ok()),
     })
 }
 

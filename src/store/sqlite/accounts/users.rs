@@ -12,7 +12,7 @@ use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, Profile, ServerRole, UserList};
 use crate::proto::answer::UserInfo;
-use crate::proto::{Code, DeviceId, Refusal, UserId};
+use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 use crate::store::AccountEffect;
 
 /// A user to be made: names already in their stored form, the password already hashed.
@@ -98,10 +98,25 @@ impl Store {
             .await
     }
 
-    /// Users by name, from after `after`.
-    pub async fn users(&self, after: Option<String>, limit: usize) -> Outcome<UserList> {
-        self.read(move |connection| users(connection, after.as_deref(), limit))
+    /// Users by name, from after `after`; those whose name or display name begins with `find`, if that is given.
+    pub async fn users(
+        &self,
+        find: Option<String>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Outcome<UserList> {
+        self.read(move |connection| users(connection, find.as_deref(), after.as_deref(), limit))
             .await
+    }
+
+    /// When a user's devices were last here, if the two share a conversation.
+    pub async fn last_seen(&self, by: UserId, user: UserId) -> Outcome<Option<Timestamp>> {
+        let shared = std::sync::Arc::clone(&self.shared);
+        self.read(move |connection| {
+            let latest = |device| shared.markers.last_seen(device);
+            last_seen(connection, by, user, latest).map_err(sql_refusal)
+        })
+        .await
     }
 
     /// The owner who has been there longest, in whose name the operator invites.
@@ -390,17 +405,90 @@ pub(super) fn set_disabled(
     Ok(())
 }
 
-pub(super) fn users(connection: &Connection, after: Option<&str>, limit: usize) -> Outcome<UserList> {
+pub(super) fn users(
+    connection: &Connection,
+    find: Option<&str>,
+    after: Option<&str>,
+    limit: usize,
+) -> Outcome<UserList> {
     let limit = limit.clamp(1, limits::LIST_ROWS);
-    let mut users = collect(
-        connection,
-        "SELECT id, name, display_name, disabled FROM user WHERE name > ?1 ORDER BY name LIMIT ?2",
-        params![after.unwrap_or(""), rows(limit + 1)],
-        read_info,
-    )?;
+    let (after, most) = (after.unwrap_or(""), rows(limit + 1));
+    let mut users = match find {
+        None => collect(
+            connection,
+            "SELECT id, name, display_name, disabled, status FROM user WHERE name > ?1 ORDER BY name LIMIT ?2",
+            params![after, most],
+            read_info,
+        )?,
+        // User names are stored folded; display names as they were given.
+        Some(find) => collect(
+            connection,
+            "SELECT id, name, display_name, disabled, status FROM user
+             WHERE (name >= ?3 AND name < ?4
+                    OR display_name COLLATE NOCASE >= ?5 AND display_name COLLATE NOCASE < ?6)
+               AND name > ?1 ORDER BY name LIMIT ?2",
+            params![
+                after,
+                most,
+                find.to_lowercase(),
+                beyond(&find.to_lowercase()),
+                find,
+                beyond(find)
+            ],
+            read_info,
+        )?,
+    };
     let more = users.len() > limit;
     users.truncate(limit);
     Ok(UserList { users, more })
+}
+
+/// What comes after every text that begins with this one.
+fn beyond(start: &str) -> String {
+    format!("{start}\u{10ffff}")
+}
+
+/// The latest time at which a device of the user was here; nothing for one with whom `by` shares no conversation.
+fn last_seen(
+    connection: &Connection,
+    by: UserId,
+    user: UserId,
+    latest: impl Fn(DeviceNo) -> Option<Timestamp>,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let shares = connection
+        .prepare_cached(
+            "SELECT 1 FROM member AS own WHERE own.user = ?1 AND EXISTS
+                 (SELECT 1 FROM member AS theirs WHERE theirs.conversation = own.conversation AND theirs.user = ?2)",
+        )?
+        .exists([to_sql(by.0), to_sql(user.0)])?;
+    if !shares {
+        return Ok(None);
+    }
+    let mut devices = connection.prepare_cached("SELECT no, last_seen FROM device WHERE user = ?1")?;
+    let rows = devices.query_map([to_sql(user.0)], |row| Ok((from_sql(row, 0)?, from_sql(row, 1)?)))?;
+    let mut last = None;
+    for row in rows {
+        let (device, written) = row?;
+        last = last.max(latest(device)).max(Some(written));
+    }
+    Ok(last)
+}
+
+/// What a user says of themselves, for all to see: a change of the profile.
+pub(in crate::store::sqlite) fn put_status(
+    registers: &mut Registers<'_>,
+    user: UserId,
+    status: Option<&str>,
+) -> Outcome<()> {
+    let change = registers.next_change();
+    registers
+        .connection
+        .execute(
+            "UPDATE user SET status = ?2, change = ?3 WHERE id = ?1",
+            params![to_sql(user.0), status, to_sql(change)],
+        )
+        .map_err(sql_refusal)?;
+    tell_profile(registers, user)
 }
 
 pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
@@ -417,7 +505,7 @@ pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
 pub(super) fn user_by_name(connection: &Connection, name: &str) -> Outcome<Option<UserInfo>> {
     connection
         .query_row(
-            "SELECT id, name, display_name, disabled FROM user WHERE name = ?1",
+            "SELECT id, name, display_name, disabled, status FROM user WHERE name = ?1",
             [name],
             read_info,
         )
@@ -433,16 +521,16 @@ pub(in crate::store::sqlite) fn changed_since(
 ) -> Outcome<Vec<(u64, UserInfo)>> {
     collect(
         connection,
-        "SELECT id, name, display_name, disabled, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2",
+        "SELECT id, name, display_name, disabled, status, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2",
         params![to_sql(change), rows(limit)],
-        |row| Ok((from_sql(row, 4)?, read_info(row)?)),
+        |row| Ok((from_sql(row, 5)?, read_info(row)?)),
     )
 }
 
 /// The users of these ids that exist, in the order asked.
 pub(in crate::store::sqlite) fn infos(connection: &Connection, users: &[UserId]) -> Outcome<Vec<UserInfo>> {
     let mut find = connection
-        .prepare_cached("SELECT id, name, display_name, disabled FROM user WHERE id = ?1")
+        .prepare_cached("SELECT id, name, display_name, disabled, status FROM user WHERE id = ?1")
         .map_err(sql_refusal)?;
     let mut found = Vec::with_capacity(users.len());
     for user in users {

@@ -477,7 +477,7 @@ fn users_are_listed_by_name_in_pages() {
         desk.join(50, name, n).unwrap();
     }
     let page = |after: Option<&str>, limit| {
-        let list = users(&desk.connection, after, limit).unwrap();
+        let list = users(&desk.connection, None, after, limit).unwrap();
         (
             list.users
                 .into_iter()

@@ -1,0 +1,174 @@
+//! Who blocks whom and who does not want to be seen: few enough to be kept in memory, so that neither the writer nor the
+//! hub asks the disk. What must not live here: how the two are stored.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::RwLock;
+
+use super::change::Place;
+use super::permit::Permit;
+use super::roster::Roster;
+use crate::proto::{Code, Command, ConversationKind, Refusal, UserId};
+
+/// A change of what is kept here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discreet {
+    Blocked { by: UserId, user: UserId, on: bool },
+    Unseen { user: UserId, on: bool },
+}
+
+/// What the server knows of people's distance.
+#[derive(Default)]
+pub struct Discretion {
+    /// Whether there is anything at all: on most servers there is not, and then nobody takes the lock.
+    any: AtomicBool,
+    kept: RwLock<Kept>,
+}
+
+/// Both in order.
+#[derive(Default)]
+struct Kept {
+    blocks: Vec<(UserId, UserId)>,
+    unseen: Vec<UserId>,
+}
+
+impl Discretion {
+    /// Puts a change in; each once or again, in the order of commits.
+    pub fn apply(&self, change: Discreet) {
+        let mut kept = self.kept.write();
+        match change {
+            Discreet::Blocked { by, user, on } => put(&mut kept.blocks, (by, user), on),
+            Discreet::Unseen { user, on } => put(&mut kept.unseen, user, on),
+        }
+        let any = !(kept.blocks.is_empty() && kept.unseen.is_empty());
+        self.any.store(any, Ordering::Release);
+    }
+
+    fn look(&self, look: impl FnOnce(&Kept) -> bool) -> bool {
+        self.any.load(Ordering::Acquire) && look(&self.kept.read())
+    }
+
+    #[must_use]
+    pub fn blocks(&self, by: UserId, user: UserId) -> bool {
+        self.look(|kept| kept.blocks.binary_search(&(by, user)).is_ok())
+    }
+
+    /// Whether one of two blocks the other.
+    #[must_use]
+    pub fn are_apart(&self, one: UserId, other: UserId) -> bool {
+        self.blocks(one, other) || self.blocks(other, one)
+    }
+
+    #[must_use]
+    pub fn is_unseen(&self, user: UserId) -> bool {
+        self.look(|kept| kept.unseen.binary_search(&user).is_ok())
+    }
+
+    /// Whether one may hear what another does in a conversation: that they write, have read, are there. In a direct one
+    /// not, while one of them blocks the other; in a group everybody hears everybody.
+    #[must_use]
+    pub fn may_hear(&self, roster: &Roster, of: UserId, user: UserId) -> bool {
+        roster.kind != ConversationKind::Direct || of == user || !self.are_apart(of, user)
+    }
+
+    /// Whether one may see of another that they are online, and when they were: who does not show it does not see it.
+    #[must_use]
+    pub fn may_see_presence(&self, of: UserId, user: UserId) -> bool {
+        !self.is_unseen(of) && !self.is_unseen(user)
+    }
+}
+
+/// Few are changed, many looked up; the list grows by what it needs.
+fn put<T: Ord>(list: &mut Vec<T>, one: T, on: bool) {
+    match (list.binary_search(&one), on) {
+        (Err(at), true) => {
+            list.reserve_exact(1);
+            list.insert(at, one);
+        }
+        (Ok(at), false) => {
+            list.remove(at);
+        }
+        _ => {}
+    }
+}
+
+impl Permit {
+    /// The part that needs to know who blocks whom: asked inside the transaction. Where either blocks the other, nothing
+    /// is said in a direct conversation; what was said may be taken back.
+    ///
+    /// # Errors
+    /// `forbidden` to the one who blocks. The one who is blocked is told what a disabled user's name is answered with.
+    pub fn on_discretion(&self, roster: Option<&Roster>, discretion: &Discretion) -> Result<(), Refusal> {
+        let me = self.actor().user;
+        let peer = match (self.change().place(), roster) {
+            (_, Some(roster)) => roster.peer(me),
+            (Place::Direct(peer), None) => Some(peer),
+            _ => None,
+        };
+        let Some(peer) = peer.filter(|_| !matches!(self.change().command(), Command::Recall(_))) else {
+            return Ok(());
+        };
+        if discretion.blocks(peer, me) {
+            let sentence = "There is no such user, or not any more.";
+            return Err(Refusal::because(Code::NotFound, sentence));
+        }
+        if discretion.blocks(me, peer) {
+            let sentence = "You block this user; lift that first.";
+            return Err(Refusal::because(Code::Forbidden, sentence));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ConversationId;
+
+    const ONE: UserId = UserId(1);
+    const OTHER: UserId = UserId(2);
+
+    #[test]
+    fn what_is_put_in_can_be_taken_out_and_doubles_nothing() {
+        let discretion = Discretion::default();
+        let block = |on| Discreet::Blocked {
+            by: ONE,
+            user: OTHER,
+            on,
+        };
+        for _ in 0..2 {
+            discretion.apply(block(true));
+        }
+        assert!(discretion.blocks(ONE, OTHER) && !discretion.blocks(OTHER, ONE));
+        assert!(discretion.are_apart(OTHER, ONE));
+        discretion.apply(Discreet::Unseen {
+            user: OTHER,
+            on: true,
+        });
+        discretion.apply(block(false));
+        assert!(!discretion.are_apart(ONE, OTHER) && discretion.is_unseen(OTHER));
+        assert!(!discretion.may_see_presence(OTHER, ONE) && !discretion.may_see_presence(ONE, OTHER));
+        discretion.apply(Discreet::Unseen {
+            user: OTHER,
+            on: false,
+        });
+        assert!(
+            !discretion.any.load(Ordering::Acquire),
+            "the lock is taken for nothing"
+        );
+    }
+
+    #[test]
+    fn in_a_group_everybody_hears_everybody() {
+        let discretion = Discretion::default();
+        discretion.apply(Discreet::Blocked {
+            by: ONE,
+            user: OTHER,
+            on: true,
+        });
+        let direct = Roster::direct(ConversationId(1), ONE, OTHER);
+        let group = Roster::new(ConversationId(2), ConversationKind::Group);
+        assert!(!discretion.may_hear(&direct, ONE, OTHER) && !discretion.may_hear(&direct, OTHER, ONE));
+        assert!(discretion.may_hear(&direct, ONE, ONE) && discretion.may_hear(&group, ONE, OTHER));
+    }
+}
