@@ -115,11 +115,15 @@ async fn a_burst_is_told_to_its_end_and_pages_go_on() {
     let mut server = Server::start().await;
     let [anna, ben] = server.people(["anna", "ben"]).await;
     let phone = anna.other_device().await;
-    let (mut desk, mut at_phone) = (anna.live().await, phone.live().await);
+    let (mut desk, mut at_phone) = (anna.live().await, phone.narrow().await);
     let talk = talk(&mut desk, &ben).await;
     let count = 250;
     for seq in 2..=count {
         desk.say(&talk, &seq.to_string()).await;
+    }
+    // The phone takes nothing meanwhile: what it is owed is more than one page when it reads on.
+    for _ in 0..14 {
+        desk.say(&talk, &"x".repeat(30_000)).await;
     }
     let mut waiting = Vec::new();
     for seq in 1..=count {
