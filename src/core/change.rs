@@ -28,7 +28,8 @@ impl Change {
             | Command::Discover(_)
             | Command::Members(_)
             | Command::Readers(_)
-            | Command::Sync(_) => Err(command),
+            | Command::Sync(_)
+            | Command::Search(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }

@@ -8,3 +8,4 @@ pub mod names;
 pub mod permit;
 pub mod quota;
 pub mod roster;
+pub mod text;

@@ -38,6 +38,7 @@ pub enum Answer {
     Readers(ReaderPage),
     Presence(PresenceList),
     Sync(SyncPage),
+    Search(super::search::SearchPage),
 }
 
 /// What the client needs to know about this connection.

@@ -81,6 +81,8 @@ pub enum Command {
     Readers(Readers),
     /// What changed since a resume token.
     Sync(Sync),
+    /// Words in what one may read.
+    Search(super::search::Search),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -321,4 +323,5 @@ pub const TYPES: &[&str] = &[
     "members",
     "readers",
     "sync",
+    "search",
 ];

@@ -34,6 +34,9 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
         Command::Members(list) => members(services, who, &list).await.map(Answer::Members),
         Command::Readers(list) => readers(services, who, &list).await.map(Answer::Readers),
         Command::Sync(sync) => sync_page(services, who, &sync).await.map(Answer::Sync),
+        Command::Search(ask) => super::search::search(services, who, &ask)
+            .await
+            .map(Answer::Search),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -43,7 +46,7 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
 }
 
 /// The people of a conversation that the asker is in; to anyone else it does not exist.
-async fn readable(
+pub async fn readable(
     services: &Services,
     who: &Who,
     conversation: ConversationId,
@@ -56,7 +59,7 @@ async fn readable(
     Ok(roster)
 }
 
-fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+pub fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),

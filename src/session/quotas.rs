@@ -13,7 +13,7 @@ const SHARDS: usize = 16;
 /// Users of a shard beyond which those with full buckets are forgotten: a full bucket says nothing.
 const KEPT: usize = 256;
 
-type Buckets = [Tokens; 4];
+type Buckets = [Tokens; 5];
 
 /// The token buckets of users who asked in the last seconds.
 pub struct Quotas {
@@ -52,6 +52,7 @@ fn bucket(command: &Command) -> (usize, &'static Bucket) {
         | Command::Readers(_)
         | Command::Sync(_)
         | Command::Hello(_) => (2, &limits::BUCKET_READ),
+        Command::Search(_) => (4, &limits::BUCKET_SEARCH),
         _ => (3, &limits::BUCKET_CHANGE),
     }
 }
@@ -84,7 +85,7 @@ impl Quotas {
         if users.len() >= KEPT && !users.contains_key(&user) {
             users.retain(|_, buckets| buckets.iter().any(|tokens| !tokens.is_full(now_ms)));
         }
-        let buckets = users.entry(user).or_insert([Tokens::full(); 4]);
+        let buckets = users.entry(user).or_insert([Tokens::full(); 5]);
         buckets[at]
             .take(bucket, now_ms)
             .map_err(|wait| Refusal::later(Code::RateLimited, wait))

@@ -118,7 +118,7 @@ fn journal(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
+pub fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
     connection
         .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
         .optional()
@@ -305,6 +305,7 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             accounts_change: AtomicU64::new(change.cast_unsigned()),
             checkpointer,
+            searches: super::search::Turns::default(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });
@@ -324,6 +325,7 @@ impl Store {
             heads,
             change: change.cast_unsigned(),
             last_flush: monotonic(),
+            indexing: super::search::Indexing::default(),
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);

@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,19 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    r"
+-- What is said, as pairs of characters (see `search`): a row for each message, numbered as its place in the log. The old
+-- words are given with each removal, so that they go from the pages at once.
+CREATE VIRTUAL TABLE search USING fts5 (words, content='', columnsize=0, detail=none, tokenize='ascii');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+INSERT INTO search (search, rank) VALUES ('automerge', 0);
+INSERT INTO search (search, rank) VALUES ('usermerge', 8);
+
+-- Messages that were edited: the place of the event with the newest words.
+CREATE TABLE reworded (pos INTEGER PRIMARY KEY, words INTEGER NOT NULL) STRICT;
+",
+];
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

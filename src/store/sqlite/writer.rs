@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::append::{Failure, Staged, State, Work};
 use super::heads::HeadsFile;
 use super::registers::{Finish, RegisterJob, Registers};
+use super::search::Indexing;
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
 use crate::limits;
@@ -39,6 +40,7 @@ pub struct Writer {
     pub heads: HeadsFile,
     pub change: u64,
     pub last_flush: Instant,
+    pub indexing: Indexing,
 }
 
 /// One batch's answers, held back until the commit is synced.
@@ -57,7 +59,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(30);
 impl Writer {
     pub fn run(mut self) {
         let mut jobs = Vec::with_capacity(limits::BATCH_COMMANDS);
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.next_job() {
             jobs.push(first);
             while jobs.len() < limits::BATCH_COMMANDS {
                 let Ok(next) = self.queue.try_recv() else { break };
@@ -127,6 +129,7 @@ impl Writer {
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
+            self.indexing.go_on();
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
