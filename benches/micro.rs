@@ -257,3 +257,33 @@ mod words {
         bencher.bench(|| codec::encode_reply(RequestId::Number(7), Answer::Ack(black_box(ack.clone()))));
     }
 }
+
+mod text {
+    use super::*;
+    use kinglet::core::text::{fold, has_all, pairs, snippet, spots, words};
+
+    const LINES: [&str; 2] = [
+        "The deadline for the quarterly report is on Tuesday at noon, so send me what you have until then, please.",
+        "我们下周二中午之前要把季度报告交上去，所以请大家在那之前把已经写好的部分都发给我看一下。",
+    ];
+
+    /// What the index takes in of a message.
+    #[divan::bench(args = [0, 1])]
+    fn pairs_of(bencher: Bencher<'_, '_>, line: usize) {
+        bencher.bench(|| pairs(&fold(black_box(LINES[line]))));
+    }
+
+    /// Whether a message that the index proposes has the words.
+    #[divan::bench(args = [0, 1])]
+    fn compare(bencher: Bencher<'_, '_>, line: usize) {
+        let wanted = words(["deadline report", "季度报告"][line]);
+        bencher.bench(|| has_all(&fold(black_box(LINES[line])), &wanted));
+    }
+
+    /// What is shown of one that has them.
+    #[divan::bench(args = [0, 1])]
+    fn show(bencher: Bencher<'_, '_>, line: usize) {
+        let wanted = words(["deadline report", "季度报告"][line]);
+        bencher.bench(|| snippet(LINES[line], &spots(black_box(LINES[line]), &wanted)));
+    }
+}

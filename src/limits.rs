@@ -168,6 +168,11 @@ pub const BUCKET_SETTING: Bucket = Bucket {
     burst: 60,
     per_second: 2,
 };
+/// Searches: each may look at much.
+pub const BUCKET_SEARCH: Bucket = Bucket {
+    burst: 30,
+    per_second: 3,
+};
 /// Sign-in attempts from one address.
 pub const BUCKET_SIGN_IN: Bucket = Bucket {
     burst: 20,
@@ -178,6 +183,35 @@ pub const ACCOUNT_TRIES: u32 = 10;
 pub const ACCOUNT_TRY_EVERY_MS: u64 = 10_000;
 /// Addresses, and accounts, whose failed attempts are remembered; beyond it the oldest are forgotten.
 pub const TRIES_REMEMBERED: usize = 4_096;
+
+/// A search's query, in bytes, and the hits of one page.
+pub const SEARCH_QUERY_BYTES: usize = 256;
+pub const SEARCH_HITS: usize = 50;
+/// What one search looks at before it answers with what it has: rows of the asker's own conversations, bytes of their
+/// texts, and rows of the log that the index does not have yet, whosever they are.
+pub const SEARCH_LOOKED: usize = 2_000;
+pub const SEARCH_BYTES: usize = 512 * 1024;
+pub const SEARCH_TAIL: usize = 4_096;
+/// The time after which a search goes to no further stretch of the log.
+pub const SEARCH_TIME: Duration = Duration::from_millis(25);
+/// Places of the log that are asked of the index at once: at first, and at most.
+pub const SEARCH_STRETCH: u64 = 16_384;
+pub const SEARCH_STRETCH_MAX: u64 = 262_144;
+/// Parts of a query, and conversations, that the index is asked for; what goes beyond is checked row by row.
+pub const SEARCH_GRAMS: usize = 16;
+pub const SEARCH_CONVERSATIONS: usize = 32;
+/// Searches at work at once, which leaves a reader to everybody else, and those that wait for their turn.
+pub const SEARCHES_AT_ONCE: usize = 1;
+pub const SEARCHES_WAITING: usize = 64;
+/// Memory of one search: a page of the index for each part and each of some twenty segments, and the texts looked at.
+pub const SEARCH_MEMORY: usize = 3 * 1024 * 1024;
+/// Rows that wait for the index before the idle writer puts them into it, and the bytes of text it takes at once.
+pub const INDEX_ROWS: u64 = 256;
+pub const INDEX_BYTES: usize = 64 * 1024;
+/// Pages of the index that the idle writer merges at once.
+pub const INDEX_MERGE_PAGES: u32 = 16;
+/// Memory that the index gathers before it writes (SQLite's `hashsize`).
+pub const INDEX_MEMORY: usize = 1024 * 1024;
 
 /// Memory of one argon2id hash, hashes at once, and callers waiting for one.
 pub const ARGON2_KIB: usize = 19 * 1024;
@@ -209,6 +243,8 @@ const _: () = assert!(BATCH_COMMANDS <= QUEUE_COMMANDS && BATCH_COMMANDS <= FOLD
 const _: () = assert!(FRAME_MAX <= QUEUE_BYTES / 4);
 const _: () = assert!(PAGE_BYTES >= BODY_BYTES * 2);
 const _: () = assert!(CONNECTIONS_UNSIGNED <= CONNECTIONS);
+const _: () = assert!(SEARCHES_AT_ONCE < READERS && SEARCH_BYTES >= BODY_BYTES);
+const _: () = assert!(INDEX_ROWS as usize <= SEARCH_TAIL / 4 && INDEX_BYTES >= BODY_BYTES);
 const _: () = assert!(GROUP_MEMBERS <= CHANNEL_MEMBERS && CHANNEL_MEMBERS <= ROSTER_MEMBERS);
 const _: () = assert!(USERS_PER_COMMAND <= GROUP_MEMBERS);
 const _: () = assert!(HTTP_BODY >= FRAME_DEFAULT);
@@ -304,6 +340,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "sqlite",
             (WRITER_CACHE_KIB + READERS * READER_CACHE_KIB) * 1024,
             "page caches",
+        ),
+        line(
+            "search",
+            SEARCHES_AT_ONCE * SEARCH_MEMORY + INDEX_MEMORY,
+            "searches at work, and what the index gathers",
         ),
         line(
             "argon2",

@@ -45,6 +45,10 @@ pub struct Meters {
     pub checkpoints: AtomicU64,
     /// One checkpoint, in microseconds.
     pub checkpoint_seconds: Histogram<14>,
+    /// Gauge: rows that the search index does not have yet.
+    pub index_rows_waiting: AtomicU64,
+    /// One step of making the search index, its sync included, in microseconds.
+    pub index_step: Histogram<14>,
     pub pages_read: AtomicU64,
     pub deliveries: AtomicU64,
     pub delivery_bytes: AtomicU64,
@@ -74,6 +78,8 @@ impl Meters {
             wal_bytes: AtomicU64::new(0),
             checkpoints: AtomicU64::new(0),
             checkpoint_seconds: Histogram::new(&SECONDS),
+            index_rows_waiting: AtomicU64::new(0),
+            index_step: Histogram::new(&SECONDS),
             pages_read: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             delivery_bytes: AtomicU64::new(0),

@@ -7,6 +7,8 @@ mod store_kit;
 mod damage;
 #[path = "store_contract/folding.rs"]
 mod folding;
+#[path = "store_contract/indexing.rs"]
+mod indexing;
 #[path = "store_contract/limits.rs"]
 mod limits;
 #[path = "store_contract/pages.rs"]
@@ -17,6 +19,8 @@ mod personal;
 mod queue;
 #[path = "store_contract/rules.rs"]
 mod rules;
+#[path = "store_contract/search.rs"]
+mod search;
 #[path = "store_contract/sends.rs"]
 mod sends;
 
@@ -35,6 +39,9 @@ macro_rules! contract {
                 markers_rise_and_are_counted, a_marker_never_goes_back, lists_survive_a_restart;
             queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
+            search: what_is_found_is_what_is_said, the_text_decides_not_its_pairs, long_texts_are_found_to_their_end,
+                of_many_conversations_only_ones_own_are_searched, one_search_looks_at_so_much,
+                waiting_searches_are_limited;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
             personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
                 blocks_are_kept_and_limited_for_all_together;

@@ -49,6 +49,8 @@ mod recovery;
 mod resume;
 #[path = "stories/revocation.rs"]
 mod revocation;
+#[path = "stories/search.rs"]
+mod search;
 #[path = "stories/slow.rs"]
 mod slow;
 #[path = "stories/strangers.rs"]

@@ -32,7 +32,8 @@ impl Change {
             | Command::Set(_)
             | Command::Settings(_)
             | Command::Saved(_)
-            | Command::Users(_) => Err(command),
+            | Command::Users(_)
+            | Command::Search(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }

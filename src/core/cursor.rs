@@ -78,6 +78,45 @@ impl Position {
     }
 }
 
+/// Where a search goes on: everything before this place in the log. Opaque on the wire, and of one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchCursor {
+    pub epoch: u64,
+    pub before: u64,
+}
+
+const SEARCH_TAG: u8 = 2;
+
+impl SearchCursor {
+    /// The opaque text form.
+    #[must_use]
+    pub fn to_token(self) -> String {
+        let mut bytes = [0u8; 21];
+        bytes[0] = SEARCH_TAG;
+        bytes[1..9].copy_from_slice(&self.epoch.to_le_bytes());
+        bytes[9..17].copy_from_slice(&self.before.to_le_bytes());
+        let check = blake3::hash(&bytes[..17]);
+        bytes[17..].copy_from_slice(&check.as_bytes()[..4]);
+        data_encoding::BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads the text form of a cursor of this epoch; anything else is nothing.
+    #[must_use]
+    pub fn from_token(text: &str, epoch: u64) -> Option<SearchCursor> {
+        if text.len() != 28 {
+            return None;
+        }
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+        let check = blake3::hash(bytes.get(..17)?);
+        if bytes[0] != SEARCH_TAG || bytes.get(17..)? != &check.as_bytes()[..4] {
+            return None;
+        }
+        let before = number(9)?;
+        (number(1)? == epoch && before <= i64::MAX as u64).then_some(SearchCursor { epoch, before })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +147,34 @@ mod tests {
         broken.replace_range(5..6, if &broken[5..6] == "A" { "B" } else { "A" });
         for bad in ["", "x", &broken, &"A".repeat(39), &"é".repeat(20)] {
             assert_eq!(Position::start(Some(bad), head), Start::Resync, "{bad}");
+        }
+    }
+
+    #[test]
+    fn search_cursors_read_back_in_their_own_epoch_only() {
+        let cursor = SearchCursor {
+            epoch: 9,
+            before: 70_000,
+        };
+        let token = cursor.to_token();
+        assert_eq!(SearchCursor::from_token(&token, 9), Some(cursor));
+        assert_eq!(SearchCursor::from_token(&token, 8), None);
+        let resume = Position {
+            epoch: 9,
+            log: 1,
+            accounts: 1,
+        };
+        let mut broken = token.clone();
+        broken.replace_range(14..15, if &broken[14..15] == "A" { "B" } else { "A" });
+        for bad in [
+            "",
+            &broken,
+            &token[1..],
+            &resume.to_token(),
+            &"é".repeat(14),
+            &"A".repeat(28),
+        ] {
+            assert_eq!(SearchCursor::from_token(bad, 9), None, "{bad}");
         }
     }
 }

@@ -11,3 +11,4 @@ pub mod permit;
 pub mod quota;
 pub mod roster;
 pub mod settings;
+pub mod text;

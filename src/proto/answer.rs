@@ -44,6 +44,7 @@ pub enum Answer {
     Settings(SettingPage),
     Saved(SavedPage),
     Users(UserList),
+    Search(super::search::SearchPage),
 }
 
 /// What the client needs to know about this connection.

@@ -114,6 +114,7 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "settings" => read(text, Command::Settings),
         "saved" => read(text, Command::Saved),
         "users" => read(text, Command::Users),
+        "search" => read(text, Command::Search),
         _ => return None,
     })
 }

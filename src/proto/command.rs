@@ -90,6 +90,8 @@ pub enum Command {
     Saved(Settings),
     /// The people of this server.
     Users(Users),
+    /// Words in what one may read.
+    Search(super::search::Search),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -363,4 +365,5 @@ pub const TYPES: &[&str] = &[
     "settings",
     "saved",
     "users",
+    "search",
 ];

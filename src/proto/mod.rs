@@ -9,6 +9,7 @@ pub mod complaint;
 pub mod event;
 pub mod ids;
 pub mod refusal;
+pub mod search;
 pub mod setting;
 
 pub use answer::{Ack, Answer, Notice};

@@ -40,6 +40,9 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
             .map(Answer::Settings),
         Command::Saved(list) => settings::saved(services, who, &list).await.map(Answer::Saved),
         Command::Users(list) => settings::users(services, list).await.map(Answer::Users),
+        Command::Search(ask) => super::search::search(services, who, &ask)
+            .await
+            .map(Answer::Search),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -49,7 +52,7 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
 }
 
 /// The people of a conversation that the asker is in; to anyone else it does not exist.
-async fn readable(
+pub async fn readable(
     services: &Services,
     who: &Who,
     conversation: ConversationId,
@@ -62,7 +65,7 @@ async fn readable(
     Ok(roster)
 }
 
-pub(super) fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+pub fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),

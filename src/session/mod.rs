@@ -10,6 +10,7 @@ mod live;
 pub mod poll;
 mod pulse;
 mod quotas;
+mod search;
 mod settings;
 pub mod submit;
 

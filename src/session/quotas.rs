@@ -13,7 +13,7 @@ const SHARDS: usize = 16;
 /// Users of a shard beyond which those with full buckets are forgotten: a full bucket says nothing.
 const KEPT: usize = 256;
 
-type Buckets = [Tokens; 5];
+type Buckets = [Tokens; 6];
 
 /// The token buckets of users who asked in the last seconds.
 pub struct Quotas {
@@ -56,6 +56,7 @@ fn bucket(command: &Command) -> (usize, &'static Bucket) {
         | Command::Users(_)
         | Command::Hello(_) => (2, &limits::BUCKET_READ),
         Command::Set(_) => (4, &limits::BUCKET_SETTING),
+        Command::Search(_) => (5, &limits::BUCKET_SEARCH),
         _ => (3, &limits::BUCKET_CHANGE),
     }
 }
@@ -88,7 +89,7 @@ impl Quotas {
         if users.len() >= KEPT && !users.contains_key(&user) {
             users.retain(|_, buckets| buckets.iter().any(|tokens| !tokens.is_full(now_ms)));
         }
-        let buckets = users.entry(user).or_insert([Tokens::full(); 5]);
+        let buckets = users.entry(user).or_insert([Tokens::full(); 6]);
         buckets[at]
             .take(bucket, now_ms)
             .map_err(|wait| Refusal::later(Code::RateLimited, wait))

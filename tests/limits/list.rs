@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+const SEARCH: &str = "tests/store_contract/search.rs";
+const INDEX: &str = "tests/store_contract/indexing.rs";
 const STORIES: &str = "tests/stories/limits.rs";
 const HERE: &str = "tests/limits.rs";
 const PATIENCE: &str = "tests/stories/patience.rs";
@@ -198,6 +200,14 @@ const REACHED: &[(&str, &str, &str)] = &[
         POOLS,
         "fn who_takes_nothing_is_cut_once_the_pool_for_such_bytes_is_empty",
     ),
+    ("SEARCH_QUERY_BYTES", STORIES, "limits::SEARCH_QUERY_BYTES"),
+    ("SEARCH_HITS", STORIES, "limits::SEARCH_HITS + 1"),
+    ("BUCKET_SEARCH", STORIES, "limits::BUCKET_SEARCH.burst"),
+    ("SEARCH_LOOKED", SEARCH, "{SEARCH_LOOKED} rows end a page"),
+    ("SEARCH_BYTES", SEARCH, "{SEARCH_BYTES} bytes end a page"),
+    ("SEARCH_TAIL", INDEX, "{SEARCH_TAIL} rows end a page"),
+    ("SEARCH_CONVERSATIONS", SEARCH, "SEARCH_CONVERSATIONS as u64 + 5"),
+    ("SEARCHES_WAITING", SEARCH, "fn waiting_searches_are_limited"),
     ("HTTP_TIME", PATIENCE, "slow_body(&anna, \"/api/v1/sign-in\")"),
     ("PING_EVERY", PATIENCE, "silent(&anna)"),
     ("WRITE_TIME", PATIENCE, "stuck(&dan, &ben)"),
@@ -221,6 +231,19 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "WAL_PAGES",
         "when work is done; the log's size is seen by `power_cut`",
     ),
+    ("SEARCH_TIME", "when a search pauses; its cursor goes on"),
+    ("SEARCH_STRETCH", "the size of one question; more follow"),
+    ("SEARCH_STRETCH_MAX", "the size of one question; more follow"),
+    (
+        "SEARCH_GRAMS",
+        "what is beyond is compared with the text, as all of it is",
+    ),
+    ("SEARCHES_AT_ONCE", "a number of places; others wait"),
+    ("SEARCH_MEMORY", "an estimate"),
+    ("INDEX_ROWS", "when work is done; nothing is refused"),
+    ("INDEX_BYTES", "the size of one step; more follow"),
+    ("INDEX_MERGE_PAGES", "the size of one step; more follow"),
+    ("INDEX_MEMORY", "a buffer's size, kept by SQLite"),
     ("WRITER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READERS", "a number of threads"),

@@ -203,6 +203,11 @@ pub fn limits() -> String {
             refused(Code::RateLimited),
         ),
         (
+            "command `search`",
+            bucket(&limits::BUCKET_SEARCH),
+            refused(Code::RateLimited),
+        ),
+        (
             "wrong guesses (sign-in, claim, invitation) from an address",
             bucket(&limits::BUCKET_SIGN_IN),
             refused(Code::RateLimited),
@@ -263,6 +268,26 @@ pub fn limits() -> String {
             "the first ones".into(),
         ),
         ("rows of a list", number(limits::LIST_ROWS), "`more`".into()),
+        (
+            "a search's query",
+            bytes(limits::SEARCH_QUERY_BYTES),
+            refused(Code::BadRequest),
+        ),
+        (
+            "a search's page: found, messages looked at, their texts",
+            format!(
+                "{}; {}; {}",
+                limits::SEARCH_HITS,
+                number(limits::SEARCH_LOOKED),
+                bytes(limits::SEARCH_BYTES)
+            ),
+            "`more`".into(),
+        ),
+        (
+            "searches at work; waiting",
+            format!("{}; {}", limits::SEARCHES_AT_ONCE, limits::SEARCHES_WAITING),
+            refused(Code::Busy),
+        ),
         (
             "missed places in the log that are streamed",
             number(limits::STREAM_POSITIONS as usize),
@@ -374,7 +399,7 @@ const ROWS: [(&str, Row); 20] = [
         Row::Command(r#""type":"react","target":2,"emoji":"x""#, Some(false)),
     ),
     (
-        "`history`, `members`, `readers`, `mark_read`, `typing`",
+        "`history`, `members`, `readers`, `search` there, `mark_read`, `typing`",
         Row::Read,
     ),
     ("`update`", Row::Command(r#""type":"update","title":"new""#, None)),

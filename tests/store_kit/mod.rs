@@ -27,6 +27,8 @@ pub trait Factory: Sync {
     fn open(&self, setup: &Setup, clock: Arc<Clock>, sink: Box<dyn Committed>) -> Result<Store, OpenError>;
     /// Enters users `1..=count` with one device each; the store is closed meanwhile.
     fn seed_users(&self, setup: &Setup, count: u64);
+    /// How far the index for searches is made, without opening the store.
+    fn indexed(&self, setup: &Setup) -> Pos;
     /// Waits until a closed store has let go of its files.
     fn settled(&self, setup: &Setup);
 }
@@ -88,6 +90,15 @@ impl Factory for Sqlite {
             .expect("a new user fits");
         }
         db.execute_batch("COMMIT").expect("the users are written");
+    }
+
+    fn indexed(&self, setup: &Setup) -> Pos {
+        let path = setup.directory.join("kinglet.db");
+        let db = rusqlite::Connection::open(&path).expect("the store has made its database");
+        let mark = db.query_row("SELECT value FROM meta WHERE key = 'indexed'", [], |row| {
+            row.get(0)
+        });
+        mark.map_or(0, Pos::from_le_bytes)
     }
 
     fn settled(&self, setup: &Setup) {

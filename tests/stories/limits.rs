@@ -288,8 +288,10 @@ async fn who_asks_too_fast_is_told_when_to_ask_again() {
     let change = || json!({ "type": "create", "client_id": id(), "kind": "group", "title": "g" });
     let history = json!({ "type": "history", "conversation": talk, "limit": 1 });
     let setting = json!({ "type": "set", "key": "pinned", "conversation": talk, "value": true });
-    let kinds: [(usize, Vec<Value>); 4] = [
+    let search = json!({ "type": "search", "query": "first" });
+    let kinds: [(usize, Vec<Value>); 5] = [
         (limits::BUCKET_SETTING.burst as usize, vec![setting; 90]),
+        (limits::BUCKET_SEARCH.burst as usize, vec![search; 200]),
         (limits::BUCKET_NOTICE.burst as usize, vec![typing; 200]),
         (
             limits::BUCKET_CHANGE.burst as usize,
@@ -321,6 +323,16 @@ async fn pages_and_lists_and_users_in_a_command_have_their_limits() {
     let page = |limit: usize| json!({ "type": "history", "conversation": group, "limit": limit });
     live.get(page(limits::PAGE_EVENTS)).await;
     assert_eq!(live.refused(page(limits::PAGE_EVENTS + 1)).await, "bad_request");
+    let search = |query: String, limit: usize| json!({ "type": "search", "query": query, "limit": limit });
+    let longest = "é".repeat(limits::SEARCH_QUERY_BYTES / 2);
+    live.get(search(longest.clone(), limits::SEARCH_HITS)).await;
+    for (query, limit) in [
+        (longest + "e", 1),
+        ("e".into(), limits::SEARCH_HITS + 1),
+        ("e".into(), 0),
+    ] {
+        assert_eq!(live.refused(search(query, limit)).await, "bad_request");
+    }
     assert_eq!(live.refused(page(0)).await, "bad_request");
     let list =
         |kind: &str, limit: usize| json!({ "type": kind, "conversation": group, "seq": 1, "limit": limit });

@@ -8,6 +8,7 @@
 //! - `closed`: messages in a closed loop or at a fixed rate; `latency`, `metrics`, `trace`, `disk`: what is measured
 //! - `sends`, `rate`, `idle`, `bytes`, `count`: the measurements
 //! - `storm`, `history`, `vendor`, `catchup`: days that go otherwise; `crowd`, `pair`: who takes part in a storm
+//! - `search`: searches, in talk that `words` makes up
 //! - `peers`: the same work for Kinglet and for other servers, side by side; `results`: tables and plots of all figures
 //! - `kill9`: the crash checker
 
@@ -31,6 +32,7 @@ pub mod peers;
 pub mod rate;
 pub mod report;
 pub mod results;
+pub mod search;
 pub mod seed;
 pub mod sends;
 pub mod server;
@@ -39,3 +41,4 @@ pub mod tls;
 pub mod trace;
 pub mod vendor;
 pub mod wire;
+pub mod words;

@@ -5,7 +5,7 @@ use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
 use kinglet_load::{
-    bytes, catchup, count, crowd, history, idle, kill9, peers, rate, results, sends, storm, vendor,
+    bytes, catchup, count, crowd, history, idle, kill9, peers, rate, results, search, sends, storm, vendor,
 };
 
 const USAGE: &str = "\
@@ -21,6 +21,7 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load storm  [--sessions 10000] [--tls] [--conversations 20] [--members 100] [--processes 2] [--rate 50]
                       [--seconds 10] [--sign-ins 200] [--at-once 32]      all are cut off and come back; all sign in
   kinglet-load history  [--stored 100000,1000000] [--conversations 100] [--pages 2000] [--payload 100] [--seed 1]
+  kinglet-load search   [--stored 100000,1000000] [--conversations 10] [--queries 300] [--seed 1]
   kinglet-load vendor [--people 4000] [--rate 19.09] [--times 1,10,100] [--seconds 20] [--direct 50] [--members 10]
                       [--payload 100] [--at-once 8] [--seed 1]            --direct: of 100 messages; the others to a group
   kinglet-load catchup  [--people 1000] [--messages 20000] [--groups 100] [--each 10] [--payload 100] [--tls]
@@ -49,6 +50,7 @@ async fn main() -> Result<()> {
         "storm" => storm::run(&Args::read(words, storm::OPTIONS)?).await,
         "crowd-client" => crowd::client(&Args::read(words, crowd::CLIENT_OPTIONS)?).await,
         "history" => history::run(&Args::read(words, history::OPTIONS)?).await,
+        "search" => search::run(&Args::read(words, search::OPTIONS)?).await,
         "vendor" => vendor::run(&Args::read(words, vendor::OPTIONS)?).await,
         "catchup" => catchup::run(&Args::read(words, catchup::OPTIONS)?).await,
         "count" => count::run(&Args::read(words, count::OPTIONS)?).await,

@@ -27,6 +27,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     let mut page = Exposition::new();
     connections(&mut page, meters);
     log(&mut page, meters);
+    index(&mut page, meters);
     delivery(&mut page, meters);
     refused(&mut page, meters, refusals);
     pooled(&mut page, meters, pools);
@@ -127,6 +128,20 @@ fn log(page: &mut Exposition, meters: &Meters) {
         "kinglet_checkpoint_seconds",
         "One checkpoint.",
         &meters.checkpoint_seconds.picture(),
+    );
+}
+
+fn index(page: &mut Exposition, meters: &Meters) {
+    page.gauge(
+        "kinglet_index_rows_waiting",
+        "Rows that the search index does not have yet; up to 255 wait for more.",
+        &[(&[], get(&meters.index_rows_waiting) as f64)],
+    );
+    time(
+        page,
+        "kinglet_index_step_seconds",
+        "One step of making the search index, its sync included.",
+        &meters.index_step.picture(),
     );
 }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::find;
 use super::recent::ClientKey;
 use super::rows::{self, Hash, Row, SALT};
-use super::{Shared, int, rosters};
+use super::{Shared, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
 use crate::core::permit::{Permit, TargetFacts};
@@ -122,8 +122,14 @@ impl Work<'_> {
             self.connection
                 .prepare_cached("INSERT INTO annotation (conversation, target, seq) VALUES (?1, ?2, ?3)")?
                 .execute([int(conversation), int(target), int(row.seq)])?;
-            if let What::Recalled { target } = what {
-                tombstones = self.erase(conversation, target)?;
+            match what {
+                What::Recalled { target } => tombstones = self.erase(conversation, target)?,
+                What::Edited { .. } => {
+                    if let Some(message) = self.row_of(conversation, target)? {
+                        search::edited(self.connection, &message, &row)?;
+                    }
+                }
+                _ => {}
             }
         }
         let changed = if Roster::is_changed_by(&what) || pair.is_some() {
@@ -394,6 +400,9 @@ impl Work<'_> {
 
     /// Empties a message and its edits; their places, and so the chain, stay. Gives the tombstones.
     fn erase(&mut self, conversation: u64, target: Seq) -> Result<Vec<Event>, Failure> {
+        if let Some(message) = self.row_of(conversation, target)? {
+            search::erased(self.connection, &message)?;
+        }
         let mut seqs = vec![target];
         let mut later = self
             .connection

@@ -21,6 +21,7 @@ mod registers;
 mod rosters;
 mod rows;
 mod schema;
+mod search;
 mod writer;
 
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ use crate::proto::{Code, Refusal};
 
 pub use self::open::OpenError;
 pub use self::reads::{Changed, Listed};
+pub use self::search::{Hit, Hits, Wanted};
 
 /// How to open a store.
 #[derive(Clone)]
@@ -81,6 +83,7 @@ struct Shared {
     accounts_change: AtomicU64,
     discretion: Arc<Discretion>,
     checkpointer: Checkpointer,
+    searches: search::Turns,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

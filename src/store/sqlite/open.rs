@@ -118,7 +118,7 @@ fn journal(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
+pub fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
     connection
         .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
         .optional()
@@ -305,6 +305,7 @@ impl Store {
             accounts_change: AtomicU64::new(change),
             discretion,
             checkpointer,
+            searches: super::search::Turns::default(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });
@@ -325,6 +326,7 @@ impl Store {
             change,
             last_flush: monotonic(),
             pace: super::pace::Pace::new(),
+            indexing: super::search::Indexing::default(),
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);

@@ -120,6 +120,13 @@ impl Row {
         matches!(self.kind, kind::EDITED_TEXT | kind::EDITED_OPAQUE)
     }
 
+    /// The plain words that a message or an edit says; a body that the server does not read says none.
+    pub fn words(&self) -> Option<&str> {
+        let body = self.body.as_deref()?;
+        let is_text = matches!(self.kind, kind::TEXT | kind::EDITED_TEXT);
+        is_text.then(|| std::str::from_utf8(body).ok()).flatten()
+    }
+
     pub fn is_erased(&self) -> bool {
         self.body.is_none()
     }

@@ -142,6 +142,7 @@ CREATE TABLE invitation (
 ) STRICT;
 ",
     PERSONAL,
+    SEARCH,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -167,6 +168,19 @@ CREATE TABLE personal_floor (
 
 ALTER TABLE user ADD COLUMN status TEXT;
 CREATE INDEX user_display_name ON user (display_name COLLATE NOCASE);
+";
+
+/// Search.
+const SEARCH: &str = r"
+-- What is said, as pairs of characters (see `search`): a row for each message, numbered as its place in the log. The old
+-- words are given with each removal, so that they go from the pages at once.
+CREATE VIRTUAL TABLE search USING fts5 (words, content='', columnsize=0, detail=none, tokenize='ascii');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+INSERT INTO search (search, rank) VALUES ('automerge', 0);
+INSERT INTO search (search, rank) VALUES ('usermerge', 8);
+
+-- Messages that were edited: the place of the event with the newest words.
+CREATE TABLE reworded (pos INTEGER PRIMARY KEY, words INTEGER NOT NULL) STRICT;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -13,6 +13,7 @@ use super::append::{Failure, Staged, State, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
+use super::search::Indexing;
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
 use crate::core::permit::DeviceNo;
@@ -52,6 +53,7 @@ pub struct Writer {
     pub change: u64,
     pub last_flush: Instant,
     pub pace: Pace,
+    pub indexing: Indexing,
 }
 
 /// One batch's answers, held back until the commit is synced.
@@ -70,7 +72,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(30);
 impl Writer {
     pub fn run(mut self) {
         let mut jobs = Vec::with_capacity(limits::BATCH_COMMANDS);
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.next_job() {
             jobs.push(first);
             self.drain(&mut jobs);
             if let Some(wait) = self.pace.wait(jobs.iter().map(Job::device), monotonic()) {
@@ -153,6 +155,7 @@ impl Writer {
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
+            self.indexing.go_on();
             add(&METERS.commits, 1);
             METERS.commit_rows.observe(rows as u64);
             METERS.commit_seconds.observe_time(begun.elapsed());
