@@ -25,6 +25,8 @@ mod changes;
 mod direct;
 #[path = "stories/fallback.rs"]
 mod fallback;
+#[path = "stories/files.rs"]
+mod files;
 #[path = "stories/groups.rs"]
 mod groups;
 #[path = "stories/limits.rs"]
@@ -51,3 +53,5 @@ mod slow;
 mod strangers;
 #[path = "stories/tls.rs"]
 mod tls;
+#[path = "stories/uploads.rs"]
+mod uploads;

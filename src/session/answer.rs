@@ -43,7 +43,7 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
 }
 
 /// The people of a conversation that the asker is in; to anyone else it does not exist.
-async fn readable(
+pub(super) async fn readable(
     services: &Services,
     who: &Who,
     conversation: ConversationId,
@@ -56,7 +56,7 @@ async fn readable(
     Ok(roster)
 }
 
-fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+pub(super) fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
