@@ -236,6 +236,56 @@ pub const CONNECTION_KERNEL: usize = 4_100;
 /// Code, runtime, allocator and SQLite at rest. Measured; see OPERATING.md.
 pub const BASE: usize = 16 * 1024 * 1024;
 
+/// A file, and all files of a user, in bytes, unless the configuration says otherwise.
+pub const FILE_BYTES: u64 = 100 * 1024 * 1024;
+pub const USER_FILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// All files together, in hundredths of the disk, unless the configuration says otherwise.
+pub const FILES_PERCENT: u64 = 80;
+/// A file's name in bytes.
+pub const FILE_NAME_BYTES: usize = 255;
+/// Uploads of a user that are not finished.
+pub const UPLOADS_OPEN: usize = 16;
+/// Uploads that send at the same moment: in total and of one user.
+pub const UPLOADS_AT_ONCE: usize = 16;
+pub const UPLOADS_AT_ONCE_PER_USER: usize = 4;
+/// Downloads at the same moment: in total and of one user.
+pub const DOWNLOADS_AT_ONCE: usize = 32;
+pub const DOWNLOADS_AT_ONCE_PER_USER: usize = 8;
+/// What is read or written of a file at once. An upload must bring as much within `HTTP_TIME`.
+pub const FILE_PIECE: usize = 64 * 1024;
+/// Pieces of files that are at the disk at the same moment, each on a thread that waits for it.
+pub const FILE_THREADS: usize = 2;
+/// After so many bytes an upload is synced and noted, and it is asked anew whether who sends it may.
+pub const UPLOAD_SYNC: u64 = 8 * 1024 * 1024;
+/// Begun hashes of uploads that rest; without one a resumed upload is read once more.
+pub const UPLOAD_HASHES: usize = 64;
+/// An upload, and a file that no message carries, is kept so long.
+pub const BLOB_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Free bytes of the disk below which no upload is taken, unless configured.
+pub const DISK_RESERVE: u64 = 256 * 1024 * 1024;
+/// Free bytes of the disk below which no message is taken, and the size of the file that is given up when it is full all
+/// the same, so that what makes room can be written.
+pub const DISK_LAST: u64 = 32 * 1024 * 1024;
+pub const DISK_BALLAST: u64 = 8 * 1024 * 1024;
+/// Bytes for a picture at work, of which there is one at a time: its file while it is cleaned, then its pixels. With
+/// `limits.memory_mib` from `PICTURE_LARGE_MIB` on it is more.
+pub const PICTURE_BYTES: usize = 24 * 1024 * 1024;
+pub const PICTURE_BYTES_LARGE: usize = 160 * 1024 * 1024;
+pub const PICTURE_LARGE_MIB: usize = 1024;
+/// The longer side of a thumbnail, in pixels.
+pub const THUMBNAIL_SIDE: u32 = 320;
+
+/// The largest file of a picture that is cleaned within so many bytes: what takes it apart needs some, too.
+#[must_use]
+pub fn picture_file(picture_bytes: usize) -> usize {
+    picture_bytes / 6 * 5
+}
+
+const _: () =
+    assert!(UPLOADS_AT_ONCE_PER_USER <= UPLOADS_AT_ONCE && UPLOADS_AT_ONCE_PER_USER <= UPLOADS_OPEN);
+const _: () = assert!(DISK_BALLAST < DISK_LAST && DISK_LAST < DISK_RESERVE);
+const _: () = assert!(DOWNLOADS_AT_ONCE_PER_USER <= DOWNLOADS_AT_ONCE);
+const _: () = assert!(FILE_BYTES <= USER_FILE_BYTES && (FILE_PIECE as u64) < UPLOAD_SYNC);
 const _: () = assert!(FRAME_BEFORE_SIGN_IN <= FRAME_DEFAULT && FRAME_DEFAULT <= FRAME_MAX);
 const _: () = assert!(BODY_BYTES + FRAME_OVERHEAD <= FRAME_DEFAULT);
 const _: () = assert!(FRAME_BEFORE_SIGN_IN * 2 <= BYTES_BEFORE_SIGN_IN);
@@ -263,6 +313,33 @@ pub struct Limits {
     /// A message may be recalled by its sender for this long: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
     pub tls: bool,
+    pub files: FileLimits,
+}
+
+/// What files may take, with the defaults above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    pub file_bytes: u64,
+    pub user_bytes: u64,
+    /// Nothing: `FILES_PERCENT` of the disk.
+    pub total_bytes: Option<u64>,
+    pub reserve_bytes: u64,
+    /// Free bytes of the disk below which no message is taken.
+    pub last_bytes: u64,
+    pub picture_bytes: usize,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        FileLimits {
+            file_bytes: FILE_BYTES,
+            user_bytes: USER_FILE_BYTES,
+            total_bytes: None,
+            reserve_bytes: DISK_RESERVE,
+            last_bytes: DISK_LAST,
+            picture_bytes: PICTURE_BYTES,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -277,6 +354,7 @@ impl Default for Limits {
             tail_bytes: TAIL_BYTES,
             recall_seconds: u64::MAX,
             tls: false,
+            files: FileLimits::default(),
         }
     }
 }
@@ -351,6 +429,13 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             ARGON2_AT_ONCE * ARGON2_KIB * 1024,
             "password hashes at work",
         ),
+        line(
+            "files",
+            // An upload gathers one piece while another is at the disk; a download has one more on its way to the socket.
+            (UPLOADS_AT_ONCE * 2 + DOWNLOADS_AT_ONCE * 3) * FILE_PIECE + UPLOAD_HASHES * 2_048,
+            "pieces of files on their way in and out",
+        ),
+        line("picture", limits.files.picture_bytes, "a picture at work"),
         line(
             "sockets",
             POOL_SOCKET,

@@ -180,7 +180,7 @@ fn a_wrong_variable_is_an_error_that_names_it() {
         ("KINGLET_PORT", "8443", "KINGLET_LISTEN_ADDRESS=127.0.0.1:8080"),
         ("KINGLET_TLS_CERT", "x", "KINGLET_TLS_CERTIFICATE"),
         ("KINGLET_LISTEN_IP", "x", "KINGLET_LISTEN_ADDRESS, "),
-        ("KINGLET_FROBNICATE", "x", "Unset it"),
+        ("KINGLET_XYLOPHONE", "x", "Unset it"),
         ("KINGLET_LIMITS_CONNECTIONS", "many", "not a number"),
         ("KINGLET_LIMITS_CONNECTIONS", "-1", "u32"),
         ("KINGLET_LISTEN_BEHIND_PROXY", "yes", "true or false"),
@@ -318,6 +318,8 @@ fn each_problem_names_its_key() {
         ("[limits]\nmemory_mib = 95", "limits.memory_mib"),
         ("[limits]\ntail_mib = 0", "limits.tail_mib"),
         ("[accounts]\ninvitation_days = 0", "accounts.invitation_days"),
+        ("[files]\nfile_mib = 0", "files.file_mib"),
+        ("[files]\nuser_mib = 99", "files.user_mib"),
         (
             "[messages]\nrecall_minutes = 4000000000",
             "messages.recall_minutes",

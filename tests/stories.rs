@@ -27,6 +27,8 @@ mod direct;
 mod discretion;
 #[path = "stories/fallback.rs"]
 mod fallback;
+#[path = "stories/files.rs"]
+mod files;
 #[path = "stories/groups.rs"]
 mod groups;
 #[path = "stories/limits.rs"]
@@ -57,3 +59,5 @@ mod slow;
 mod strangers;
 #[path = "stories/tls.rs"]
 mod tls;
+#[path = "stories/uploads.rs"]
+mod uploads;

@@ -15,6 +15,7 @@ use kinglet::hub::Hub;
 use kinglet::limits::{self, Limits};
 use kinglet::proto::{Command, codec};
 use kinglet::session::accounts::{AccountSettings, Accounts, WhoMayInvite};
+use kinglet::session::files::Files;
 use kinglet::session::{Pulse, Quotas, Services, Session, Signed, Writing};
 use kinglet::store::{Committed, OpenError, Options, Store};
 use kinglet_load::seed::{self, Seed};
@@ -81,7 +82,10 @@ impl House {
         let (accounts, _) = Accounts::open(store.clone(), settings)
             .await
             .expect("the accounts can be read");
+        let files =
+            Files::open(store.clone(), directory.path(), limits.files).expect("the directory is ours");
         let services = Services {
+            files: Arc::new(files),
             store,
             hub,
             accounts: Arc::new(accounts),

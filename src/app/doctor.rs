@@ -15,6 +15,7 @@ struct Report {
     conversations: u64,
     events: u64,
     damage: Vec<String>,
+    lost_files: Vec<String>,
     accepted_loss: bool,
 }
 
@@ -47,15 +48,16 @@ pub fn doctor(cli: &Cli, asked: &Doctor) -> Outcome<()> {
         accept_loss(directory, &Clock::system()).map_err(in_use)?;
     }
     let report = Report {
-        sound: !damaged,
+        sound: !damaged && found.lost_files.is_empty(),
         conversations: found.conversations,
         events: found.events,
         damage: found.damage,
+        lost_files: found.lost_files,
         accepted_loss: damaged && asked.accept_loss,
     };
     print(cli, &report, tell)?;
     // The report has said it all.
-    if damaged && !asked.accept_loss {
+    if (damaged && !asked.accept_loss) || !report.lost_files.is_empty() {
         Err(Failure::new(EXIT_DAMAGED, ""))
     } else {
         Ok(())
@@ -67,8 +69,9 @@ fn tell(report: &Report) -> String {
         "{} events in {} conversations were read.\n",
         report.events, report.conversations
     );
-    if report.sound {
-        return format!("{read}The log is sound.\n");
+    let files = lost(&report.lost_files);
+    if report.damage.is_empty() {
+        return format!("{read}The log is sound.\n{files}");
     }
     let lines: String = report.damage.iter().map(|line| format!("  {line}\n")).collect();
     let next = if report.accepted_loss {
@@ -80,5 +83,16 @@ fn tell(report: &Report) -> String {
          2. Keep a copy of the data directory, then run `kinglet doctor --accept-loss`: the server goes on with what is \
          left.\n"
     };
-    format!("{read}The log is damaged:\n{lines}{next}")
+    format!("{read}The log is damaged:\n{lines}{next}{files}")
+}
+
+fn lost(files: &[String]) -> String {
+    if files.is_empty() {
+        return String::new();
+    }
+    let lines: String = files.iter().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "Files that messages carry are missing or damaged:\n{lines}Put them back from a backup of the folder `blobs`: each \
+         lies under the first two digits of its name, then the rest. The server runs without them; their messages stay.\n"
+    )
 }

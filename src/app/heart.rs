@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::session::accounts::Accounts;
+use crate::session::files::Files;
 use crate::session::{Pulse, Services};
 use crate::store::{Options, Store};
 
@@ -116,7 +117,14 @@ pub async fn services(
 ) -> Outcome<(Arc<Services>, Option<String>)> {
     let (accounts, claim) =
         Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
+    let files = Files::open(log.store.clone(), &config.data_dir, limits.files).map_err(|error| {
+        Failure::failed(format!(
+            "cannot use the folder of files {}: {error}. Give it to this user, or make room on the disk",
+            config.data_dir.join("blobs").display()
+        ))
+    })?;
     let services = Services {
+        files: Arc::new(files),
         store: log.store.clone(),
         hub: Arc::clone(&log.hub),
         accounts: Arc::new(accounts),

@@ -7,7 +7,7 @@ use super::config::{self, Config, Transport};
 use super::surroundings;
 use crate::core::permit::Settings;
 use crate::gateway::tls::Names;
-use crate::limits::{self, BudgetLine, Limits};
+use crate::limits::{self, BudgetLine, FileLimits, Limits};
 use crate::session::accounts::{AccountSettings, WhoMayInvite};
 
 const MIB: usize = 1024 * 1024;
@@ -36,6 +36,26 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         tail_bytes: size(asked.tail_mib) * MIB,
         recall_seconds: recall(config).recall_seconds,
         tls,
+        files: files(config),
+    }
+}
+
+/// What files may take.
+fn files(config: &Config) -> FileLimits {
+    let asked = &config.files;
+    let mib = |number: u32| u64::from(number) << 20;
+    let is_large = size(config.limits.memory_mib) >= limits::PICTURE_LARGE_MIB;
+    FileLimits {
+        file_bytes: mib(asked.file_mib),
+        user_bytes: mib(asked.user_mib),
+        total_bytes: Some(mib(asked.total_mib)).filter(|bytes| *bytes > 0),
+        reserve_bytes: mib(asked.reserve_mib),
+        last_bytes: limits::DISK_LAST,
+        picture_bytes: if is_large {
+            limits::PICTURE_BYTES_LARGE
+        } else {
+            limits::PICTURE_BYTES
+        },
     }
 }
 
@@ -265,9 +285,9 @@ mod tests {
 
     #[test]
     fn the_budget_stays_within_what_the_operator_gives() {
-        let config = config(|config| config.limits.memory_mib = 256);
+        let config = config(|config| config.limits.memory_mib = 288);
         let (fitted, lowered) = fit(&config, limits(&config, true), 100_000).expect("there is room for some");
-        assert!(limits::memory_total(&fitted) <= 256 * MIB);
+        assert!(limits::memory_total(&fitted) <= 288 * MIB);
         assert!(fitted.connections < 10_000 && lowered.len() == 1, "{lowered:?}");
         let (fitted, lowered) = fit(&config, limits(&config, false), 1_024).expect("there is room for some");
         assert_eq!(fitted.connections, 960);

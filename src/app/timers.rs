@@ -18,6 +18,8 @@ use crate::session::Services;
 const PULSE: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
 const STATUS: Duration = Duration::from_secs(60);
+const DISK: Duration = Duration::from_secs(2);
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 const CERTIFICATE: Duration = Duration::from_secs(60 * 60);
 
 /// What the timers act upon.
@@ -56,6 +58,8 @@ impl Timers {
             let _ = told.0.status(&status(&told.1));
         }));
         tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
+        tokio::spawn(watch_disk(Arc::clone(&services), stop.clone()));
+        tokio::spawn(sweep(Arc::clone(&services), stop.clone()));
         if let Some(interval) = systemd::watchdog_interval() {
             let probed = Arc::clone(&services);
             let probe = move || {
@@ -117,6 +121,45 @@ async fn tidy(services: Arc<Services>, stop: watch::Receiver<bool>) {
             () = &mut end => return,
             _ = ticks.tick() => services.store.tidy().await,
         }
+    }
+}
+
+/// Looks at the room on the disk, so that messages are refused before it ends.
+async fn watch_disk(services: Arc<Services>, stop: watch::Receiver<bool>) {
+    let mut ticks = interval(DISK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = std::pin::pin!(stopped(stop));
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => {}
+        }
+        // What went wrong is in the log, and the next look comes soon.
+        let _ = services.files.look_at_disk().await;
+    }
+}
+
+/// Takes away files that nobody needs: at the start what a crash has left, then each hour what has rested for a day.
+async fn sweep(services: Arc<Services>, stop: watch::Receiver<bool>) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = std::pin::pin!(stopped(stop));
+    let mut is_first = true;
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => {}
+        }
+        let swept = async {
+            if is_first {
+                services.files.clear_strays().await?;
+            }
+            services.files.sweep().await
+        };
+        if let Err(refusal) = swept.await {
+            log::warn!("files that nobody needs were not taken away ({refusal}); the next hour tries again");
+        }
+        is_first = false;
     }
 }
 

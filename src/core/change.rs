@@ -1,7 +1,7 @@
 //! The commands that change a conversation, and the event each would leave. What must not live here: who may.
 
 use crate::proto::command::{Create, Edit, Invite, React, Send, Update};
-use crate::proto::{Body, ClientId, Command, ConversationId, Seq, UserId};
+use crate::proto::{BlobId, Body, ClientId, Command, ConversationId, Media, Seq, UserId};
 
 /// Where a change goes: a conversation that is, the direct one with a user, or one that it founds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +65,31 @@ impl Change {
             Command::Send(send) => send.reply_to,
             _ => None,
         }
+    }
+
+    /// The stored file that its message is to carry.
+    #[must_use]
+    pub fn blob(&self) -> Option<BlobId> {
+        let (Command::Send(Send { body, .. }) | Command::Edit(Edit { body, .. })) = &self.0 else {
+            return None;
+        };
+        body.media().map(|media| media.blob)
+    }
+
+    /// Whether it is refused where the disk is almost full: what people say and found. What takes back, removes or decides
+    /// is short, and may be what makes room.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        matches!(
+            self.0,
+            Command::Send(_)
+                | Command::Edit(_)
+                | Command::React(_)
+                | Command::Create(_)
+                | Command::Update(_)
+                | Command::Invite(_)
+                | Command::Join(_)
+        )
     }
 
     /// Bytes that a queue should account it with.
@@ -176,7 +201,31 @@ fn body(body: &Body) -> Vec<u8> {
     match body {
         Body::Text { text } => [b"t", text.as_bytes()].concat(),
         Body::Opaque { data } => [b"o", data.as_bytes()].concat(),
+        Body::Image(media) => carried(b'i', media),
+        Body::Audio(media) => carried(b'a', media),
+        Body::Voice(media) => carried(b's', media),
+        Body::Video(media) => carried(b'v', media),
+        Body::File(media) => carried(b'f', media),
     }
+}
+
+/// A file in a message, without what is the server's to say: two commands that differ only in that mean the same.
+fn carried(kind: u8, media: &Media) -> Vec<u8> {
+    let number = |number: Option<u64>| number.unwrap_or(u64::MAX);
+    let numbers = [
+        number(media.width.map(u64::from)),
+        number(media.height.map(u64::from)),
+        number(media.duration_ms),
+        media.name.len() as u64,
+    ];
+    [
+        &[kind][..],
+        &words(b"carries.", &numbers),
+        &media.blob.0,
+        media.name.as_bytes(),
+        media.caption.as_bytes(),
+    ]
+    .concat()
 }
 
 fn words(word: &[u8; 8], numbers: &[u64]) -> Vec<u8> {

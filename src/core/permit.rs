@@ -1,6 +1,8 @@
 //! The only door: who may do what. A `Permit` is a value that only `authorise` can make, and only a `Permit` can be
 //! appended. What must not live here: storage, sockets, a clock (time comes in).
 
+pub mod blobs;
+
 use super::change::{Change, Place};
 use super::names;
 use super::roster::{MuteUntil, Roster};
@@ -224,11 +226,11 @@ pub fn is_muted(mute: MuteUntil, now: Now) -> bool {
 fn shape(change: &Change) -> Allowed {
     let body = |body: &Body| match body {
         body if body.is_empty() => Err(Refusal::because(Code::BadRequest, "A body must not be empty.")),
-        body if body.len() > limits::BODY_BYTES => Err(Code::TooLarge.into()),
+        body if body.media().is_none() && body.len() > limits::BODY_BYTES => Err(Code::TooLarge.into()),
         Body::Opaque { data } if data_encoding::BASE64.decode(data.as_bytes()).is_err() => Err(
             Refusal::because(Code::BadRequest, "`data` must be base64 with padding."),
         ),
-        _ => Ok(()),
+        body => body.media().map_or(Ok(()), blobs::shape),
     };
     match change.command() {
         Command::Send(send) => {

@@ -201,6 +201,9 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let busy = Busy::new(&at_work);
+        if request.method() == hyper::Method::GET {
+            request.extensions_mut().insert(UnderWay(Arc::clone(&at_work)));
+        }
         // Whoever's token proves good is no stranger any more, also while a long poll waits: see `auth`.
         let showed = request
             .headers()
@@ -252,13 +255,24 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
 /// The requests that a connection is about. HTTP's own timers leave gaps: none of them runs while an HTTP/2 client
 /// says nothing, or while the other end does not take what it asked for.
 #[derive(Default)]
-struct Work {
+pub struct Work {
     at_once: AtomicU32,
     begun: AtomicU32,
 }
 
 /// One request under way.
-struct Busy(Arc<Work>);
+pub struct Busy(Arc<Work>);
+
+/// With what a request whose answer takes long after its head says that it is still under way.
+#[derive(Clone)]
+pub struct UnderWay(Arc<Work>);
+
+impl UnderWay {
+    #[must_use]
+    pub fn begin(&self) -> Busy {
+        Busy::new(&self.0)
+    }
+}
 
 impl Busy {
     fn new(work: &Arc<Work>) -> Busy {

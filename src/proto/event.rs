@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::Media;
 use super::ids::{ClientId, ConversationId, Seq, Timestamp, UserId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,16 @@ pub enum Body {
     Text { text: String },
     /// Bytes the server does not read (an encrypted message, a bot's own format): base64, at most 32,768 characters.
     Opaque { data: String },
+    /// A picture.
+    Image(Box<Media>),
+    /// A sound to listen to: music, a recording.
+    Audio(Box<Media>),
+    /// Somebody speaking, recorded for this conversation.
+    Voice(Box<Media>),
+    /// A film.
+    Video(Box<Media>),
+    /// Any file.
+    File(Box<Media>),
 }
 
 impl Body {
@@ -57,6 +68,35 @@ impl Body {
         match self {
             Body::Text { text } => text.len(),
             Body::Opaque { data } => data.len(),
+            Body::Image(media)
+            | Body::Audio(media)
+            | Body::Voice(media)
+            | Body::Video(media)
+            | Body::File(media) => media.len(),
+        }
+    }
+
+    /// What is said of the stored file, where the body carries one.
+    #[must_use]
+    pub fn media(&self) -> Option<&Media> {
+        match self {
+            Body::Text { .. } | Body::Opaque { .. } => None,
+            Body::Image(media)
+            | Body::Audio(media)
+            | Body::Voice(media)
+            | Body::Video(media)
+            | Body::File(media) => Some(media),
+        }
+    }
+
+    pub fn media_mut(&mut self) -> Option<&mut Media> {
+        match self {
+            Body::Text { .. } | Body::Opaque { .. } => None,
+            Body::Image(media)
+            | Body::Audio(media)
+            | Body::Voice(media)
+            | Body::Video(media)
+            | Body::File(media) => Some(media),
         }
     }
 
@@ -195,6 +235,15 @@ impl What {
     #[must_use]
     pub fn counts(&self) -> bool {
         matches!(self, What::Message { .. })
+    }
+
+    /// The content, where the event has one that was not erased.
+    #[must_use]
+    pub fn body(&self) -> Option<&Body> {
+        match self {
+            What::Message { body, .. } | What::Edited { body, .. } => body.as_ref(),
+            _ => None,
+        }
     }
 
     /// The `kind` on the wire.

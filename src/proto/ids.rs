@@ -29,7 +29,10 @@ pub(super) fn form_in(error: &str) -> Option<String> {
     if error.contains(request) {
         return Some(request.to_owned());
     }
-    ['u', 'c', 'i'].into_iter().find_map(|prefix| {
+    if error.contains(&BadBlobId.to_string()) {
+        return Some(BlobId::FORM.to_owned());
+    }
+    ['u', 'c', 'i', 'f'].into_iter().find_map(|prefix| {
         let text = BadId { prefix }.to_string();
         let form = text.strip_prefix("expected ")?;
         error.contains(&text).then(|| form.to_owned())
@@ -124,6 +127,11 @@ wire_id!(
     b'u'
 );
 wire_id!(
+    /// A file on its way to the server: `f` and ten characters.
+    UploadId,
+    b'f'
+);
+wire_id!(
     /// A conversation: `c` and ten characters.
     ConversationId,
     b'c'
@@ -133,6 +141,67 @@ wire_id!(
     InvitationId,
     b'i'
 );
+
+/// A stored file: the BLAKE3 hash of its bytes, as 64 hexadecimal digits in lower case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobId(pub [u8; 32]);
+
+/// Why a text is not a blob's id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected {}", BlobId::FORM)]
+pub struct BadBlobId;
+
+impl BlobId {
+    const FORM: &str = "64 hexadecimal digits in lower case";
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for BlobId {
+    type Err = BadBlobId;
+    fn from_str(text: &str) -> Result<Self, BadBlobId> {
+        let mut hash = [0; 32];
+        if text.len() != 64 {
+            return Err(BadBlobId);
+        }
+        match data_encoding::HEXLOWER.decode_mut(text.as_bytes(), &mut hash) {
+            Ok(32) => Ok(BlobId(hash)),
+            _ => Err(BadBlobId),
+        }
+    }
+}
+
+impl Serialize for BlobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BlobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for BlobId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BlobId".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+    }
+}
 
 macro_rules! wire_uuid {
     ($(#[$doc:meta])* $name:ident) => {
@@ -202,6 +271,22 @@ mod tests {
             "czzzzzzzzzz",
         ] {
             assert!(bad.parse::<ConversationId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_blobs_id_is_its_hash_and_nothing_else() {
+        let id = BlobId([0xa5; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in [
+            "",
+            "..",
+            &"A5".repeat(32),
+            &"a5".repeat(31),
+            &"a5".repeat(33),
+            &"/.".repeat(32),
+        ] {
+            assert_eq!(bad.parse::<BlobId>(), Err(BadBlobId), "{bad}");
         }
     }
 }

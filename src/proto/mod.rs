@@ -7,6 +7,7 @@ pub mod codec;
 pub mod command;
 pub mod complaint;
 pub mod event;
+pub mod files;
 pub mod ids;
 pub mod refusal;
 pub mod search;
@@ -15,7 +16,11 @@ pub mod setting;
 pub use answer::{Ack, Answer, Notice};
 pub use command::Command;
 pub use event::{Body, ConversationKind, Event, JoinRule, Role, What};
-pub use ids::{ClientId, ConversationId, DeviceId, ID_MASK, InvitationId, RequestId, Seq, Timestamp, UserId};
+pub use files::Media;
+pub use ids::{
+    BlobId, ClientId, ConversationId, DeviceId, ID_MASK, InvitationId, RequestId, Seq, Timestamp, UploadId,
+    UserId,
+};
 pub use refusal::{Code, Refusal};
 
 /// The WebSocket subprotocol.

@@ -5,6 +5,7 @@ pub mod accounts;
 mod answer;
 mod deliver;
 mod desk;
+pub mod files;
 mod health;
 mod live;
 pub mod poll;
@@ -34,6 +35,7 @@ pub struct Services {
     pub limits: Limits,
     pub pulse: Arc<Pulse>,
     pub quotas: Quotas,
+    pub files: Arc<files::Files>,
 }
 
 /// Who is signed in, and with what.

@@ -79,6 +79,14 @@ impl Quotas {
         self.take_from(user, (2, &limits::BUCKET_READ), now_ms)
     }
 
+    /// Takes a token for beginning or dropping an upload.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn take_file(&self, user: UserId, now_ms: u64) -> Result<(), Refusal> {
+        self.take_from(user, (0, &limits::BUCKET_SEND), now_ms)
+    }
+
     fn take_from(&self, user: UserId, (at, bucket): (usize, &Bucket), now_ms: u64) -> Result<(), Refusal> {
         let bucket = &Bucket {
             burst: bucket.burst * self.pace,

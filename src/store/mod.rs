@@ -1,6 +1,7 @@
 //! Remembers: the contract between those who append and read, and whoever keeps the log.
 //! What must not live here: sessions, sockets, the hub; nor SQL, which is `sqlite`'s own.
 
+pub mod blobs;
 pub mod sqlite;
 
 use std::sync::Arc;

@@ -16,6 +16,9 @@ const DEVICES: &str = "src/store/sqlite/accounts/tests/mod.rs";
 const INVITED: &str = "src/store/sqlite/accounts/tests/invitations.rs";
 const PERSONAL: &str = "tests/store_contract/personal.rs";
 const SETTINGS: &str = "src/core/settings.rs";
+const UPLOADS: &str = "tests/stories/uploads.rs";
+const FILES: &str = "tests/stories/files.rs";
+const PLACES: &str = "src/session/files/places.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -217,6 +220,41 @@ const REACHED: &[(&str, &str, &str)] = &[
         "src/gateway/pools.rs",
         "fn a_share_is_given_back_and_an_empty_pool_gives_none",
     ),
+    ("FILE_BYTES", UPLOADS, "limits::FILE_BYTES + 1"),
+    ("USER_FILE_BYTES", UPLOADS, "fn room_is_limited_and_given_back"),
+    (
+        "FILE_NAME_BYTES",
+        "src/core/permit/blobs.rs",
+        "limits::FILE_NAME_BYTES + 1",
+    ),
+    ("UPLOADS_OPEN", UPLOADS, "0..limits::UPLOADS_OPEN"),
+    ("UPLOADS_AT_ONCE", PLACES, "three are all"),
+    (
+        "UPLOADS_AT_ONCE_PER_USER",
+        UPLOADS,
+        "limits::UPLOADS_AT_ONCE_PER_USER",
+    ),
+    ("DOWNLOADS_AT_ONCE", PLACES, "three are all"),
+    (
+        "DOWNLOADS_AT_ONCE_PER_USER",
+        FILES,
+        "limits::DOWNLOADS_AT_ONCE_PER_USER",
+    ),
+    ("UPLOAD_SYNC", UPLOADS, "saturating_sub(limits::UPLOAD_SYNC)"),
+    ("BLOB_KEPT", "src/session/files/tests.rs", "limits::BLOB_KEPT"),
+    (
+        "DISK_RESERVE",
+        UPLOADS,
+        "fn a_disk_below_its_reserve_takes_no_files_and_goes_on_with_messages",
+    ),
+    (
+        "DISK_LAST",
+        "src/session/files/tests.rs",
+        "fn a_disk_almost_full_takes_back_and_takes_nothing_new",
+    ),
+    ("DISK_BALLAST", "tests/power_cut/full.rs", "limits::DISK_BALLAST"),
+    ("PICTURE_BYTES", "tests/pictures.rs", "limits::PICTURE_BYTES"),
+    ("THUMBNAIL_SIDE", "tests/pictures.rs", "limits::THUMBNAIL_SIDE"),
 ];
 
 /// What nobody can overstep.
@@ -256,6 +294,21 @@ const NOT_REACHED: &[(&str, &str)] = &[
     ("CONNECTION_TLS", "an estimate"),
     ("CONNECTION_KERNEL", "an estimate"),
     ("BASE", "an estimate"),
+    (
+        "FILES_PERCENT",
+        "a default that the disk's size makes a number of",
+    ),
+    (
+        "FILE_PIECE",
+        "the size of one read or write; more follows in the next",
+    ),
+    ("FILE_THREADS", "a number of threads; who comes next waits"),
+    ("UPLOAD_HASHES", "a cache's size"),
+    (
+        "PICTURE_BYTES_LARGE",
+        "`PICTURE_BYTES` where there is more memory",
+    ),
+    ("PICTURE_LARGE_MIB", "where that begins"),
 ];
 
 /// The constants that a text declares as public.

@@ -1,7 +1,8 @@
 //! A full disk: refused, not lost, not a hang; and it goes on by itself. What must not live here: any other failure.
 
-use kinglet::limits::FOLD_ROWS;
+use kinglet::limits::{self, FOLD_ROWS, FileLimits};
 use kinglet::proto::{Code, JoinRule};
+use kinglet::session::files::Files;
 use kinglet::store::sqlite::fault_vfs::{Action, Fault, FileKind, Op};
 use kinglet::store::{Span, Writable};
 
@@ -142,4 +143,31 @@ async fn checkpoints_wait_for_room() {
     machine.go_down(Some(desk), Action::CrashHere);
     let desk = machine.start().expect("it starts");
     ledger.check(&desk, "after a restart").await;
+}
+
+/// When the disk is full all the same, the room of the ballast is for what makes room; with room it is made again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ballast_is_given_up_on_a_full_disk_and_made_again() {
+    let machine = Machine::new(11).await;
+    let desk = machine.start().expect("it starts");
+    let beside = tempfile::tempdir().expect("a directory");
+    let files = Files::open(desk.store.clone(), beside.path(), FileLimits::default()).expect("it opens");
+    let ballast = beside.path().join("blobs/ballast");
+    files.look_at_disk().await.expect("it can be looked at");
+    let size = ballast.metadata().expect("there is room for it").len();
+    assert_eq!(size, limits::DISK_BALLAST);
+    machine.disk.fail_nth(Op::Write, 1, Fault::Enospc, true);
+    let founding = group("room", &[2], JoinRule::Open, false);
+    let refusal = desk
+        .ask(actor(1), founding.clone())
+        .await
+        .expect_err("the disk is full");
+    assert_eq!(refusal.code, Code::StorageFull);
+    files.look_at_disk().await.expect("it can be looked at");
+    assert!(!ballast.exists());
+    machine.disk.clear_faults();
+    desk.ask(actor(1), founding).await.expect("there is room again");
+    files.look_at_disk().await.expect("it can be looked at");
+    assert!(ballast.exists());
+    machine.go_down(Some(desk), Action::CrashHere);
 }

@@ -11,6 +11,7 @@ use kinglet::proto::account::{
 };
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply};
 use kinglet::proto::command::Request;
+use kinglet::proto::files::{FilePage, NewUpload, Storage, UploadInfo};
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -116,6 +117,8 @@ pub fn shapes() -> Vec<Shape> {
         sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserProfile, UserStatus,
         PasswordReset, Health, PollPage, HistoryPage
     ));
+    shapes.extend(http!(received: NewUpload));
+    shapes.extend(http!(sent: UploadInfo, FilePage, Storage));
     shapes
 }
 

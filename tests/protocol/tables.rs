@@ -336,6 +336,51 @@ pub fn limits() -> String {
             format!("{}; {}", number(limits::INVITATIONS), number(limits::USERS)),
             refused(Code::LimitReached),
         ),
+        (
+            "a file; all files of a user; all files (settings)",
+            format!(
+                "{} MiB; {} MiB; {} % of the disk",
+                limits::FILE_BYTES >> 20,
+                number((limits::USER_FILE_BYTES >> 20) as usize),
+                limits::FILES_PERCENT
+            ),
+            format!(
+                "{}; {}; {}",
+                refused(Code::TooLarge),
+                refused(Code::LimitReached),
+                refused(Code::StorageFull)
+            ),
+        ),
+        (
+            "a file's name",
+            bytes(limits::FILE_NAME_BYTES),
+            refused(Code::BadRequest),
+        ),
+        (
+            "uploads of a user that are not finished",
+            number(limits::UPLOADS_OPEN),
+            refused(Code::LimitReached),
+        ),
+        (
+            "uploads at the same moment: of a user, in total",
+            two(limits::UPLOADS_AT_ONCE_PER_USER, limits::UPLOADS_AT_ONCE),
+            refused(Code::Busy),
+        ),
+        (
+            "downloads at the same moment: of a user, in total",
+            two(limits::DOWNLOADS_AT_ONCE_PER_USER, limits::DOWNLOADS_AT_ONCE),
+            refused(Code::Busy),
+        ),
+        (
+            "an upload, a file that no message carries",
+            format!("{} hours", limits::BLOB_KEPT.as_secs() / 3_600),
+            "it is removed".into(),
+        ),
+        (
+            "a picture that is cleaned of what it tells",
+            format!("{} MiB", limits::picture_file(limits::PICTURE_BYTES) >> 20),
+            "it is kept as it came".into(),
+        ),
     ];
     let rows = rows.into_iter().chain(personal());
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();

@@ -151,7 +151,7 @@ impl World {
     }
 }
 
-async fn read(reply: hyper::Response<hyper::body::Incoming>) -> Reply {
+pub async fn read(reply: hyper::Response<hyper::body::Incoming>) -> Reply {
     let (parts, body) = reply.into_parts();
     let bytes = body.collect().await.expect("a whole body").to_bytes();
     Reply {

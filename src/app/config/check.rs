@@ -20,6 +20,7 @@ const MESSAGE_BYTES: RangeInclusive<u32> = 4_096..=1_048_576;
 const MEMORY_MIB: RangeInclusive<u32> = 32..=65_536;
 const SHARE_MIB: RangeInclusive<u32> = 1..=16_384;
 const INVITATION_DAYS: RangeInclusive<u32> = 1..=365;
+const FILE_MIB: RangeInclusive<u32> = 1..=65_536;
 const RECALL_MINUTES: RangeInclusive<u32> = 0..=366 * 24 * 60;
 
 /// One thing to put right before the server can start.
@@ -278,6 +279,12 @@ impl Config {
                 "messages.recall_minutes",
                 self.messages.recall_minutes,
                 RECALL_MINUTES,
+            ),
+            ("files.file_mib", self.files.file_mib, FILE_MIB),
+            (
+                "files.user_mib",
+                self.files.user_mib,
+                self.files.file_mib.clamp(*FILE_MIB.start(), *FILE_MIB.end())..=u32::MAX,
             ),
         ];
         for (key, value, range) in numbers

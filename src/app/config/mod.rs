@@ -50,6 +50,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// What may be done with a message after it was sent.
     pub messages: Messages,
+    /// Pictures, sound and other files that people send. They lie beside the log, in the data directory's `blobs`.
+    pub files: Files,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -162,6 +164,19 @@ pub struct Messages {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// The largest file, in MiB.
+    pub file_mib: u32,
+    /// What all files of one user may take, in MiB.
+    pub user_mib: u32,
+    /// What all files together may take, in MiB; 0 means 80 % of the disk.
+    pub total_mib: u32,
+    /// Free space of the disk below which no file is taken any more, in MiB, so that messages still find room.
+    pub reserve_mib: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// The least important level that is written.
     pub level: LogLevel,
@@ -200,6 +215,7 @@ impl Default for Config {
             limits: Limits::default(),
             accounts: Accounts::default(),
             messages: Messages::default(),
+            files: Files::default(),
             log: Log::default(),
             source: None,
         }
@@ -239,7 +255,7 @@ impl Default for Limits {
             connections_per_address: 256,
             pace: 1,
             message_bytes: 65_536,
-            memory_mib: 256,
+            memory_mib: 288,
             roster_mib: 32,
             tail_mib: 16,
         }
@@ -259,6 +275,17 @@ impl Default for Messages {
     fn default() -> Self {
         Self {
             recall_minutes: 24 * 60,
+        }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            file_mib: 100,
+            user_mib: 2_048,
+            total_mib: 0,
+            reserve_mib: 256,
         }
     }
 }

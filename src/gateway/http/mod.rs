@@ -2,11 +2,12 @@
 //! What must not live here: rules. A handler reads a request, asks the session floor and writes its answer.
 //!
 //! Invariants: whatever goes wrong is told as `{"error": {code, message, next}}`; a token is taken from the
-//! `Authorization` header only; nothing under `/api` may be cached.
+//! `Authorization` header only; nothing under `/api` may be cached, but for what a handler says of a file that never changes.
 
 pub mod accounts;
 pub mod auth;
 pub mod console;
+pub mod files;
 pub mod hosts;
 pub mod live;
 pub mod openapi;
@@ -46,6 +47,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
         .merge(live::routes())
+        .merge(files::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))
@@ -69,7 +71,9 @@ pub fn router(face: Arc<Face>) -> Router {
 /// Answers of the API are one person's, and JSON whatever a browser would like to see in them.
 async fn never_cached(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
+use crate::proto::files;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -73,6 +74,10 @@ const ROOMS: &[Room] = &[
         operations: LiveRoutes::openapi,
         schemas: live_schemas,
     },
+    Room {
+        operations: FileRoutes::openapi,
+        schemas: file_schemas,
+    },
 ];
 
 /// The fallback of the live protocol, history, and what an operator asks.
@@ -84,6 +89,22 @@ const ROOMS: &[Room] = &[
     super::web::health,
 ))]
 struct LiveRoutes;
+
+/// Uploads, downloads, a conversation's files.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::files::begin,
+    super::files::storage,
+    super::files::stands,
+    super::files::send,
+    super::files::cancel,
+    super::files::list,
+    super::files::blob,
+    super::files::thumbnail,
+))]
+struct FileRoutes;
+
+schemas!(file_schemas: files::NewUpload, files::UploadInfo, files::Storage, files::FilePage);
 
 schemas!(live_schemas: Request, Reply, PollPage, HistoryPage, wire::Health);
 

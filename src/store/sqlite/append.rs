@@ -3,15 +3,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::blobs::uses;
 use super::find;
 use super::recent::ClientKey;
 use super::rows::{self, Hash, Row, SALT};
 use super::{Shared, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
+use crate::core::permit::blobs::{self, BlobFacts};
 use crate::core::permit::{Permit, TargetFacts};
 use crate::core::roster::Roster;
 use crate::limits;
@@ -78,6 +81,10 @@ impl Work<'_> {
         if let Some(pos) = self.known(key)? {
             return self.repeat(pos, change.digest());
         }
+        // After the look for a repeat: what was acknowledged once is acknowledged again.
+        if self.shared.tight.load(Ordering::Relaxed) && change.grows() {
+            return Err(Code::StorageFull.into());
+        }
         let (roster, pair) = self.roster_for(permit)?;
         permit.renew(roster.as_deref(), self.now)?;
         permit.on_discretion(roster.as_deref(), &self.shared.discretion)?;
@@ -98,25 +105,44 @@ impl Work<'_> {
                 });
             permit.on_target(&roster, facts, &self.shared.settings, self.now)?;
         }
+        let file = self.file_for(permit)?;
         if founded {
             rosters::insert(self.connection, &roster, pair)?;
         }
-        self.write(permit, &roster, key, pair.filter(|_| founded))
+        self.write(permit, &roster, (key, file), pair.filter(|_| founded))
+    }
+
+    /// What is known of the file that a message is to carry, if it is to carry one and its sender may send it.
+    fn file_for(&self, permit: &Permit) -> Result<Option<BlobFacts>, Failure> {
+        let Some(id) = permit.change().blob() else {
+            return Ok(None);
+        };
+        let people = |conversation| self.roster(conversation).map_err(Failure::from);
+        let facts = uses::facts(self.connection, permit.actor().user, id, &people)?;
+        permit.on_blob(facts.as_ref())?;
+        Ok(facts)
     }
 
     fn write(
         &mut self,
         permit: &Permit,
         roster: &Arc<Roster>,
-        key: ClientKey,
+        (key, file): (ClientKey, Option<BlobFacts>),
         pair: Option<(UserId, UserId)>,
     ) -> Result<Receipt, Failure> {
         let conversation = roster.conversation.0;
-        let what = permit.event_in(roster, self.now);
+        let mut what = permit.event_in(roster, self.now);
+        if let Some(facts) = &file {
+            blobs::tell_facts(&mut what, facts);
+        }
         let state = self.state(conversation)?;
         let row = self.row(permit, conversation, key, &what, &state);
         let hash = row.link(&state.hash);
         self.insert(&row)?;
+        if let (true, Some(body)) = (file.is_some(), what.body()) {
+            let place = (conversation, row.seq);
+            uses::carry(self.connection, place, permit.actor().user, body)?;
+        }
         let mut tombstones = Vec::new();
         if let (true, Some(target)) = (what_annotates(&what), row.target) {
             self.connection
@@ -417,6 +443,9 @@ impl Work<'_> {
             };
             if row.is_erased() || !(row.is_message() || row.is_edit()) {
                 continue;
+            }
+            if row.carries_blob() {
+                uses::let_go(self.connection, conversation, seq, self.now.ms)?;
             }
             let commitment = row.commitment();
             self.connection

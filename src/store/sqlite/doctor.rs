@@ -1,6 +1,7 @@
 //! The whole log checked, row by row: what `kinglet doctor` runs. What must not live here: repairs that hide a loss.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -8,10 +9,11 @@ use rusqlite::Connection;
 use super::heads;
 use super::open::{self, DATABASE, HEADS, OpenError};
 use super::rows::{COLUMNS, Hash, Row, unpack_positions};
-use super::{find, int, rosters};
+use super::{blobs, find, int, rosters};
 use crate::clock::Clock;
 use crate::core::roster::Roster;
 use crate::proto::{ConversationId, ConversationKind, Seq, UserId};
+use crate::store::blobs::{Vault, hash_of};
 
 /// What the doctor found.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub struct Report {
     pub events: u64,
     /// Each a sentence; empty means that the log is whole.
     pub damage: Vec<String>,
+    /// Stored files that messages carry and that are not what they were, each a sentence. The log may be whole all the same.
+    pub lost_files: Vec<String>,
 }
 
 /// Checks the database's structure, every hash chain from its beginning, the indexes and the heads file.
@@ -38,6 +42,7 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
     let open::Rebuilt { recent, damage, .. } = open::rebuild(&connection).map_err(sql)?;
     report.damage.extend(damage);
     clients(&connection, recent.folded, &mut report).map_err(sql)?;
+    files(&connection, directory, &mut report).map_err(sql)?;
     let path = directory.join(HEADS);
     let file = |source| OpenError::File {
         what: "could not read the heads file",
@@ -189,6 +194,24 @@ fn people(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> 
                 "conversation {}: its people or settings are not what its events say",
                 ConversationId(id)
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Every file that a message carries must be there, and be what its name says.
+fn files(connection: &Connection, directory: &Path, report: &mut Report) -> rusqlite::Result<()> {
+    // A database of an earlier release has no such tables before its first start under this one.
+    if !connection.table_exists(None, "blob")? {
+        return Ok(());
+    }
+    let vault = Vault::at(directory);
+    for id in blobs::carried(connection)? {
+        let found = File::open(vault.path(id)).and_then(hash_of);
+        match found {
+            Ok(hash) if hash.finalize().as_bytes() == &id.0 => {}
+            Ok(_) => report.lost_files.push(format!("file {id}: its bytes are others")),
+            Err(error) => report.lost_files.push(format!("file {id}: {error}")),
         }
     }
     Ok(())

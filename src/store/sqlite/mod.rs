@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod append;
+pub mod blobs;
 mod checkpoint;
 pub mod doctor;
 #[cfg(feature = "fault-injection")]
@@ -26,7 +27,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
@@ -76,6 +77,8 @@ struct Shared {
     rosters: RosterCache,
     markers: Markers,
     writable: RwLock<Writable>,
+    /// The disk is almost full: only what makes room, or takes hardly any, is written.
+    tight: AtomicBool,
     clock: Arc<Clock>,
     settings: Settings,
     epoch: u64,
@@ -205,6 +208,17 @@ impl Store {
     #[must_use]
     pub fn writable(&self) -> Writable {
         self.shared.writable.read().clone()
+    }
+
+    /// Whether messages are refused because the disk is almost full.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.shared.tight.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the disk is almost full; whoever looks at disks knows.
+    pub fn set_tight(&self, tight: bool) {
+        self.shared.tight.store(tight, Ordering::Relaxed);
     }
 
     #[must_use]

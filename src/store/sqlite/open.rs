@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use parking_lot::RwLock;
 use rusqlite::config::DbConfig;
@@ -298,6 +298,7 @@ impl Store {
             rosters: RosterCache::new(options.roster_members),
             markers,
             writable: RwLock::new(writable),
+            tight: AtomicBool::new(false),
             clock,
             settings: options.settings,
             epoch,

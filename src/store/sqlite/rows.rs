@@ -40,6 +40,9 @@ mod kind {
     pub const RECALLED: u8 = 5;
     pub const REACTION: u8 = 6;
     pub const REACTION_REMOVED: u8 = 7;
+    /// A body that carries a stored file: its words as JSON.
+    pub const MEDIA: u8 = 8;
+    pub const EDITED_MEDIA: u8 = 9;
     /// Everything that changes the roster: its words as JSON.
     pub const ROSTER: u8 = 16;
     pub const UNSYNCHRONISED: u8 = 64;
@@ -47,18 +50,22 @@ mod kind {
 
 /// An event's kind, target and body as columns.
 pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
-    let body_of = |body: &Option<Body>, text: u8, opaque: u8| match body {
+    let body_of = |body: &Option<Body>, [text, opaque, media]: [u8; 3]| match body {
         Some(Body::Text { text: words }) => (text, Some(words.clone().into_bytes())),
         Some(Body::Opaque { data }) => (opaque, Some(data.clone().into_bytes())),
+        Some(carrier) => {
+            let words = serde_json::to_vec(carrier).expect("a body's words encode");
+            (media, Some(words))
+        }
         None => (text, None),
     };
     match what {
         What::Message { body, reply_to, .. } => {
-            let (kind, body) = body_of(body, kind::TEXT, kind::OPAQUE);
+            let (kind, body) = body_of(body, [kind::TEXT, kind::OPAQUE, kind::MEDIA]);
             (kind, *reply_to, body)
         }
         What::Edited { target, body, .. } => {
-            let (kind, body) = body_of(body, kind::EDITED_TEXT, kind::EDITED_OPAQUE);
+            let (kind, body) = body_of(body, [kind::EDITED_TEXT, kind::EDITED_OPAQUE, kind::EDITED_MEDIA]);
             (kind, Some(*target), body)
         }
         What::Recalled { target } => (kind::RECALLED, Some(*target), Some(Vec::new())),
@@ -113,11 +120,19 @@ impl Row {
     }
 
     pub fn is_message(&self) -> bool {
-        matches!(self.kind, kind::TEXT | kind::OPAQUE)
+        matches!(self.kind, kind::TEXT | kind::OPAQUE | kind::MEDIA)
     }
 
     pub fn is_edit(&self) -> bool {
-        matches!(self.kind, kind::EDITED_TEXT | kind::EDITED_OPAQUE)
+        matches!(
+            self.kind,
+            kind::EDITED_TEXT | kind::EDITED_OPAQUE | kind::EDITED_MEDIA
+        )
+    }
+
+    /// Whether its body carries, or carried, a stored file.
+    pub fn carries_blob(&self) -> bool {
+        matches!(self.kind, kind::MEDIA | kind::EDITED_MEDIA)
     }
 
     /// The plain words that a message or an edit says; a body that the server does not read says none.
@@ -152,6 +167,10 @@ impl Row {
                 .and_then(|body| String::from_utf8(body.clone()).ok())
         };
         let text = || words().map(|text| Body::Text { text });
+        let media = || {
+            let body = self.body.as_ref();
+            body.and_then(|body| serde_json::from_slice::<Body>(body).ok())
+        };
         let opaque = || words().map(|data| Body::Opaque { data });
         let target = self.target.unwrap_or(0);
         let message = |body: Option<Body>| {
@@ -169,6 +188,8 @@ impl Row {
         match self.kind {
             kind::TEXT => message(text()),
             kind::OPAQUE => message(opaque()),
+            kind::MEDIA => message(media()),
+            kind::EDITED_MEDIA => edited(media()),
             kind::EDITED_TEXT => edited(text()),
             kind::EDITED_OPAQUE => edited(opaque()),
             kind::RECALLED => What::Recalled { target },
@@ -304,6 +325,21 @@ mod tests {
             What::Edited {
                 target: 1,
                 body: body(),
+                erased: false,
+            },
+            What::Edited {
+                target: 1,
+                body: Some(Body::Video(Box::new(crate::proto::Media {
+                    blob: crate::proto::BlobId([7; 32]),
+                    name: "a.mp4".into(),
+                    size: 1 << 33,
+                    media_type: "video/mp4".into(),
+                    width: Some(2),
+                    height: Some(1),
+                    duration_ms: Some(9),
+                    thumbhash: None,
+                    caption: String::new(),
+                }))),
                 erased: false,
             },
             What::Recalled { target: 1 },

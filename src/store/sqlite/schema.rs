@@ -143,6 +143,7 @@ CREATE TABLE invitation (
 ",
     PERSONAL,
     SEARCH,
+    FILES,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -181,6 +182,56 @@ INSERT INTO search (search, rank) VALUES ('usermerge', 8);
 
 -- Messages that were edited: the place of the event with the newest words.
 CREATE TABLE reworded (pos INTEGER PRIMARY KEY, words INTEGER NOT NULL) STRICT;
+";
+
+/// Stored files: what is there (`idle`: since when no event carries it), who brought it (`sent`: it has gone out since),
+/// which events carry it, what is on its way, and how much room is taken (-1: by all together).
+const FILES: &str = r"
+CREATE TABLE blob (
+    hash BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    media_type TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    thumbhash BLOB,
+    thumbnail INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    idle INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_idle ON blob (idle) WHERE idle IS NOT NULL;
+
+CREATE TABLE blob_owner (
+    hash BLOB NOT NULL,
+    user INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (hash, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blob_use (
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY (conversation, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_use_hash ON blob_use (hash, conversation, seq);
+
+CREATE TABLE upload (
+    id INTEGER PRIMARY KEY,
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    arrived INTEGER NOT NULL,
+    announced BLOB,
+    created INTEGER NOT NULL,
+    blob BLOB,
+    UNIQUE (device, client)
+) STRICT;
+CREATE INDEX upload_open ON upload (user) WHERE blob IS NULL;
+CREATE INDEX upload_created ON upload (created);
+
+CREATE TABLE blob_room (whose INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -31,6 +31,10 @@ struct Sink(Arc<Mutex<Vec<AccountEffect>>>);
 impl Committed for Sink {
     fn committed(&mut self, commit: Commit) {
         self.0.lock().extend(commit.effects);
+        for (waiter, slot, outcome) in commit.answers {
+            waiter.answer(slot, outcome);
+            waiter.wake();
+        }
     }
 }
 
@@ -41,7 +45,9 @@ impl Hall {
         let options = sqlite::Options {
             directory: directory.path().to_owned(),
             vfs: None,
-            settings: Settings { recall_seconds: 0 },
+            settings: Settings {
+                recall_seconds: u64::MAX,
+            },
             roster_members: 1_000,
             fatal: Arc::new(|why| panic!("the store gave up: {why}")),
         };
@@ -62,7 +68,10 @@ impl Hall {
 
     /// What a face works with, around these accounts.
     pub(crate) fn services(&self) -> Arc<crate::session::Services> {
+        let limits = crate::limits::FileLimits::default();
+        let files = crate::session::files::Files::open(self.store.clone(), self._directory.path(), limits);
         Arc::new(crate::session::Services {
+            files: Arc::new(files.expect("the directory is ours")),
             store: self.store.clone(),
             hub: crate::hub::Hub::new(0),
             accounts: Arc::clone(&self.accounts),
@@ -83,6 +92,19 @@ impl Hall {
             .expect("the claim is right");
         let caller = hall.caller(&owner).await;
         (hall, caller)
+    }
+
+    /// A hall, the owner's token and the owner, for other rooms' tests.
+    pub(crate) async fn with_owner() -> (Hall, SignedIn, Caller) {
+        let hall = Hall::open().await;
+        let claim = claim(hall.code.as_deref().expect("nobody has claimed yet"), 1);
+        let owner = hall
+            .accounts
+            .claim(claim, HERE)
+            .await
+            .expect("the claim is right");
+        let caller = hall.caller(&owner).await;
+        (hall, owner, caller)
     }
 
     async fn caller(&self, who: &SignedIn) -> Caller {

@@ -1,0 +1,158 @@
+//! A file going out: from the disk to whoever may have it, a piece at a time, no faster than it is taken. What must not live
+//! here: HTTP's words for it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::mpsc;
+
+use super::Outcome;
+use super::places::Place;
+use crate::limits;
+use crate::proto::files::BlobInfo;
+use crate::proto::{BlobId, Code, Refusal};
+use crate::session::pulse::now_ms;
+use crate::session::{Services, Who};
+use crate::store::blobs::sniff;
+
+/// The media type of all thumbnails.
+const THUMBNAIL: &str = "image/jpeg";
+
+/// Which of a file's two forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Whole,
+    Thumbnail,
+}
+
+/// A file that the asker may have, open.
+pub struct Given {
+    pub info: BlobInfo,
+    /// What it is, if a browser may show it by itself.
+    pub shown_as: Option<String>,
+    /// Bytes of this form.
+    pub size: u64,
+    file: Arc<File>,
+    id: BlobId,
+    place: Place,
+}
+
+/// Opens a file for a user who may have it.
+pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Outcome<Given> {
+    services.quotas.take_read(who.user, now_ms())?;
+    if !services.store.may_open(who.user, id).await? {
+        return Err(Code::NotFound.into());
+    }
+    let row = services.store.blob(id).await?.ok_or(Code::NotFound)?;
+    if form == Form::Thumbnail && !row.has_thumbnail {
+        return Err(Refusal::because(
+            Code::NotFound,
+            "There is no small picture of this file.",
+        ));
+    }
+    let files = &services.files;
+    let place = files.downloads.take(who.user)?;
+    let path = match form {
+        Form::Whole => files.vault.path(id),
+        Form::Thumbnail => files.vault.thumbnail_path(id),
+    };
+    let opened = files.at_disk(move || {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    });
+    let (file, size) = opened.await?;
+    if form == Form::Whole && size != row.size {
+        log::error!(
+            "the stored file {id} has {size} bytes instead of {}; run `kinglet doctor`",
+            row.size
+        );
+        return Err(Code::Internal.into());
+    }
+    let media_type = match form {
+        Form::Whole => row.media_type.clone(),
+        Form::Thumbnail => THUMBNAIL.into(),
+    };
+    Ok(Given {
+        info: row.info(),
+        shown_as: Some(media_type).filter(|media_type| sniff::is_harmless(media_type)),
+        size,
+        file: Arc::new(file),
+        id,
+        place,
+    })
+}
+
+impl Given {
+    /// The bytes `from..to`. `keep` is held until the last was taken or the taker is gone. Who takes nothing for too long, or
+    /// may not have it any more, is cut off.
+    pub fn pieces<K: Send + 'static>(
+        self,
+        services: Arc<Services>,
+        (who, token): (Who, String),
+        (from, to): (u64, u64),
+        keep: K,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let (sender, mut receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let _keep = (keep, &self.place);
+            let giving = Giving {
+                services: &services,
+                given: &self,
+                who,
+                token,
+            };
+            let ended = giving.all(from, to, &sender).await;
+            if ended.is_none() {
+                // The announced length was not reached: the connection must not look sound.
+                let _ = sender.try_send(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+        });
+        futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
+    }
+}
+
+struct Giving<'a> {
+    services: &'a Services,
+    given: &'a Given,
+    who: Who,
+    token: String,
+}
+
+impl Giving<'_> {
+    async fn all(&self, from: u64, to: u64, sender: &mpsc::Sender<io::Result<Bytes>>) -> Option<()> {
+        let (mut at, mut asked) = (from, from);
+        while at < to {
+            if at - asked >= limits::UPLOAD_SYNC {
+                self.still().await.ok()?;
+                asked = at;
+            }
+            let length = (to - at).min(limits::FILE_PIECE as u64);
+            let file = Arc::clone(&self.given.file);
+            let reading = self.services.files.at_disk(move || {
+                let mut piece = vec![0; usize::try_from(length).expect("a piece is small")];
+                file.read_exact_at(&mut piece, at)?;
+                Ok(Bytes::from(piece))
+            });
+            let piece = reading.await.ok()?;
+            let sending = tokio::time::timeout(limits::WRITE_TIME, sender.send(Ok(piece)));
+            sending.await.ok()?.ok()?;
+            at += length;
+        }
+        Some(())
+    }
+
+    /// The token may end, and the conversation be left, while a long file goes out.
+    async fn still(&self) -> Outcome<()> {
+        self.services.accounts.authenticate(&self.token).await?;
+        if self.services.store.may_open(self.who.user, self.given.id).await? {
+            Ok(())
+        } else {
+            Err(Code::NotFound.into())
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Which events carry which files: written with the event, dropped with its body. What must not live here: who may see an
+//! event; that is asked of `core` for each.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Outcome, blob, told_hash};
+use crate::core::audience;
+use crate::core::permit::blobs::{BlobFacts, may_open};
+use crate::core::roster::Roster;
+use crate::limits;
+use crate::proto::files::MediaKind;
+use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UserId};
+use crate::store::Store;
+use crate::store::sqlite::find::{self, RecentSlice};
+use crate::store::sqlite::{int, sql_refusal};
+
+/// Asks for a conversation's people.
+type People<'a, E> = &'a dyn Fn(u64) -> Result<Option<Arc<Roster>>, E>;
+
+/// The number of a kind in its column. The numbers are stored: they never change.
+fn kind_number(kind: MediaKind) -> i64 {
+    match kind {
+        MediaKind::Image => 1,
+        MediaKind::Audio => 2,
+        MediaKind::Voice => 3,
+        MediaKind::Video => 4,
+        MediaKind::File => 5,
+    }
+}
+
+/// Whether the user uploaded it and has not sent it yet.
+fn is_own(connection: &Connection, user: UserId, id: BlobId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM blob_owner WHERE hash = ?1 AND user = ?2 AND sent = 0")?
+        .exists(params![id.0, int(user.0)])
+}
+
+/// Whether an event that the user may see now carries the file. As many looks as the user has conversations, however often
+/// the file was sent.
+fn is_seen<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    user: UserId,
+    id: BlobId,
+    people: People<'_, E>,
+) -> Result<bool, E> {
+    let mut shared = connection.prepare_cached(
+        "SELECT conversation FROM member WHERE user = ?2
+         AND EXISTS (SELECT 1 FROM blob_use WHERE hash = ?1 AND blob_use.conversation = member.conversation)",
+    )?;
+    let mut carrier = connection.prepare_cached(
+        "SELECT seq FROM blob_use WHERE hash = ?1 AND conversation = ?2 AND seq BETWEEN ?3 AND ?4 LIMIT 1",
+    )?;
+    let conversations = shared
+        .query_map(params![id.0, int(user.0)], |row| row.get::<_, i64>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for conversation in conversations {
+        let Some(roster) = people(conversation.cast_unsigned())? else {
+            continue;
+        };
+        for (from, to) in audience::visible(&roster, user).ranges() {
+            let to = (*to).min(i64::MAX.cast_unsigned());
+            let seq = carrier
+                .query_row(params![id.0, conversation, int(*from), int(to)], |row| {
+                    row.get::<_, i64>(0)
+                })
+                .optional()?;
+            if seq.is_some_and(|seq| may_open(&roster, user, seq.cast_unsigned())) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What is known of a file that a user wants to send.
+pub fn facts<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    user: UserId,
+    id: BlobId,
+    people: People<'_, E>,
+) -> Result<Option<BlobFacts>, E> {
+    let Some(row) = blob(connection, id)? else {
+        return Ok(None);
+    };
+    let is_own = is_own(connection, user, id)?;
+    Ok(Some(BlobFacts {
+        size: row.size,
+        media_type: row.media_type,
+        width: row.width,
+        height: row.height,
+        thumbhash: row.thumbhash.as_deref().map(told_hash),
+        is_own,
+        is_seen: !is_own && is_seen(connection, user, id, people)?,
+    }))
+}
+
+/// Notes that an event carries a file.
+pub fn carry(
+    connection: &Connection,
+    (conversation, seq): (u64, Seq),
+    sender: UserId,
+    body: &Body,
+) -> rusqlite::Result<()> {
+    let (Some(media), Some(kind)) = (body.media(), MediaKind::of(body)) else {
+        return Ok(());
+    };
+    connection
+        .prepare_cached("INSERT INTO blob_use (conversation, seq, hash, kind) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            int(conversation),
+            int(seq),
+            media.blob.0,
+            kind_number(kind)
+        ])?;
+    connection
+        .prepare_cached("UPDATE blob SET idle = NULL WHERE hash = ?1")?
+        .execute([media.blob.0])?;
+    connection
+        .prepare_cached("UPDATE blob_owner SET sent = 1 WHERE hash = ?1 AND user = ?2")?
+        .execute(params![media.blob.0, int(sender.0)])?;
+    Ok(())
+}
+
+/// An event's body is gone, and what it carried with it. A file that nothing carries any more rests from now on.
+pub fn let_go(connection: &Connection, conversation: u64, seq: Seq, now: Timestamp) -> rusqlite::Result<()> {
+    let hash: Option<[u8; 32]> = connection
+        .prepare_cached("DELETE FROM blob_use WHERE conversation = ?1 AND seq = ?2 RETURNING hash")?
+        .query_row([int(conversation), int(seq)], |row| row.get(0))
+        .optional()?;
+    if let Some(hash) = hash {
+        connection
+            .prepare_cached(
+                "UPDATE blob SET idle = ?2 WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM blob_use WHERE hash = ?1)",
+            )?
+            .execute(params![hash, int(now)])?;
+    }
+    Ok(())
+}
+
+/// A refusal, from a read or from a roster.
+struct Refused(Refusal);
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Refused {
+        Refused(sql_refusal(&error))
+    }
+}
+
+/// Which files of a conversation to list.
+pub struct FilesAsk {
+    pub conversation: ConversationId,
+    /// Only before this seq.
+    pub before: Seq,
+    pub kind: Option<MediaKind>,
+    pub limit: usize,
+}
+
+impl Store {
+    /// Whether a user may have a file: it is their own and not sent yet, or an event that they may see carries it.
+    pub async fn may_open(&self, user: UserId, id: BlobId) -> Outcome<bool> {
+        let shared = Arc::clone(&self.shared);
+        self.read(move |connection| {
+            let people = |conversation| {
+                shared
+                    .load_roster(connection, ConversationId(conversation))
+                    .map_err(Refused)
+            };
+            let looked = is_own(connection, user, id).map_err(Refused::from);
+            let seen = match looked {
+                Ok(false) => is_seen(connection, user, id, &people),
+                known => known,
+            };
+            seen.map_err(|refused| refused.0)
+        })
+        .await
+    }
+
+    /// The newest events that carry files, descending, only of seqs inside `visible`; and whether there are older ones.
+    pub async fn files(&self, ask: FilesAsk, visible: Vec<(Seq, Seq)>) -> Outcome<(Vec<Event>, bool)> {
+        let recent = self.recent(ask.conversation);
+        self.read(move |connection| {
+            files(connection, &recent, &ask, &visible).map_err(|error| sql_refusal(&error))
+        })
+        .await
+    }
+}
+
+fn files(
+    connection: &Connection,
+    recent: &RecentSlice,
+    ask: &FilesAsk,
+    visible: &[(Seq, Seq)],
+) -> rusqlite::Result<(Vec<Event>, bool)> {
+    let mut find = connection.prepare_cached(
+        "SELECT seq FROM blob_use WHERE conversation = ?1 AND seq BETWEEN ?2 AND ?3 AND (?4 IS NULL OR kind = ?4)
+         ORDER BY seq DESC LIMIT ?5",
+    )?;
+    let most = ask.limit + 1;
+    let mut seqs: Vec<Seq> = Vec::new();
+    for (from, to) in visible.iter().rev() {
+        let to = (*to)
+            .min(ask.before.saturating_sub(1))
+            .min(i64::MAX.cast_unsigned());
+        let left = i64::try_from(most - seqs.len()).expect("a page is small");
+        let rows = find.query_map(
+            params![
+                int(ask.conversation.0),
+                int(*from),
+                int(to),
+                ask.kind.map(kind_number),
+                left
+            ],
+            |row| row.get::<_, i64>(0),
+        )?;
+        for seq in rows {
+            seqs.push(seq?.cast_unsigned());
+        }
+    }
+    let mut more = seqs.len() > ask.limit;
+    seqs.truncate(ask.limit);
+    let (mut events, mut bytes) = (Vec::with_capacity(seqs.len()), 0);
+    for seq in seqs {
+        let places = find::positions(connection, recent, ask.conversation.0, seq, seq)?;
+        let Some(row) = places
+            .first()
+            .map_or(Ok(None), |(_, pos)| find::row_at(connection, *pos))?
+        else {
+            continue;
+        };
+        bytes += row.body.as_ref().map_or(0, Vec::len) + 256;
+        if bytes > limits::PAGE_BYTES && !events.is_empty() {
+            more = true;
+            break;
+        }
+        events.push(row.event());
+    }
+    Ok((events, more))
+}
