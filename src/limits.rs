@@ -115,6 +115,10 @@ pub const INVITATIONS: usize = 1_000;
 /// The most uses of one invitation, and the most days it lasts.
 pub const INVITATION_USES: u32 = 1_000;
 pub const INVITATION_DAYS: u32 = 365;
+/// The most hours that a link to a new password lasts.
+pub const RESET_LINK_HOURS: u32 = 168;
+/// What a person is told about their account and may ask for later: so many, the oldest go first.
+pub const NEWS_PER_USER: usize = 100;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 

@@ -35,6 +35,8 @@ mod operations;
 mod order;
 #[path = "stories/patience.rs"]
 mod patience;
+#[path = "stories/people.rs"]
+mod people;
 #[path = "stories/pools.rs"]
 mod pools;
 #[path = "stories/reading.rs"]

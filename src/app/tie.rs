@@ -27,6 +27,7 @@ impl Tie {
     fn effect(&self, effect: AccountEffect) {
         match effect {
             AccountEffect::Revoked { user, device, except } => self.hub.revoke(user, device, except),
+            AccountEffect::News(user) => self.hub.tell_news(user),
             AccountEffect::Profile(info) => {
                 self.hub.tell_all(info.user, Kind::User, &Notice::User(info));
             }

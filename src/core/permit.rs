@@ -1,6 +1,8 @@
 //! The only door: who may do what. A `Permit` is a value that only `authorise` can make, and only a `Permit` can be
 //! appended. What must not live here: storage, sockets, a clock (time comes in).
 
+pub mod server;
+
 use super::change::{Change, Place};
 use super::names;
 use super::roster::{MuteUntil, Roster};

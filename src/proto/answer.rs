@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::account::ServerRole;
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
@@ -212,6 +213,12 @@ pub struct UserInfo {
     pub display_name: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// Present and true for one who has left the server; then `disabled` is true as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivated: bool,
+    /// Their role on the server; absent for a member.
+    #[serde(default, skip_serializing_if = "ServerRole::is_member")]
+    pub role: ServerRole,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -249,6 +256,8 @@ pub enum Notice {
     },
     /// A profile changed.
     User(UserInfo),
+    /// There is something new about one's own account: ask `GET news`.
+    News {},
     /// Everything before this token was delivered, or skipped by a `behind`; store it once nothing is left to pull.
     Position { resume: String },
     /// This connection fell too far behind and skipped to now: `sync` with this token, then pull pages.

@@ -116,6 +116,16 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
+    (
+        "RESET_LINK_HOURS",
+        "tests/stories/people.rs",
+        "for hours in [0, 169]",
+    ),
+    (
+        "NEWS_PER_USER",
+        "src/store/sqlite/accounts/tests/people.rs",
+        "limits::NEWS_PER_USER",
+    ),
     ("USERS", INVITED, "limits::USERS"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
     (

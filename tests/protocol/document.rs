@@ -116,6 +116,22 @@ pub fn shapes() -> Vec<Shape> {
         sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
         PasswordReset, Health, PollPage, HistoryPage
     ));
+    shapes.extend(people_shapes());
+    shapes
+}
+
+fn people_shapes() -> Vec<Shape> {
+    use kinglet::proto::people::{
+        AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
+        SetServerRole, SuccessorNeeded, UseReset,
+    };
+    let mut shapes = Vec::new();
+    shapes.extend(http!(
+        received: NewResetLink, CheckReset, UseReset, Deactivate, LeaveServer, SetServerRole
+    ));
+    shapes.extend(http!(
+        sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage
+    ));
     shapes
 }
 

@@ -161,7 +161,7 @@ pub fn limits() -> String {
             refused(Code::RateLimited),
         ),
         (
-            "wrong guesses (sign-in, claim, invitation) from an address",
+            "wrong guesses (sign-in, claim, invitation, reset link) from an address",
             bucket(&limits::BUCKET_SIGN_IN),
             refused(Code::RateLimited),
         ),
@@ -254,6 +254,16 @@ pub fn limits() -> String {
             "devices of a user: signed in, ever",
             two(limits::DEVICES_PER_USER, limits::DEVICE_IDS_PER_USER),
             refused(Code::LimitReached),
+        ),
+        (
+            "hours of a reset link",
+            number(limits::RESET_LINK_HOURS as usize),
+            refused(Code::BadRequest),
+        ),
+        (
+            "news of a user that are kept",
+            number(limits::NEWS_PER_USER),
+            "the oldest go first".into(),
         ),
         (
             "uses of an invitation; days",

@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
+use crate::proto::people;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -73,7 +74,31 @@ const ROOMS: &[Room] = &[
         operations: LiveRoutes::openapi,
         schemas: live_schemas,
     },
+    Room {
+        operations: PeopleRoutes::openapi,
+        schemas: people_schemas,
+    },
 ];
+
+/// The way back to a password, leaving, roles, news, the journal of admins.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::people::make_reset_link,
+    super::people::check_reset_link,
+    super::people::use_reset_link,
+    super::people::deactivate,
+    super::people::leave,
+    super::people::set_role,
+    super::people::news,
+    super::people::audit,
+))]
+struct PeopleRoutes;
+
+schemas!(people_schemas:
+    people::NewResetLink, people::ResetLink, people::CheckReset, people::ResetCheck, people::UseReset,
+    people::Deactivate, people::LeaveServer, people::SuccessorNeeded, people::SetServerRole, people::NewsPage,
+    people::AuditPage,
+);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

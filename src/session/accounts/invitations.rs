@@ -6,12 +6,14 @@
 use std::net::IpAddr;
 
 use super::token::InvitationCode;
-use super::{Accounts, Caller, Outcome, WhoMayInvite, checked, signed_in, user_name};
+use super::{
+    Accounts, Administrator, Caller, Outcome, WhoMayInvite, check_client_id, checked, signed_in, user_name,
+};
 use crate::limits;
 use crate::proto::account::{
     InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation, ServerRole, SignedIn,
 };
-use crate::proto::{ClientId, Code, InvitationId, Refusal};
+use crate::proto::{Code, InvitationId, Refusal};
 use crate::store::sqlite::accounts::{InvitationFacts, InvitationRow, Inviter};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -105,7 +107,9 @@ impl Accounts {
         if !may_see(caller, &facts) {
             return Err(Code::NotFound.into());
         }
-        self.store.revoke_invitation(id).await
+        self.store
+            .revoke_invitation(Administrator::Caller(caller).by(), id)
+            .await
     }
 
     /// What an invitation offers, for the page on which one joins.
@@ -202,14 +206,4 @@ fn may_see(caller: &Caller, facts: &InvitationFacts) -> bool {
 fn hash_of(code: &str) -> Outcome<[u8; 32]> {
     let code = InvitationCode::parse(code).map_err(|_| Code::InvitationInvalid)?;
     Ok(*code.hash().as_bytes())
-}
-
-fn check_client_id(id: ClientId) -> Outcome<()> {
-    if id.0.is_nil() {
-        return Err(Refusal::because(
-            Code::BadRequest,
-            "A client id is a UUID made for this request.",
-        ));
-    }
-    Ok(())
 }

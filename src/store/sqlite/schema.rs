@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,46 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    r"
+-- One link a user at most: a newer one ends the older. `by` is 0 for the operator, `ended` 1 once used, 2 once revoked.
+CREATE TABLE reset_link (
+    user INTEGER PRIMARY KEY,
+    code BLOB NOT NULL UNIQUE,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What a person must hear about their account, the newest few; `what` is its words as JSON.
+CREATE TABLE news (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX news_user ON news (user, no);
+
+-- What admins did. Rows are added, and nothing else: the triggers hold that for whoever opens the database, too.
+CREATE TABLE audit (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    whom INTEGER,
+    what TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
+",
+];
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -4,14 +4,16 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::office::{authority, may_cease};
 use super::{
-    By, Entered, Outcome, Registers, SecretHash, Store, authority, from_sql, is_constraint, owner_exists,
-    read_info, read_role, role_number, sql_refusal, to_sql,
+    By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, news,
+    owner_exists, read_info, read_role, reset, role_number, sql_refusal, to_sql,
 };
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, Profile, ServerRole, UserList};
 use crate::proto::answer::UserInfo;
+use crate::proto::people::{AuditWhat, NewsWhat};
 use crate::proto::{Code, DeviceId, Refusal, UserId};
 use crate::store::AccountEffect;
 
@@ -98,9 +100,9 @@ impl Store {
             .await
     }
 
-    /// Users by name, from after `after`.
-    pub async fn users(&self, after: Option<String>, limit: usize) -> Outcome<UserList> {
-        self.read(move |connection| users(connection, after.as_deref(), limit))
+    /// Users by name, from after `after`: those who are here, or those who have left.
+    pub async fn users(&self, after: Option<String>, limit: usize, gone: bool) -> Outcome<UserList> {
+        self.read(move |connection| users(connection, after.as_deref(), limit, gone))
             .await
     }
 
@@ -208,7 +210,7 @@ fn fresh_id(registers: &Registers<'_>) -> Outcome<UserId> {
     }
 }
 
-fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
+pub(super) fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
     let info = infos(registers.connection, &[user])?
         .pop()
         .ok_or(Code::NotFound)?;
@@ -340,7 +342,10 @@ pub(super) fn reset_password(
             params![to_sql(user.0), password],
         )
         .map_err(sql_refusal)?;
-    revoke_all(registers, user, None).map(drop)
+    // An older way to a new password must not outlast this one.
+    reset::end_for(registers.connection, user)?;
+    revoke_all(registers, user, None)?;
+    audit::note(registers, by, Some(user), &AuditWhat::PasswordReset {})
 }
 
 pub(super) fn set_disabled(
@@ -349,29 +354,11 @@ pub(super) fn set_disabled(
     user: UserId,
     disabled: bool,
 ) -> Outcome<()> {
-    let role = authority(registers.connection, by, user)?;
-    if disabled && role == ServerRole::Owner {
-        let another: bool = registers
-            .connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
-                params![role_number(ServerRole::Owner), to_sql(user.0)],
-                |row| row.get(0),
-            )
-            .map_err(sql_refusal)?;
-        if !another {
-            return Err(Code::LastOwner.into());
-        }
+    let rank = authority(registers.connection, by, user)?;
+    if disabled {
+        may_cease(registers.connection, user, rank.role)?;
     }
-    let is_so: bool = registers
-        .connection
-        .query_row(
-            "SELECT disabled FROM user WHERE id = ?1",
-            [to_sql(user.0)],
-            |row| row.get(0),
-        )
-        .map_err(sql_refusal)?;
-    if is_so == disabled {
+    if rank.disabled == disabled {
         return Ok(());
     }
     // A number is taken only for a row that keeps it: the newest row is where the next start goes on counting.
@@ -385,17 +372,39 @@ pub(super) fn set_disabled(
         .map_err(sql_refusal)?;
     tell_profile(registers, user)?;
     if disabled {
+        reset::end_made_by(registers.connection, user)?;
+        reset::end_for(registers.connection, user)?;
         revoke_all(registers, user, None)?;
+        return audit::note(registers, by, Some(user), &AuditWhat::Disabled {});
     }
-    Ok(())
+    news::tell(registers, user, &NewsWhat::Reactivated { by: by.user() })?;
+    audit::note(registers, by, Some(user), &AuditWhat::Enabled {})
 }
 
-pub(super) fn users(connection: &Connection, after: Option<&str>, limit: usize) -> Outcome<UserList> {
+/// Whether a user has left the server.
+pub(super) fn is_gone(connection: &Connection, user: UserId) -> Outcome<bool> {
+    connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM user WHERE id = ?1 AND disabled = ?2)",
+            params![to_sql(user.0), GONE],
+            |row| row.get(0),
+        )
+        .map_err(sql_refusal)
+}
+
+pub(super) fn users(
+    connection: &Connection,
+    after: Option<&str>,
+    limit: usize,
+    gone: bool,
+) -> Outcome<UserList> {
     let limit = limit.clamp(1, limits::LIST_ROWS);
     let mut users = collect(
         connection,
-        "SELECT id, name, display_name, disabled FROM user WHERE name > ?1 ORDER BY name LIMIT ?2",
-        params![after.unwrap_or(""), rows(limit + 1)],
+        &format!(
+            "SELECT {INFO} FROM user WHERE name > ?1 AND (disabled = {GONE}) = ?3 ORDER BY name LIMIT ?2"
+        ),
+        params![after.unwrap_or(""), rows(limit + 1), gone],
         read_info,
     )?;
     let more = users.len() > limit;
@@ -417,7 +426,7 @@ pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
 pub(super) fn user_by_name(connection: &Connection, name: &str) -> Outcome<Option<UserInfo>> {
     connection
         .query_row(
-            "SELECT id, name, display_name, disabled FROM user WHERE name = ?1",
+            &format!("SELECT {INFO} FROM user WHERE name = ?1"),
             [name],
             read_info,
         )
@@ -433,16 +442,16 @@ pub(in crate::store::sqlite) fn changed_since(
 ) -> Outcome<Vec<(u64, UserInfo)>> {
     collect(
         connection,
-        "SELECT id, name, display_name, disabled, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2",
+        &format!("SELECT {INFO}, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2"),
         params![to_sql(change), rows(limit)],
-        |row| Ok((from_sql(row, 4)?, read_info(row)?)),
+        |row| Ok((from_sql(row, 5)?, read_info(row)?)),
     )
 }
 
 /// The users of these ids that exist, in the order asked.
 pub(in crate::store::sqlite) fn infos(connection: &Connection, users: &[UserId]) -> Outcome<Vec<UserInfo>> {
     let mut find = connection
-        .prepare_cached("SELECT id, name, display_name, disabled FROM user WHERE id = ?1")
+        .prepare_cached(&format!("SELECT {INFO} FROM user WHERE id = ?1"))
         .map_err(sql_refusal)?;
     let mut found = Vec::with_capacity(users.len());
     for user in users {
