@@ -119,6 +119,11 @@ pub const INVITATION_DAYS: u32 = 365;
 pub const RESET_LINK_HOURS: u32 = 168;
 /// What a person is told about their account and may ask for later: so many, the oldest go first.
 pub const NEWS_PER_USER: usize = 100;
+/// Codes by which a new device asks to be let in: how many are open at once on the server, and how long one is good.
+pub const DEVICE_CODES: usize = 256;
+pub const DEVICE_CODE_TIME: Duration = Duration::from_secs(300);
+/// Sign-ins of a user that are kept for them, the newest.
+pub const SIGN_INS_PER_USER: usize = 50;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -280,6 +285,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "sqlite",
             (WRITER_CACHE_KIB + READERS * READER_CACHE_KIB) * 1024,
             "page caches",
+        ),
+        line(
+            "device codes",
+            DEVICE_CODES * 1_024,
+            "codes for new devices, and who asked by them",
         ),
         line(
             "argon2",

@@ -7,7 +7,9 @@ pub mod codec;
 pub mod command;
 pub mod complaint;
 pub mod event;
+pub mod history;
 pub mod ids;
+pub mod pairing;
 pub mod people;
 pub mod refusal;
 

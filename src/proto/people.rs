@@ -168,6 +168,8 @@ pub enum NewsWhat {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserId>,
     },
+    /// Another device of one's own let this one in.
+    DeviceAdded { device_name: String },
     /// One may sign in again.
     Reactivated {
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -126,6 +126,21 @@ const REACHED: &[(&str, &str, &str)] = &[
         "src/store/sqlite/accounts/tests/people.rs",
         "limits::NEWS_PER_USER",
     ),
+    (
+        "DEVICE_CODES",
+        "src/session/accounts/pairing.rs",
+        "fn a_full_table_is_busy",
+    ),
+    (
+        "DEVICE_CODE_TIME",
+        "src/session/accounts/pairing.rs",
+        "fn what_is_over_is_forgotten",
+    ),
+    (
+        "SIGN_INS_PER_USER",
+        "src/store/sqlite/accounts/tests/people.rs",
+        "limits::SIGN_INS_PER_USER",
+    ),
     ("USERS", INVITED, "limits::USERS"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
     (

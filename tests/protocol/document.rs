@@ -121,16 +121,22 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 fn people_shapes() -> Vec<Shape> {
+    use kinglet::proto::history::SignInList;
+    use kinglet::proto::pairing::{
+        AskToPair, AwaitPairing, ConfirmDevice, DeviceCode, DeviceCodeState, Paired, PairingTicket,
+    };
     use kinglet::proto::people::{
         AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
         SetServerRole, SuccessorNeeded, UseReset,
     };
     let mut shapes = Vec::new();
     shapes.extend(http!(
-        received: NewResetLink, CheckReset, UseReset, Deactivate, LeaveServer, SetServerRole
+        received: NewResetLink, CheckReset, UseReset, Deactivate, LeaveServer, SetServerRole,
+        ConfirmDevice, AskToPair, AwaitPairing
     ));
     shapes.extend(http!(
-        sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage
+        sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage, DeviceCode, DeviceCodeState, PairingTicket, Paired,
+        SignInList
     ));
     shapes
 }

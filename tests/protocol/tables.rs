@@ -261,6 +261,20 @@ pub fn limits() -> String {
             refused(Code::BadRequest),
         ),
         (
+            "codes for new devices at once on the server; time that one is good",
+            format!(
+                "{}; {}",
+                number(limits::DEVICE_CODES),
+                seconds(limits::DEVICE_CODE_TIME)
+            ),
+            format!("{}; {}", refused(Code::Busy), refused(Code::LinkInvalid)),
+        ),
+        (
+            "sign-ins of a user that are kept",
+            number(limits::SIGN_INS_PER_USER),
+            "the oldest go first".into(),
+        ),
+        (
             "news of a user that are kept",
             number(limits::NEWS_PER_USER),
             "the oldest go first".into(),

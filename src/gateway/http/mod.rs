@@ -10,6 +10,7 @@ pub mod console;
 pub mod hosts;
 pub mod live;
 pub mod openapi;
+pub mod pairing;
 pub mod people;
 pub mod problem;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
         .merge(people::routes())
+        .merge(pairing::routes())
         .merge(live::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -14,7 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
-use crate::proto::people;
+use crate::proto::{history, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -91,13 +91,22 @@ const ROOMS: &[Room] = &[
     super::people::set_role,
     super::people::news,
     super::people::audit,
+    super::people::sign_ins,
+    super::pairing::make_device_code,
+    super::pairing::device_code,
+    super::pairing::end_device_code,
+    super::pairing::confirm_device,
+    super::pairing::ask_to_pair,
+    super::pairing::await_pairing,
 ))]
 struct PeopleRoutes;
 
 schemas!(people_schemas:
     people::NewResetLink, people::ResetLink, people::CheckReset, people::ResetCheck, people::UseReset,
     people::Deactivate, people::LeaveServer, people::SuccessorNeeded, people::SetServerRole, people::NewsPage,
-    people::AuditPage,
+    people::AuditPage, history::SignInList,
+    pairing::DeviceCode, pairing::DeviceCodeState, pairing::ConfirmDevice, pairing::AskToPair,
+    pairing::PairingTicket, pairing::AwaitPairing, pairing::Paired,
 );
 
 /// The fallback of the live protocol, history, and what an operator asks.

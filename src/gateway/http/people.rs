@@ -14,6 +14,7 @@ use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery};
 use super::problem::Problem;
 use crate::proto::account::SignedIn;
 use crate::proto::answer::UserInfo;
+use crate::proto::history::SignInList;
 use crate::proto::people::{
     AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, NumberedAfter, ResetCheck,
     ResetLink, SetServerRole, SuccessorNeeded, UseReset,
@@ -34,6 +35,7 @@ pub fn routes() -> Router<Arc<Face>> {
         .route("/leave", post(leave))
         .route("/users/{id}/role", post(set_role))
         .route("/news", get(news))
+        .route("/sign-ins", get(sign_ins))
         .route("/audit", get(audit))
 }
 
@@ -185,6 +187,18 @@ async fn news(
     ApiQuery(page): ApiQuery<NumberedAfter>,
 ) -> Answer<NewsPage> {
     Ok(ApiJson(face.accounts.news(&caller, &page).await?))
+}
+
+/// The caller's own sign-ins, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sign-ins",
+    tag = "people",
+    responses((status = 200, body = ref("#/components/schemas/SignInList")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn sign_ins(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<SignInList> {
+    Ok(ApiJson(face.accounts.sign_ins(&caller).await?))
 }
 
 /// What admins did, newest first. For admins.

@@ -3,11 +3,14 @@
 
 use std::fmt;
 
-use super::token::{CROCKFORD, Malformed, symbols};
+use super::token::{CROCKFORD, Chance, Malformed, symbols};
 
 const LONG_CHARACTERS: usize = 26;
+const SHORT_CHARACTERS: usize = 8;
 /// One context per kind: no hash of one kind can serve as another.
 const RESET_CONTEXT: &str = "kinglet 2026 reset code hash v1";
+const PAIR_CONTEXT: &str = "kinglet 2026 pair code hash v1";
+const TICKET_CONTEXT: &str = "kinglet 2026 pair ticket hash v1";
 const RESET_LABEL: &[u8] = b"kinglet 2026 reset code v1";
 
 /// A code of 128 bits, in 26 characters of Crockford's base32: for links.
@@ -31,7 +34,7 @@ impl ResetCode {
     /// The code without dashes: what stands in a link.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0.iter().map(|character| char::from(*character)).collect()
+        text_of(&self.0)
     }
 
     /// The code in groups of five, for people.
@@ -57,10 +60,84 @@ impl ResetCode {
     }
 }
 
-impl fmt::Debug for ResetCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResetCode(…)")
+/// A code of 40 bits, in 8 characters: for a few minutes, and to be typed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairCode([u8; SHORT_CHARACTERS]);
+
+impl PairCode {
+    #[must_use]
+    pub fn new(chance: Chance<'_>) -> Self {
+        let mut bytes = [0; 16];
+        chance(&mut bytes[11..]);
+        Self(spelt(u128::from_be_bytes(bytes)))
     }
+
+    /// The code without a dash: what stands in a link.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text_of(&self.0)
+    }
+
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let text = self.text();
+        format!("{}-{}", &text[..4], &text[4..])
+    }
+
+    /// Reads a code in any case, with dashes or blanks, or the whole link.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        read(text.rsplit('#').next().unwrap_or(text)).map(Self)
+    }
+
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        blake3::derive_key(PAIR_CONTEXT, &self.0)
+    }
+}
+
+/// What a device that asked to be let in waits with: 128 bits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket([u8; LONG_CHARACTERS]);
+
+impl Ticket {
+    #[must_use]
+    pub fn new(chance: Chance<'_>) -> Self {
+        let mut bytes = [0; 16];
+        chance(&mut bytes);
+        Self(spelt(u128::from_be_bytes(bytes)))
+    }
+
+    #[must_use]
+    pub fn text(&self) -> String {
+        text_of(&self.0)
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        read(text).map(Self)
+    }
+
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        blake3::derive_key(TICKET_CONTEXT, &self.0)
+    }
+}
+
+macro_rules! silent_debug {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+silent_debug!(ResetCode, PairCode, Ticket);
+
+fn text_of(characters: &[u8]) -> String {
+    characters
+        .iter()
+        .map(|character| char::from(*character))
+        .collect()
 }
 
 /// The lowest bits of a number, five to a character.
@@ -118,5 +195,19 @@ mod tests {
             assert!(ResetCode::parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(format!("{code:?}"), "ResetCode(…)");
+    }
+
+    #[test]
+    fn a_pair_code_has_40_bits_and_a_ticket_128() {
+        let code = PairCode::new(&mut |bytes| bytes.fill(0xff));
+        assert_eq!(code.shown(), "ZZZZ-ZZZZ");
+        assert_eq!(PairCode::parse(" zzzz zzzz").expect("typed").hash(), code.hash());
+        let ticket = Ticket::new(&mut |bytes| bytes.fill(0xff));
+        assert_eq!(ticket.text(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        assert_eq!(
+            Ticket::parse(&ticket.text()).expect("as it was").hash(),
+            ticket.hash()
+        );
+        assert!(Ticket::parse(&code.text()).is_err() && PairCode::parse(&ticket.text()).is_err());
     }
 }

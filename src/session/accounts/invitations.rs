@@ -13,6 +13,7 @@ use crate::limits;
 use crate::proto::account::{
     InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation, ServerRole, SignedIn,
 };
+use crate::proto::history::SignInHow;
 use crate::proto::{Code, InvitationId, Refusal};
 use crate::store::sqlite::accounts::{InvitationFacts, InvitationRow, Inviter};
 
@@ -141,17 +142,17 @@ impl Accounts {
     /// `invitation_invalid`, `name_taken`, the rules of names and passwords, `device_taken`, `rate_limited`, `busy`.
     pub async fn join(&self, request: JoinServer, from: IpAddr) -> Outcome<SignedIn> {
         let attempt = self.doors.from(from)?;
-        let outcome = self.join_by(request).await;
+        let outcome = self.join_by(request, from).await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
 
-    async fn join_by(&self, request: JoinServer) -> Outcome<SignedIn> {
+    async fn join_by(&self, request: JoinServer, from: IpAddr) -> Outcome<SignedIn> {
         let device = checked(request.device)?;
         let name = user_name(&request.name)?;
         let code = hash_of(&request.code)?;
         match self
-            .enter_again(&request.name, request.password.clone(), device.clone())
+            .enter_again(&request.name, request.password.clone(), device.clone(), from)
             .await
         {
             Ok(Some(again)) => return Ok(again),
@@ -165,9 +166,10 @@ impl Accounts {
             .new_user(&name, &request.display_name, request.password)
             .await?;
         let (token, device_id) = (self.fresh_token(), device.id);
+        let by = self.entrance(SignInHow::Invitation, from, None);
         let entered = self
             .store
-            .join(code, user, device, *token.hash().as_bytes())
+            .join(code, user, device, *token.hash().as_bytes(), by)
             .await?;
         Ok(signed_in(entered, device_id, &token))
     }

@@ -10,9 +10,11 @@ mod admin;
 mod claim;
 mod code;
 mod devices;
+mod history;
 mod invitations;
 mod leaving;
 mod news;
+mod pairing;
 pub mod password;
 mod profile;
 mod reset;
@@ -38,7 +40,10 @@ use crate::store::sqlite::accounts::{Entered, NewUser};
 
 pub use admin::Administrator;
 pub use claim::PeerPlace;
+pub use history::KeptAddress;
+use history::Refusals;
 pub use leaving::Left;
+use pairing::Pairings;
 use password::{PasswordError, PasswordPool};
 use token::{ClaimCode, ClaimGate, Token};
 use tries::Doors;
@@ -62,6 +67,8 @@ pub struct AccountSettings {
     pub who_may_invite: WhoMayInvite,
     /// Days until an invitation ends, if its maker does not say.
     pub invitation_days: u32,
+    /// How much of an address is kept with a sign-in.
+    pub sign_in_addresses: KeptAddress,
     /// The address of this server, as it is to stand in invitations unless people were told another one before.
     pub canonical_url: String,
 }
@@ -86,6 +93,8 @@ pub struct Accounts {
     /// What codes of reset links are made from. It is never stored: nothing that is could make one.
     links: [u8; 32],
     doors: Doors,
+    pairings: Pairings,
+    refusals: Refusals,
     /// The one address that people are told, once it is fixed.
     address: OnceCell<String>,
 }
@@ -111,6 +120,8 @@ impl Accounts {
             secret,
             links,
             doors: Doors::new(),
+            pairings: Pairings::new(),
+            refusals: Refusals::default(),
             address: OnceCell::new(),
             store,
         };

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::limits;
 use crate::proto::account::SignedIn;
+use crate::proto::history::SignInHow;
 use crate::proto::people::{NewResetLink, ResetCheck, ResetLink, UseReset};
 use crate::proto::{Code, Refusal, UserId};
 use crate::store::sqlite::accounts::{By, ResetRow};
@@ -85,12 +86,12 @@ impl Accounts {
     /// `link_invalid`, `password_weak` (the link stays good), `device_taken`, `rate_limited`, `busy`.
     pub async fn use_reset_link(&self, request: UseReset, from: IpAddr) -> Outcome<SignedIn> {
         let attempt = self.doors.from(from)?;
-        let outcome = self.reset_by_link(request).await;
+        let outcome = self.reset_by_link(request, from).await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
 
-    async fn reset_by_link(&self, request: UseReset) -> Outcome<SignedIn> {
+    async fn reset_by_link(&self, request: UseReset, from: IpAddr) -> Outcome<SignedIn> {
         let device = checked(request.device)?;
         let code = hash_of(&request.code)?;
         let facts = match self.store.open_reset_link(code).await {
@@ -98,7 +99,9 @@ impl Accounts {
             Err(refusal) if refusal.code == Code::LinkInvalid => {
                 let before = self.store.reset_link_used_by(code, device.id).await?;
                 let Some(before) = before else { return Err(refusal) };
-                let again = self.enter_again(&before.name, request.password, device).await;
+                let again = self
+                    .enter_again(&before.name, request.password, device, from)
+                    .await;
                 // A wrong password here is a code that was used: it opens nothing any more.
                 return again.ok().flatten().ok_or(refusal);
             }
@@ -112,9 +115,10 @@ impl Accounts {
             .await
             .map_err(password_refusal)?;
         let (token, device_id) = (self.fresh_token(), device.id);
+        let by = self.entrance(SignInHow::ResetLink, from, Some(facts.user));
         let entered = self
             .store
-            .use_reset_link(code, hash, device, *token.hash().as_bytes())
+            .use_reset_link(code, hash, device, *token.hash().as_bytes(), by)
             .await?;
         Ok(signed_in(entered, device_id, &token))
     }

@@ -164,6 +164,19 @@ CREATE TABLE news (
 ) STRICT;
 CREATE INDEX news_user ON news (user, no);
 
+-- A person's own sign-ins, the newest few. `refused` counts the wrong passwords since the one before.
+CREATE TABLE sign_in (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    how INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sign_in_user ON sign_in (user, no);
+
 -- What admins did. Rows are added, and nothing else: the triggers hold that for whoever opens the database, too.
 CREATE TABLE audit (
     no INTEGER PRIMARY KEY AUTOINCREMENT,

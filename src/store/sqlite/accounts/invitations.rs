@@ -8,6 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::put_device;
+use super::history::{self, Entrance};
 use super::users::{insert_user, profile};
 use super::{
     By, Entered, NewUser, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, read_role,
@@ -90,9 +91,13 @@ impl Store {
         user: NewUser,
         device: NewDevice,
         token: SecretHash,
+        by: Entrance,
     ) -> Outcome<Entered> {
-        self.write(move |registers| join(registers, &code, &user, &device, &token))
-            .await
+        self.write(move |registers| {
+            let entered = join(registers, &code, &user, &device, &token)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 }
 

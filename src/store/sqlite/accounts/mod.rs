@@ -19,18 +19,22 @@ use crate::proto::{DeviceId, Refusal, UserId};
 
 mod audit;
 mod devices;
+mod history;
 mod invitations;
 mod leaving;
 mod news;
 mod office;
+mod paired;
 mod reset;
 #[cfg(test)]
 mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use leaving::{Departed, Departure};
+pub use paired::PairedWith;
 pub use reset::{ResetFacts, ResetRow};
 pub use users::{Credentials, NewUser};
 

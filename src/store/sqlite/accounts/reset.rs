@@ -8,6 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::history::{self, Entrance};
 use super::users::profile;
 use super::{
     By, Entered, Outcome, Registers, SecretHash, Store, audit, from_sql, news, office, sql_refusal, to_sql,
@@ -73,9 +74,13 @@ impl Store {
         password: String,
         device: NewDevice,
         token: SecretHash,
+        by: Entrance,
     ) -> Outcome<Entered> {
-        self.write(move |registers| use_up(registers, &code, &password, &device, &token))
-            .await
+        self.write(move |registers| {
+            let entered = use_up(registers, &code, &password, &device, &token)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 }
 

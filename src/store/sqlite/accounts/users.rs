@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::history::{self, Entrance};
 use super::office::{authority, may_cease};
 use super::{
     By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, news,
@@ -40,9 +41,18 @@ pub struct Credentials {
 
 impl Store {
     /// Makes the first user and signs it in. Refused when there is any user, decided where it is written.
-    pub async fn claim(&self, user: NewUser, device: NewDevice, token: SecretHash) -> Outcome<Entered> {
-        self.write(move |registers| claim(registers, &user, &device, &token))
-            .await
+    pub async fn claim(
+        &self,
+        user: NewUser,
+        device: NewDevice,
+        token: SecretHash,
+        by: Entrance,
+    ) -> Outcome<Entered> {
+        self.write(move |registers| {
+            let entered = claim(registers, &user, &device, &token)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 
     pub async fn credentials(&self, name: String, device: DeviceId) -> Outcome<Option<Credentials>> {

@@ -1,10 +1,12 @@
 //! News, reset links under a wrong clock, and who has left. What must not live here: the writer's thread.
 
+use super::super::history::{self, Entrance};
 use super::super::leaving::{Departed, Departure, deactivate};
 use super::super::office::set_role;
 use super::super::reset::{ResetRow, make, open, use_up};
 use super::super::{audit, news};
 use super::*;
+use crate::proto::history::SignInHow;
 use crate::proto::people::NewsWhat;
 
 const HOUR: u64 = 3_600_000;
@@ -50,6 +52,39 @@ fn the_oldest_news_go_first_and_only_ones_own_count() {
         (all[5].no, 10, true)
     );
     assert_eq!(page(bob.profile.user, 0, 10).news.len(), 1);
+}
+
+#[test]
+fn the_oldest_sign_ins_go_first_and_only_ones_own_are_listed() {
+    let mut desk = Desk::new();
+    let owner = desk.owner();
+    desk.invite(&owner, 2, ServerRole::Member, 1);
+    let bob = desk.join(2, "bob", 2).expect("the code is good");
+    let mut note = |who: &Entered, refused| {
+        let by = Entrance {
+            how: SignInHow::DeviceCode,
+            address: "192.0.2.0/24".into(),
+            refused,
+        };
+        desk.write(|r| history::note(r, who, &by)).expect("it is noted");
+    };
+    note(&bob, 1_000);
+    for refused in 0..limits::SIGN_INS_PER_USER as u32 + 3 {
+        note(&owner, refused);
+    }
+    let list =
+        |who: &Entered, current| history::list(&desk.connection, who.profile.user, current).expect("a list");
+    let all = list(&owner, owner.device_no);
+    assert_eq!(all.len(), limits::SIGN_INS_PER_USER);
+    let counts = (all[0].refused, all[limits::SIGN_INS_PER_USER - 1].refused);
+    assert_eq!(
+        counts,
+        (limits::SIGN_INS_PER_USER as u32 + 2, 3),
+        "the three oldest are gone"
+    );
+    assert!(all[0].current && all[0].how == SignInHow::DeviceCode);
+    let bobs = list(&bob, owner.device_no);
+    assert_eq!((bobs.len(), bobs[0].refused, bobs[0].current), (1, 1_000, false));
 }
 
 #[test]
