@@ -119,6 +119,15 @@ pub const INVITATIONS: usize = 1_000;
 /// The most uses of one invitation, and the most days it lasts.
 pub const INVITATION_USES: u32 = 1_000;
 pub const INVITATION_DAYS: u32 = 365;
+/// The most hours that a link to a new password lasts.
+pub const RESET_LINK_HOURS: u32 = 168;
+/// What a person is told about their account and may ask for later: so many, the oldest go first.
+pub const NEWS_PER_USER: usize = 100;
+/// Codes by which a new device asks to be let in: how many are open at once on the server, and how long one is good.
+pub const DEVICE_CODES: usize = 256;
+pub const DEVICE_CODE_TIME: Duration = Duration::from_secs(300);
+/// Sign-ins of a user that are kept for them, the newest.
+pub const SIGN_INS_PER_USER: usize = 50;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -423,6 +432,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "search",
             SEARCHES_AT_ONCE * SEARCH_MEMORY + INDEX_MEMORY,
             "searches at work, and what the index gathers",
+        ),
+        line(
+            "device codes",
+            DEVICE_CODES * 1_024,
+            "codes for new devices, and who asked by them",
         ),
         line(
             "argon2",

@@ -31,14 +31,20 @@ mod fallback;
 mod files;
 #[path = "stories/groups.rs"]
 mod groups;
+#[path = "stories/leaving.rs"]
+mod leaving;
 #[path = "stories/limits.rs"]
 mod limits;
 #[path = "stories/operations.rs"]
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
+#[path = "stories/pairing.rs"]
+mod pairing;
 #[path = "stories/patience.rs"]
 mod patience;
+#[path = "stories/people.rs"]
+mod people;
 #[path = "stories/personal.rs"]
 mod personal;
 #[path = "stories/pools.rs"]

@@ -14,7 +14,7 @@ use kinglet::gateway::frame::{self, Flow, Incoming, Reader};
 use kinglet::hub::Hub;
 use kinglet::limits::{self, Limits};
 use kinglet::proto::{Command, codec};
-use kinglet::session::accounts::{AccountSettings, Accounts, WhoMayInvite};
+use kinglet::session::accounts::{AccountSettings, Accounts, KeptAddress, WhoMayInvite};
 use kinglet::session::files::Files;
 use kinglet::session::{Pulse, Quotas, Services, Session, Signed, Writing};
 use kinglet::store::{Committed, OpenError, Options, Store};
@@ -78,6 +78,7 @@ impl House {
             who_may_invite: WhoMayInvite::Admins,
             invitation_days: 7,
             canonical_url: "http://127.0.0.1".into(),
+            sign_in_addresses: KeptAddress::default(),
         };
         let (accounts, _) = Accounts::open(store.clone(), settings)
             .await

@@ -168,6 +168,14 @@ pub enum UserCommand {
         /// The user's name
         name: String,
     },
+    /// Print a link, good once and for a day, by which the user sets a new password
+    ///
+    /// Works for everyone, the last owner too. The old password stays good until the link is used.
+    #[command(after_help = "Example:\n  kinglet user reset-link anna")]
+    ResetLink {
+        /// The user's name
+        name: String,
+    },
     /// Give the user a new password, print it once, and sign them out everywhere
     #[command(after_help = "Example:\n  kinglet user reset-password anna")]
     ResetPassword {

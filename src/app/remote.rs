@@ -18,12 +18,13 @@ use super::failure::{Failure, Outcome};
 use super::heart::{self, Log};
 use super::systemd::Notifier;
 use super::{address, listen, print, process, serve, settings};
-use crate::gateway::http::console::{self, Named};
+use crate::gateway::http::console::{self, Named, NamedLink};
 use crate::limits;
 use crate::proto::account::{
     InvitationInfo, ListAfter, NewInvitation, PasswordReset, ServerRole, UserList, UserStatus,
 };
 use crate::proto::answer::ErrorReply;
+use crate::proto::people::{NewResetLink, ResetLink};
 use crate::proto::{ClientId, Code, Refusal};
 use crate::session::accounts::{Accounts, Administrator};
 use crate::store::OpenError;
@@ -90,6 +91,15 @@ pub fn user(cli: &Cli, command: &UserCommand) -> Outcome<()> {
             })?;
             print(cli, &done, |_| format!("{name} may sign in again.\n"))
         }
+        UserCommand::ResetLink { name } => {
+            let made = with_console(cli, async |console| named(reset_link(console, name).await, name))?;
+            print(cli, &made, |made| {
+                format!(
+                    "{}\n\nGood once, for a day, and shown only here: {name} sets a new password there. The code alone is {}\n",
+                    made.link, made.code
+                )
+            })
+        }
         UserCommand::ResetPassword { name } => {
             let done = with_console(cli, async |console| named(reset(console, name).await, name))?;
             print(cli, &done, |done| {
@@ -133,14 +143,7 @@ async fn list(console: Console) -> Outcome<UserList> {
                 let query = after.map_or_else(String::new, |after| format!("?after={}", percent(&after)));
                 send::<(), UserList>(stream, &format!("{}{query}", console::USERS), None).await?
             }
-            (None, Some((accounts, _))) => {
-                accounts
-                    .users(ListAfter {
-                        after,
-                        ..ListAfter::default()
-                    })
-                    .await?
-            }
+            (None, Some((accounts, _))) => accounts.users(Administrator::Operator, after_name(after)).await?,
             (None, None) => return Ok(all),
         };
         let more = page.more && !page.users.is_empty() && all.users.len() < limits::USERS;
@@ -148,6 +151,13 @@ async fn list(console: Console) -> Outcome<UserList> {
         if !more {
             return Ok(all);
         }
+    }
+}
+
+fn after_name(after: Option<String>) -> ListAfter {
+    ListAfter {
+        after,
+        ..ListAfter::default()
     }
 }
 
@@ -194,6 +204,25 @@ async fn reset(console: Console, name: &str) -> Outcome<PasswordReset> {
         Console::Own(accounts, _) => {
             let user = accounts.user_by_name(name).await?.user;
             Ok(accounts.reset_password(Administrator::Operator, user).await?)
+        }
+    }
+}
+
+async fn reset_link(console: Console, name: &str) -> Outcome<ResetLink> {
+    let client_id = ClientId(uuid::Uuid::now_v7());
+    match console {
+        Console::Running(stream) => {
+            let name = name.to_owned();
+            ask(stream, console::RESET_LINK, Some(&NamedLink { name, client_id })).await
+        }
+        Console::Own(accounts, _) => {
+            let user = accounts.user_by_name(name).await?.user;
+            let new = NewResetLink {
+                client_id,
+                hours: None,
+            };
+            let by = Administrator::Operator;
+            Ok(accounts.make_reset_link(by, user, &new).await?)
         }
     }
 }

@@ -8,7 +8,7 @@ use super::surroundings;
 use crate::core::permit::Settings;
 use crate::gateway::tls::Names;
 use crate::limits::{self, BudgetLine, FileLimits, Limits};
-use crate::session::accounts::{AccountSettings, WhoMayInvite};
+use crate::session::accounts::{AccountSettings, KeptAddress, WhoMayInvite};
 
 const MIB: usize = 1024 * 1024;
 /// What one membership of a loaded roster costs; `memory_budget` says the same.
@@ -187,6 +187,11 @@ pub fn accounts(config: &Config, canonical_url: &str) -> AccountSettings {
             config::WhoMayInvite::Members => WhoMayInvite::Members,
         },
         invitation_days: config.accounts.invitation_days,
+        sign_in_addresses: match config.accounts.sign_in_addresses {
+            config::SignInAddresses::Nothing => KeptAddress::Nothing,
+            config::SignInAddresses::Prefix => KeptAddress::Prefix,
+            config::SignInAddresses::Whole => KeptAddress::Whole,
+        },
         canonical_url: canonical_url.to_owned(),
     }
 }

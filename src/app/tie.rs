@@ -38,6 +38,7 @@ impl Tie {
                 }
                 self.hub.ring_own(user, change);
             }
+            AccountEffect::News(user) => self.hub.tell_news(user),
             AccountEffect::Profile(info) => {
                 self.hub.tell_all(info.user, Kind::User, &Notice::User(info));
             }

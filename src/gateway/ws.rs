@@ -239,6 +239,7 @@ impl Socket {
         if let Some(end) = over(rung) {
             return Err(end);
         }
+        session.tell_news(&mut |payload| frame::push_text(out, payload));
         if !rung.pulse {
             return Ok(());
         }

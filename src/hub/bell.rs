@@ -16,6 +16,7 @@ const STOPPED: u8 = 2;
 const PRESENCE: u8 = 4;
 const PULSE: u8 = 8;
 const POKED: u8 = 16;
+const NEWS: u8 = 32;
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +187,21 @@ impl Bell {
         })
     }
 
+    /// There is something new about the account. A poll does not tell such things.
+    pub(super) fn tell_news(&self) {
+        if !self.quiet {
+            self.flags.fetch_or(NEWS, Ordering::AcqRel);
+            self.wake();
+        }
+    }
+
+    /// Takes the word of news. A blocked write looks at the bell, too, and must not take it: so it is taken by itself.
+    #[must_use]
+    pub fn take_news(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & NEWS != 0
+            && self.flags.fetch_and(!NEWS, Ordering::AcqRel) & NEWS != 0
+    }
+
     pub fn pulse(&self) {
         self.flags.fetch_or(PULSE, Ordering::AcqRel);
         self.wake();
@@ -246,7 +262,7 @@ impl Bell {
     /// Ready when there is something to look at.
     pub fn poll_rung(&self, context: &mut Context<'_>) -> Poll<()> {
         self.waker.register(context.waker());
-        let rung = self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED | PULSE | POKED) != 0
+        let rung = self.flags.load(Ordering::Acquire) & (REVOKED | STOPPED | PULSE | POKED | NEWS) != 0
             || self.hint.load(Ordering::Acquire) != NOTHING;
         if rung { Poll::Ready(()) } else { Poll::Pending }
     }

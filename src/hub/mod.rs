@@ -408,6 +408,14 @@ impl Hub {
         }
     }
 
+    /// Says to a user's sessions that there is something new about their account.
+    pub fn tell_news(&self, user: UserId) {
+        let maps = self.maps.read();
+        if let Some(online) = maps.users.get(&user) {
+            online.bells.iter().for_each(|bell| bell.tell_news());
+        }
+    }
+
     /// Ends all sessions: the server stops.
     pub fn stop_all(&self) {
         let maps = self.maps.read();

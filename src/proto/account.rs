@@ -21,6 +21,12 @@ pub enum ServerRole {
     Owner,
 }
 
+impl ServerRole {
+    pub(super) fn is_member(&self) -> bool {
+        *self == ServerRole::Member
+    }
+}
+
 /// The device that signs in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct NewDevice {
@@ -219,6 +225,9 @@ pub struct UserStatus {
     #[schema(value_type = String)]
     pub user: UserId,
     pub disabled: bool,
+    /// Present and true for one who has left the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivated: bool,
 }
 
 /// The answer of a reset: a password to tell the user, good until they change it.
@@ -249,6 +258,9 @@ pub struct ListAfter {
     pub find: Option<String>,
     #[serde(default)]
     pub after: Option<String>,
+    /// Those who have left instead of those who are here; for admins.
+    #[serde(default)]
+    pub deactivated: bool,
     #[serde(default)]
     pub limit: Option<u32>,
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::account::UserList;
+use super::account::{ServerRole, UserList};
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
@@ -222,6 +222,12 @@ pub struct UserInfo {
     /// What they say of themselves; no longer to be shown after its `until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Present and true for one who has left the server; then `disabled` is true as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivated: bool,
+    /// Their role on the server; absent for a member.
+    #[serde(default, skip_serializing_if = "ServerRole::is_member")]
+    pub role: ServerRole,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -268,6 +274,8 @@ pub enum Notice {
     User(UserInfo),
     /// A personal setting of one's own changed, on this device or another; without a `value` it was cleared.
     Setting(Kept),
+    /// There is something new about one's own account: ask `GET news`.
+    News {},
     /// Everything before this token was delivered, or skipped by a `behind`; store it once nothing is left to pull.
     Position { resume: String },
     /// This connection fell too far behind and skipped to now: `sync` with this token, then pull pages.

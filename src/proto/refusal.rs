@@ -73,9 +73,11 @@ codes! {
     ClaimClosed = "claim_closed", 403, "This server cannot be claimed now.", "If it has no owner yet, restart it to get a new claim code, and claim from the same network.";
     ClaimWrong = "claim_wrong", 403, "This is not the claim code.", "Read it again where the server printed it.";
     InvitationInvalid = "invitation_invalid", 404, "This invitation does not exist, was revoked, or is used up or over.", "Ask the person who sent it for a new one.";
-    LastOwner = "last_owner", 409, "The server's last owner cannot be disabled.", "Invite another owner first: an invitation with the role `owner`.";
     WrongOffset = "wrong_offset", 409, "The upload goes on at another place.", "Go on where `Upload-Offset` says.";
     WrongChecksum = "wrong_checksum", 409, "The bytes that arrived are not those that were announced.", "Begin a new upload with a new client id.";
+    LastOwner = "last_owner", 409, "The server's last owner must stay.", "Make somebody else an owner first.";
+    LinkInvalid = "link_invalid", 404, "This link or code does not exist, was used or replaced, or is over.", "Ask for a new one.";
+    SuccessorNeeded = "successor_needed", 409, "Conversations with other people in them would be left without an owner.", "Name a `successor` who is a member of each, or transfer them first.";
     ShuttingDown = "shutting_down", 503, "The server is stopping.", "Connect again in a few seconds, with a random delay.";
     Internal = "internal", 500, "Something went wrong in the server.", "Try again; if it stays, tell the operator the time of it.";
 }

@@ -392,6 +392,13 @@ impl Session {
         Ok(())
     }
 
+    /// Says that there is something new about the account, if there is.
+    pub fn tell_news(&mut self, put: &mut dyn FnMut(&[u8])) {
+        if self.bell.take_news() {
+            put(&codec::encode_notice(&Notice::News {}));
+        }
+    }
+
     /// Something came from the other end.
     pub fn heard(&mut self) {
         self.heard = self.services.pulse.seconds();

@@ -190,5 +190,5 @@ pub async fn users(services: &Services, ask: Users) -> Result<UserList, Refusal>
         let sentence = format!("`find` has at most {} bytes.", limits::TITLE_BYTES);
         return Err(Refusal::because(Code::BadRequest, sentence));
     }
-    services.store.users(ask.find, ask.after, limit).await
+    services.store.users(ask.find, ask.after, limit, false).await
 }

@@ -73,6 +73,8 @@ pub enum AccountEffect {
         device: Option<DeviceNo>,
         except: Option<DeviceNo>,
     },
+    /// There is something new for this user to ask for.
+    News(UserId),
 }
 
 /// Who waits, for which of its requests, and the outcome.

@@ -123,6 +123,31 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
+    (
+        "RESET_LINK_HOURS",
+        "tests/stories/people.rs",
+        "for hours in [0, 169]",
+    ),
+    (
+        "NEWS_PER_USER",
+        "src/store/sqlite/accounts/tests/people.rs",
+        "limits::NEWS_PER_USER",
+    ),
+    (
+        "DEVICE_CODES",
+        "src/session/accounts/pairing.rs",
+        "fn a_full_table_is_busy",
+    ),
+    (
+        "DEVICE_CODE_TIME",
+        "src/session/accounts/pairing.rs",
+        "fn what_is_over_is_forgotten",
+    ),
+    (
+        "SIGN_INS_PER_USER",
+        "src/store/sqlite/accounts/tests/people.rs",
+        "limits::SIGN_INS_PER_USER",
+    ),
     ("USERS", INVITED, "limits::USERS"),
     ("SETTINGS_OF_KEY", PERSONAL, "fn settings_of_a_key_are_limited"),
     (

@@ -119,6 +119,28 @@ pub fn shapes() -> Vec<Shape> {
     ));
     shapes.extend(http!(received: NewUpload));
     shapes.extend(http!(sent: UploadInfo, FilePage, Storage));
+    shapes.extend(people_shapes());
+    shapes
+}
+
+fn people_shapes() -> Vec<Shape> {
+    use kinglet::proto::history::SignInList;
+    use kinglet::proto::pairing::{
+        AskToPair, AwaitPairing, ConfirmDevice, DeviceCode, DeviceCodeState, Paired, PairingTicket,
+    };
+    use kinglet::proto::people::{
+        AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
+        SetServerRole, SuccessorNeeded, UseReset,
+    };
+    let mut shapes = Vec::new();
+    shapes.extend(http!(
+        received: NewResetLink, CheckReset, UseReset, Deactivate, LeaveServer, SetServerRole,
+        ConfirmDevice, AskToPair, AwaitPairing
+    ));
+    shapes.extend(http!(
+        sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage, DeviceCode, DeviceCodeState, PairingTicket, Paired,
+        SignInList
+    ));
     shapes
 }
 

@@ -208,7 +208,7 @@ pub fn limits() -> String {
             refused(Code::RateLimited),
         ),
         (
-            "wrong guesses (sign-in, claim, invitation) from an address",
+            "wrong guesses (sign-in, claim, invitation, reset link) from an address",
             bucket(&limits::BUCKET_SIGN_IN),
             refused(Code::RateLimited),
         ),
@@ -321,6 +321,30 @@ pub fn limits() -> String {
             "devices of a user: signed in, ever",
             two(limits::DEVICES_PER_USER, limits::DEVICE_IDS_PER_USER),
             refused(Code::LimitReached),
+        ),
+        (
+            "hours of a reset link",
+            number(limits::RESET_LINK_HOURS as usize),
+            refused(Code::BadRequest),
+        ),
+        (
+            "codes for new devices at once on the server; time that one is good",
+            format!(
+                "{}; {}",
+                number(limits::DEVICE_CODES),
+                seconds(limits::DEVICE_CODE_TIME)
+            ),
+            format!("{}; {}", refused(Code::Busy), refused(Code::LinkInvalid)),
+        ),
+        (
+            "sign-ins of a user that are kept",
+            number(limits::SIGN_INS_PER_USER),
+            "the oldest go first".into(),
+        ),
+        (
+            "news of a user that are kept",
+            number(limits::NEWS_PER_USER),
+            "the oldest go first".into(),
         ),
         (
             "uses of an invitation; days",

@@ -144,6 +144,19 @@ pub struct Accounts {
     pub who_may_invite: WhoMayInvite,
     /// Days until an invitation ends, if its maker does not say.
     pub invitation_days: u32,
+    /// How much of the address a person sees in the list of their own sign-ins.
+    pub sign_in_addresses: SignInAddresses,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignInAddresses {
+    /// none is kept
+    Nothing,
+    /// the network: 24 bits of IPv4, 48 of IPv6
+    Prefix,
+    /// the whole address
+    Whole,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -267,6 +280,7 @@ impl Default for Accounts {
         Self {
             who_may_invite: WhoMayInvite::Admins,
             invitation_days: 7,
+            sign_in_addresses: SignInAddresses::Prefix,
         }
     }
 }

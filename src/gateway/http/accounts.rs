@@ -287,16 +287,18 @@ async fn change_password(
         ("find" = Option<String>, Query, description = "What the user name or the display name begins with"),
         ("after" = Option<String>, Query, description = "The last name of the page before"),
         ("limit" = Option<u32>, Query, description = "At most 200"),
+        ("deactivated" = Option<bool>, Query, description = "Those who have left instead; for admins"),
     ),
     responses((status = 200, body = UserList), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
 async fn users(
     State(face): At,
-    ApiCaller(_): ApiCaller,
+    ApiCaller(caller): ApiCaller,
     ApiQuery(page): ApiQuery<ListAfter>,
 ) -> Answer<UserList> {
-    Ok(ApiJson(face.accounts.users(page).await?))
+    let by = Administrator::Caller(&caller);
+    Ok(ApiJson(face.accounts.users(by, page).await?))
 }
 
 /// One user.

@@ -18,7 +18,9 @@ use super::auth::{ApiJson, ApiQuery};
 use super::problem::{self, Problem};
 use super::web;
 use crate::limits;
+use crate::proto::ClientId;
 use crate::proto::account::{InvitationInfo, ListAfter, NewInvitation, PasswordReset, UserList, UserStatus};
+use crate::proto::people::{NewResetLink, ResetLink};
 use crate::session::accounts::Administrator;
 
 /// Connections at once; one command line needs one.
@@ -30,11 +32,19 @@ pub const USERS: &str = "/console/users";
 pub const DISABLE: &str = "/console/disable";
 pub const ENABLE: &str = "/console/enable";
 pub const RESET_PASSWORD: &str = "/console/reset-password";
+pub const RESET_LINK: &str = "/console/reset-link";
 
 /// A user as the operator names them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Named {
     pub name: String,
+}
+
+/// A user for whom the operator wants a reset link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NamedLink {
+    pub name: String,
+    pub client_id: ClientId,
 }
 
 type At = State<Arc<Face>>;
@@ -48,6 +58,7 @@ pub fn router(face: Arc<Face>) -> Router {
         .route(DISABLE, post(disable))
         .route(ENABLE, post(enable))
         .route(RESET_PASSWORD, post(reset_password))
+        .route(RESET_LINK, post(reset_link))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .fallback(problem::not_found)
@@ -85,7 +96,7 @@ async fn invite(State(face): At, ApiJson(new): ApiJson<NewInvitation>) -> Answer
 }
 
 async fn users(State(face): At, ApiQuery(page): ApiQuery<ListAfter>) -> Answer<UserList> {
-    Ok(ApiJson(face.accounts.users(page).await?))
+    Ok(ApiJson(face.accounts.users(Administrator::Operator, page).await?))
 }
 
 async fn disable(State(face): At, ApiJson(whom): ApiJson<Named>) -> Answer<UserStatus> {
@@ -107,6 +118,19 @@ async fn reset_password(State(face): At, ApiJson(whom): ApiJson<Named>) -> Answe
     Ok(ApiJson(
         face.accounts
             .reset_password(Administrator::Operator, user)
+            .await?,
+    ))
+}
+
+async fn reset_link(State(face): At, ApiJson(asked): ApiJson<NamedLink>) -> Answer<ResetLink> {
+    let user = face.accounts.user_by_name(&asked.name).await?.user;
+    let new = NewResetLink {
+        client_id: asked.client_id,
+        hours: None,
+    };
+    Ok(ApiJson(
+        face.accounts
+            .make_reset_link(Administrator::Operator, user, &new)
             .await?,
     ))
 }

@@ -11,6 +11,8 @@ pub mod files;
 pub mod hosts;
 pub mod live;
 pub mod openapi;
+pub mod pairing;
+pub mod people;
 pub mod problem;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,8 @@ pub struct Face {
 pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
+        .merge(people::routes())
+        .merge(pairing::routes())
         .merge(live::routes())
         .merge(files::routes())
         .fallback(problem::not_found)

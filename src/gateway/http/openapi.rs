@@ -15,6 +15,7 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
+use crate::proto::{history, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -78,7 +79,40 @@ const ROOMS: &[Room] = &[
         operations: FileRoutes::openapi,
         schemas: file_schemas,
     },
+    Room {
+        operations: PeopleRoutes::openapi,
+        schemas: people_schemas,
+    },
 ];
+
+/// The way back to a password, leaving, roles, news, the journal of admins.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::people::make_reset_link,
+    super::people::check_reset_link,
+    super::people::use_reset_link,
+    super::people::deactivate,
+    super::people::leave,
+    super::people::set_role,
+    super::people::news,
+    super::people::audit,
+    super::people::sign_ins,
+    super::pairing::make_device_code,
+    super::pairing::device_code,
+    super::pairing::end_device_code,
+    super::pairing::confirm_device,
+    super::pairing::ask_to_pair,
+    super::pairing::await_pairing,
+))]
+struct PeopleRoutes;
+
+schemas!(people_schemas:
+    people::NewResetLink, people::ResetLink, people::CheckReset, people::ResetCheck, people::UseReset,
+    people::Deactivate, people::LeaveServer, people::SuccessorNeeded, people::SetServerRole, people::NewsPage,
+    people::AuditPage, history::SignInList,
+    pairing::DeviceCode, pairing::DeviceCodeState, pairing::ConfirmDevice, pairing::AskToPair,
+    pairing::PairingTicket, pairing::AwaitPairing, pairing::Paired,
+);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -1,11 +1,13 @@
 //! The people of this server: listed for everyone, administered by admins. What must not live here: who may administer
 //! whom; the store decides that from the rows, in the same transaction as the change.
 
-use super::{Accounts, Caller, Outcome, password_refusal};
+use super::{Accounts, Caller, Outcome, password_refusal, rows};
+use crate::core::permit::server::{self, Office};
 use crate::limits;
 use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
-use crate::proto::{Code, Refusal, UserId};
+use crate::proto::people::{AuditPage, NumberedAfter, SetServerRole};
+use crate::proto::{Code, UserId};
 use crate::store::sqlite::accounts::By;
 
 const RESET_CHARACTERS: usize = 12;
@@ -21,46 +23,52 @@ pub enum Administrator<'a> {
 }
 
 impl Administrator<'_> {
-    fn by(self) -> By {
+    pub(super) fn by(self) -> By {
         match self {
-            Administrator::Caller(caller) => By::User(caller.user),
+            Administrator::Caller(caller) => By::User(caller.user, caller.device_no),
             Administrator::Operator => By::Operator,
         }
     }
 }
 
+impl Administrator<'_> {
+    fn office(self) -> Office {
+        match self {
+            Administrator::Caller(caller) => Office::Holder(caller.role),
+            Administrator::Operator => Office::Operator,
+        }
+    }
+}
+
 impl Accounts {
-    /// Users by name. `after` is the last name of the page before.
+    /// Users by name. `after` is the last name of the page before. Those who have left are for admins.
     ///
     /// # Errors
-    /// `bad_request` for a limit out of range.
-    pub async fn users(&self, page: ListAfter) -> Outcome<UserList> {
-        let limit = page.limit.map_or(Some(limits::LIST_ROWS), |limit| {
-            usize::try_from(limit)
-                .ok()
-                .filter(|limit| (1..=limits::LIST_ROWS).contains(limit))
-        });
-        let Some(limit) = limit else {
-            let message = format!("`limit` is 1 to {}.", limits::LIST_ROWS);
-            return Err(Refusal::because(Code::BadRequest, message));
-        };
-        self.store.users(page.find, page.after, limit).await
+    /// `bad_request` for a limit out of range, `forbidden`.
+    pub async fn users(&self, by: Administrator<'_>, page: ListAfter) -> Outcome<UserList> {
+        let limit = rows(page.limit, limits::LIST_ROWS)?;
+        if page.deactivated {
+            server::may_oversee(by.office())?;
+        }
+        self.store
+            .users(page.find, page.after, limit, page.deactivated)
+            .await
     }
 
     /// One user, with when they were last here, where the caller may see that.
     pub async fn user(&self, caller: &Caller, user: UserId) -> Outcome<UserProfile> {
-        let info = self
-            .store
-            .user_infos(vec![user])
-            .await?
-            .pop()
-            .ok_or(Code::NotFound)?;
+        let info = self.info(user).await?;
         let mut last_seen = None;
         let discretion = self.store.discretion();
         if discretion.may_see_presence(user, caller.user) && !discretion.are_apart(user, caller.user) {
             last_seen = self.store.last_seen(caller.user, user).await?;
         }
         Ok(UserProfile { info, last_seen })
+    }
+
+    async fn info(&self, user: UserId) -> Outcome<UserInfo> {
+        let found = self.store.user_infos(vec![user]).await?.pop();
+        found.ok_or_else(|| Code::NotFound.into())
     }
 
     /// The user of a name, for the operator's command line.
@@ -83,7 +91,40 @@ impl Accounts {
 
     async fn set_disabled(&self, by: Administrator<'_>, user: UserId, disabled: bool) -> Outcome<UserStatus> {
         self.store.set_disabled(by.by(), user, disabled).await?;
-        Ok(UserStatus { user, disabled })
+        self.status(user).await
+    }
+
+    pub(super) async fn status(&self, user: UserId) -> Outcome<UserStatus> {
+        let info = self.info(user).await?;
+        Ok(UserStatus {
+            user,
+            disabled: info.disabled,
+            deactivated: info.deactivated,
+        })
+    }
+
+    /// Makes somebody an admin, an owner or a member.
+    ///
+    /// # Errors
+    /// `forbidden` for all but owners, `last_owner`, `not_found`.
+    pub async fn set_role(
+        &self,
+        by: Administrator<'_>,
+        user: UserId,
+        request: &SetServerRole,
+    ) -> Outcome<UserInfo> {
+        self.store.set_role(by.by(), user, request.role).await?;
+        self.info(user).await
+    }
+
+    /// What admins did, newest first.
+    ///
+    /// # Errors
+    /// `forbidden` for members; `bad_request` for a limit out of range.
+    pub async fn audit(&self, caller: &Caller, page: &NumberedAfter) -> Outcome<AuditPage> {
+        let limit = rows(page.limit, limits::LIST_ROWS)?;
+        let by = Administrator::Caller(caller).by();
+        self.store.audit(by, page.before, limit).await
     }
 
     /// Gives a user a new password, told once, and ends every session of theirs.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{Accounts, Outcome, checked, signed_in, user_name};
 use crate::proto::account::{Claim, SignedIn};
+use crate::proto::history::SignInHow;
 use crate::proto::{Code, Refusal};
 
 /// Where a peer stands, as far as claiming is concerned.
@@ -38,16 +39,18 @@ impl Accounts {
             return Err(Code::ClaimClosed.into());
         }
         let attempt = self.doors.from(from)?;
-        let outcome = self.claim_from_here(request).await;
+        let outcome = self.claim_from_here(request, from).await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
 
-    async fn claim_from_here(&self, request: Claim) -> Outcome<SignedIn> {
+    async fn claim_from_here(&self, request: Claim, from: IpAddr) -> Outcome<SignedIn> {
         let device = checked(request.device)?;
         if self.is_claimed() {
             // Perhaps this very claim, whose answer was lost: then the same person asks from the same device.
-            let again = self.enter_again(&request.name, request.password, device).await?;
+            let again = self
+                .enter_again(&request.name, request.password, device, from)
+                .await?;
             return again.ok_or_else(|| Code::ClaimClosed.into());
         }
         self.try_claim_code(&request.code)?;
@@ -58,7 +61,11 @@ impl Accounts {
         // From now on there are people who know the server by it.
         self.address().await?;
         let (token, device_id) = (self.fresh_token(), device.id);
-        let entered = self.store.claim(user, device, *token.hash().as_bytes()).await?;
+        let by = self.entrance(SignInHow::Claim, from, None);
+        let entered = self
+            .store
+            .claim(user, device, *token.hash().as_bytes(), by)
+            .await?;
         *self.claim.lock() = None;
         Ok(signed_in(entered, device_id, &token))
     }

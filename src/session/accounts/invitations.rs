@@ -6,12 +6,15 @@
 use std::net::IpAddr;
 
 use super::token::InvitationCode;
-use super::{Accounts, Caller, Outcome, WhoMayInvite, checked, signed_in, user_name};
+use super::{
+    Accounts, Administrator, Caller, Outcome, WhoMayInvite, check_client_id, checked, signed_in, user_name,
+};
 use crate::limits;
 use crate::proto::account::{
     InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation, ServerRole, SignedIn,
 };
-use crate::proto::{ClientId, Code, InvitationId, Refusal};
+use crate::proto::history::SignInHow;
+use crate::proto::{Code, InvitationId, Refusal};
 use crate::store::sqlite::accounts::{InvitationFacts, InvitationRow, Inviter};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -105,7 +108,9 @@ impl Accounts {
         if !may_see(caller, &facts) {
             return Err(Code::NotFound.into());
         }
-        self.store.revoke_invitation(id).await
+        self.store
+            .revoke_invitation(Administrator::Caller(caller).by(), id)
+            .await
     }
 
     /// What an invitation offers, for the page on which one joins.
@@ -137,17 +142,17 @@ impl Accounts {
     /// `invitation_invalid`, `name_taken`, the rules of names and passwords, `device_taken`, `rate_limited`, `busy`.
     pub async fn join(&self, request: JoinServer, from: IpAddr) -> Outcome<SignedIn> {
         let attempt = self.doors.from(from)?;
-        let outcome = self.join_by(request).await;
+        let outcome = self.join_by(request, from).await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
 
-    async fn join_by(&self, request: JoinServer) -> Outcome<SignedIn> {
+    async fn join_by(&self, request: JoinServer, from: IpAddr) -> Outcome<SignedIn> {
         let device = checked(request.device)?;
         let name = user_name(&request.name)?;
         let code = hash_of(&request.code)?;
         match self
-            .enter_again(&request.name, request.password.clone(), device.clone())
+            .enter_again(&request.name, request.password.clone(), device.clone(), from)
             .await
         {
             Ok(Some(again)) => return Ok(again),
@@ -161,9 +166,10 @@ impl Accounts {
             .new_user(&name, &request.display_name, request.password)
             .await?;
         let (token, device_id) = (self.fresh_token(), device.id);
+        let by = self.entrance(SignInHow::Invitation, from, None);
         let entered = self
             .store
-            .join(code, user, device, *token.hash().as_bytes())
+            .join(code, user, device, *token.hash().as_bytes(), by)
             .await?;
         Ok(signed_in(entered, device_id, &token))
     }
@@ -202,14 +208,4 @@ fn may_see(caller: &Caller, facts: &InvitationFacts) -> bool {
 fn hash_of(code: &str) -> Outcome<[u8; 32]> {
     let code = InvitationCode::parse(code).map_err(|_| Code::InvitationInvalid)?;
     Ok(*code.hash().as_bytes())
-}
-
-fn check_client_id(id: ClientId) -> Outcome<()> {
-    if id.0.is_nil() {
-        return Err(Refusal::because(
-            Code::BadRequest,
-            "A client id is a UUID made for this request.",
-        ));
-    }
-    Ok(())
 }

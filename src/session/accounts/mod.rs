@@ -8,10 +8,16 @@
 
 mod admin;
 mod claim;
+mod code;
 mod devices;
+mod history;
 mod invitations;
+mod leaving;
+mod news;
+mod pairing;
 pub mod password;
 mod profile;
+mod reset;
 mod sign_in;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,12 +34,16 @@ use crate::core::names::{self, NameError, UserName};
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, ServerRole, SignedIn};
-use crate::proto::{Code, DeviceId, Refusal, UserId};
+use crate::proto::{ClientId, Code, DeviceId, Refusal, UserId};
 use crate::store::Store;
 use crate::store::sqlite::accounts::{Entered, NewUser};
 
 pub use admin::Administrator;
 pub use claim::PeerPlace;
+pub use history::KeptAddress;
+use history::Refusals;
+pub use leaving::Left;
+use pairing::Pairings;
 use password::{PasswordError, PasswordPool};
 use token::{ClaimCode, ClaimGate, Token};
 use tries::Doors;
@@ -57,6 +67,8 @@ pub struct AccountSettings {
     pub who_may_invite: WhoMayInvite,
     /// Days until an invitation ends, if its maker does not say.
     pub invitation_days: u32,
+    /// How much of an address is kept with a sign-in.
+    pub sign_in_addresses: KeptAddress,
     /// The address of this server, as it is to stand in invitations unless people were told another one before.
     pub canonical_url: String,
 }
@@ -78,7 +90,11 @@ pub struct Accounts {
     claim: Mutex<Option<ClaimGate>>,
     settings: AccountSettings,
     secret: [u8; 32],
+    /// What codes of reset links are made from. It is never stored: nothing that is could make one.
+    links: [u8; 32],
     doors: Doors,
+    pairings: Pairings,
+    refusals: Refusals,
     /// The one address that people are told, once it is fixed.
     address: OnceCell<String>,
 }
@@ -93,6 +109,8 @@ impl Accounts {
         } else {
             Some(ClaimCode::new(&mut |bytes| store.clock().random(bytes)))
         };
+        let mut links = [0; 32];
+        store.clock().random(&mut links);
         let salts = store.clone();
         let salter = Arc::new(move |bytes: &mut [u8]| salts.clock().random(bytes));
         let accounts = Accounts {
@@ -100,7 +118,10 @@ impl Accounts {
             claim: Mutex::new(code.as_ref().map(ClaimGate::new)),
             settings,
             secret,
+            links,
             doors: Doors::new(),
+            pairings: Pairings::new(),
+            refusals: Refusals::default(),
             address: OnceCell::new(),
             store,
         };
@@ -182,6 +203,27 @@ fn signed_in(entered: Entered, device: DeviceId, token: &Token) -> SignedIn {
         display_name: entered.profile.display_name,
         role: entered.profile.role,
     }
+}
+
+/// How many rows of a list were asked for.
+fn rows(asked: Option<u32>, most: usize) -> Outcome<usize> {
+    let limit = asked.map_or(Some(most), |limit| {
+        usize::try_from(limit)
+            .ok()
+            .filter(|limit| (1..=most).contains(limit))
+    });
+    limit.ok_or_else(|| Refusal::because(Code::BadRequest, format!("`limit` is 1 to {most}.")))
+}
+
+/// A client id must be one that was made for its request.
+fn check_client_id(id: ClientId) -> Outcome<()> {
+    if id.0.is_nil() {
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "A client id is a UUID made for this request.",
+        ));
+    }
+    Ok(())
 }
 
 fn user_name(raw: &str) -> Outcome<UserName> {

@@ -9,6 +9,7 @@ use super::{Accounts, Outcome, checked, password, password_refusal, signed_in};
 use crate::core::names::UserName;
 use crate::proto::Code;
 use crate::proto::account::{NewDevice, SignIn, SignedIn};
+use crate::proto::history::SignInHow;
 use crate::store::sqlite::accounts::{Credentials, SignInWith};
 
 impl Accounts {
@@ -20,12 +21,20 @@ impl Accounts {
     pub async fn sign_in(&self, request: SignIn, from: IpAddr) -> Outcome<SignedIn> {
         let device = checked(request.device)?;
         let attempt = self.doors.from(from)?;
-        let outcome = self.sign_in_at(&request.name, request.password, device).await;
+        let outcome = self
+            .sign_in_at(&request.name, request.password, device, from)
+            .await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
 
-    async fn sign_in_at(&self, name: &str, password: String, device: NewDevice) -> Outcome<SignedIn> {
+    async fn sign_in_at(
+        &self,
+        name: &str,
+        password: String,
+        device: NewDevice,
+        from: IpAddr,
+    ) -> Outcome<SignedIn> {
         let Ok(name) = UserName::parse(name) else {
             // Nobody can have such a name, but the answer takes its time all the same.
             let _ = self.verify(password, None).await?;
@@ -34,10 +43,10 @@ impl Accounts {
         let found = self.store.credentials(name.as_str().into(), device.id).await?;
         // Whoever guesses at an account must not lock its owner out of a device that has been there before.
         if found.as_ref().is_some_and(|found| found.knows_device) {
-            return self.enter(found, password, device).await;
+            return self.enter(found, password, device, from).await;
         }
         let attempt = self.doors.at_account(name.as_str())?;
-        let outcome = self.enter(found, password, device).await;
+        let outcome = self.enter(found, password, device, from).await;
         self.doors.settle(&attempt, &outcome);
         outcome
     }
@@ -49,6 +58,7 @@ impl Accounts {
         name: &str,
         password: String,
         device: NewDevice,
+        from: IpAddr,
     ) -> Outcome<Option<SignedIn>> {
         let Ok(name) = UserName::parse(name) else {
             return Ok(None);
@@ -57,7 +67,7 @@ impl Accounts {
         if !found.as_ref().is_some_and(|found| found.knows_device) {
             return Ok(None);
         }
-        self.enter(found, password, device).await.map(Some)
+        self.enter(found, password, device, from).await.map(Some)
     }
 
     async fn enter(
@@ -65,11 +75,15 @@ impl Accounts {
         found: Option<Credentials>,
         password: String,
         device: NewDevice,
+        from: IpAddr,
     ) -> Outcome<SignedIn> {
         let stored = found.as_ref().map(|found| found.password.clone());
         let outdated = stored.as_deref().is_some_and(password::needs_rehash);
         let again = outdated.then(|| password.clone());
         let right = self.verify(password, stored).await?;
+        if let Some(found) = found.as_ref().filter(|_| !right) {
+            self.refusals.add(found.user);
+        }
         let Some(found) = found.filter(|found| right && !found.disabled) else {
             return Err(Code::WrongCredentials.into());
         };
@@ -85,7 +99,8 @@ impl Accounts {
             device,
             token: *token.hash().as_bytes(),
         };
-        let entered = self.store.sign_in(with).await?;
+        let by = self.entrance(SignInHow::Password, from, Some(with.user));
+        let entered = self.store.sign_in(with, by).await?;
         Ok(signed_in(entered, device_id, &token))
     }
 

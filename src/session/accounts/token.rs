@@ -28,7 +28,7 @@ const CLAIM_CODES: u64 = 10_u64.pow(CLAIM_DIGITS as u32);
 pub const CLAIM_TRIES: u8 = 5;
 
 const INVITATION_CHARACTERS: usize = 16;
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+pub(super) const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// No code is longer with all its separators; longer input is refused unread.
 const CODE_TEXT_BYTES: usize = 128;
 
@@ -273,7 +273,7 @@ impl InvitationHash {
 }
 
 /// The `N` characters of a typed code without spaces, dashes and dots.
-fn symbols<const N: usize>(text: &str) -> Result<[u8; N], Malformed> {
+pub(super) fn symbols<const N: usize>(text: &str) -> Result<[u8; N], Malformed> {
     if text.len() > CODE_TEXT_BYTES {
         return Err(Malformed);
     }

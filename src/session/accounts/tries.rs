@@ -126,10 +126,11 @@ impl Doors {
 
     /// Gives a try back if the outcome was no wrong guess. One whose outcome nobody waited for stays taken.
     pub(super) fn settle<T>(&self, attempt: &Attempt, outcome: &Result<T, Refusal>) {
-        const GUESSES: [Code; 4] = [
+        const GUESSES: [Code; 5] = [
             Code::WrongCredentials,
             Code::ClaimWrong,
             Code::InvitationInvalid,
+            Code::LinkInvalid,
             Code::NameTaken,
         ];
         if outcome

@@ -53,7 +53,7 @@ pub struct State {
 }
 
 /// What a batch has done so far and nobody else may see yet.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Staged {
     pub rows: Vec<(Row, Hash)>,
     pub appended: Vec<Appended>,

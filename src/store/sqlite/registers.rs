@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::Store;
 use crate::clock::{Clock, Now};
+use crate::core::permit::Permit;
 use crate::proto::{Code, Refusal};
 use crate::store::{AccountEffect, Writable};
 
@@ -16,6 +17,8 @@ pub struct Registers<'a> {
     pub clock: &'a Clock,
     /// What connected sessions must hear of it once it is on disk.
     pub effects: &'a mut Vec<AccountEffect>,
+    /// What this change does in conversations: appended after it, in the same savepoint. A refusal there undoes both.
+    pub appends: &'a mut Vec<Permit>,
     pub(super) change: &'a mut u64,
 }
 
@@ -61,5 +64,119 @@ impl Store {
             Writable::Full => Err(Code::StorageFull.into()),
             Writable::ReadOnly(_) => Err(Code::ReadOnly.into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::change::Change;
+    use crate::core::permit::{Actor, Settings, authorise};
+    use crate::core::roster::Roster;
+    use crate::proto::command::Plain;
+    use crate::proto::{Body, ClientId, Command, ConversationId, UserId};
+    use crate::store::{Commit, Committed, sqlite};
+
+    struct Deaf;
+
+    impl Committed for Deaf {
+        fn committed(&mut self, _: Commit) {}
+    }
+
+    fn open(directory: &std::path::Path) -> Store {
+        let options = sqlite::Options {
+            directory: directory.to_owned(),
+            vfs: None,
+            settings: Settings { recall_seconds: 0 },
+            roster_members: 1_000,
+            fatal: Arc::new(|why| panic!("the store gave up: {why}")),
+        };
+        Store::open(options, Arc::new(Clock::manual(1, 1)), Box::new(Deaf)).expect("the store opens")
+    }
+
+    fn client(n: u8) -> ClientId {
+        ClientId(uuid::Uuid::from_bytes([n; 16]))
+    }
+
+    fn permit(command: Command, roster: Option<&Roster>) -> Permit {
+        let change = Change::try_from_command(command).expect("a change");
+        let actor = Actor {
+            user: UserId(1),
+            device: 1,
+        };
+        let now = Clock::manual(1, 1).now();
+        authorise(change, actor, roster, now).expect("the rules allow it")
+    }
+
+    fn note_to_self(n: u8) -> Permit {
+        let body = Body::Text {
+            text: "a note".into(),
+        };
+        let send = serde_json::json!({
+            "type": "send", "client_id": client(n), "to": UserId(1), "body": body,
+        });
+        permit(serde_json::from_value(send).expect("a command"), None)
+    }
+
+    /// The permit of a change in a conversation that the writer does not find.
+    fn nowhere(n: u8) -> Permit {
+        let conversation = ConversationId(77);
+        let mut roster = Roster::direct(conversation, UserId(1), UserId(1));
+        roster.kind = crate::proto::ConversationKind::Group;
+        let client_id = client(n);
+        let leave = Command::Leave(Plain {
+            client_id,
+            conversation,
+        });
+        permit(leave, Some(&roster))
+    }
+
+    async fn write(store: &Store, permits: Vec<Permit>) -> Result<(), Refusal> {
+        store
+            .write(move |registers| {
+                registers.next_change();
+                registers
+                    .connection
+                    .execute("INSERT INTO meta (key, value) VALUES ('mark', x'01')", [])
+                    .expect("there is no mark yet");
+                registers.effects.push(AccountEffect::News(UserId(1)));
+                *registers.appends = permits;
+                Ok(())
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_refused_append_undoes_the_change_and_the_appends_before_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = open(directory.path());
+        store
+            .write(|registers| {
+                let sql =
+                    "INSERT INTO user (id, name, skeleton, display_name, password, role, created, change)
+                           VALUES (1, 'a', 'a', 'a', '', 2, 1, 1)";
+                registers.connection.execute(sql, []).expect("the first user");
+                Ok(())
+            })
+            .await
+            .expect("written");
+        let before = store.head();
+        let refused = write(&store, vec![note_to_self(1), nowhere(2)]).await;
+        assert_eq!(refused.map_err(|refusal| refusal.code), Err(Code::NotFound));
+        assert_eq!(store.head(), before, "neither a row nor a change number is left");
+        let done = write(&store, vec![note_to_self(1), note_to_self(3)]).await;
+        done.expect("the mark and the client ids are free: nothing of the refused one is left");
+        let after = store.head();
+        assert_eq!((after.log, after.accounts), (before.log + 2, before.accounts + 1));
+        let found = store.conversations_of(UserId(1)).await.expect("a list");
+        let standing = store.standing(found[0]).await.expect("it stands");
+        assert_eq!(
+            (found.len(), standing.last_seq),
+            (1, 2),
+            "one conversation, without a gap"
+        );
+        store.close().await;
     }
 }

@@ -144,6 +144,7 @@ CREATE TABLE invitation (
     PERSONAL,
     SEARCH,
     FILES,
+    PEOPLE,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -232,6 +233,59 @@ CREATE INDEX upload_open ON upload (user) WHERE blob IS NULL;
 CREATE INDEX upload_created ON upload (created);
 
 CREATE TABLE blob_room (whose INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+";
+
+/// Ways back to an account, and what is noted of it.
+const PEOPLE: &str = r"
+-- One link a user at most: a newer one ends the older. `by` is 0 for the operator, `ended` 1 once used, 2 once revoked.
+CREATE TABLE reset_link (
+    user INTEGER PRIMARY KEY,
+    code BLOB NOT NULL UNIQUE,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What a person must hear about their account, the newest few; `what` is its words as JSON.
+CREATE TABLE news (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
+CREATE INDEX news_user ON news (user, no);
+
+-- A person's own sign-ins, the newest few. `refused` counts the wrong passwords since the one before.
+CREATE TABLE sign_in (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    how INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sign_in_user ON sign_in (user, no);
+
+-- What admins did. Rows are added, and nothing else: the triggers hold that for whoever opens the database, too.
+CREATE TABLE audit (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    whom INTEGER,
+    what TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

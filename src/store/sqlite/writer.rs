@@ -16,11 +16,11 @@ use super::registers::{Finish, RegisterJob, Registers};
 use super::search::Indexing;
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
-use crate::core::permit::DeviceNo;
+use crate::core::permit::{DeviceNo, Permit};
 use crate::limits;
 use crate::meters::{METERS, add};
 use crate::proto::{Code, Refusal};
-use crate::store::{AccountEffect, Append, Commit, Committed, Receipt, Writable};
+use crate::store::{AccountEffect, Append, Commit, Committed, Pos, Receipt, Writable};
 
 /// What the queue carries.
 pub enum Job {
@@ -216,7 +216,7 @@ impl Writer {
                 }
                 Job::Register(change) => {
                     wrote = true;
-                    self.register(change, now, outcome)?;
+                    self.register(change, now, outcome, (staged, &mut head))?;
                 }
                 Job::Probe(answer) => outcome.probes.push(answer),
                 Job::Tidy(answer) => {
@@ -240,17 +240,34 @@ impl Writer {
         change: RegisterJob,
         now: crate::clock::Now,
         outcome: &mut Outcome,
+        log: (&mut Staged, &mut Pos),
     ) -> Result<(), rusqlite::Error> {
         self.connection.execute_batch("SAVEPOINT register")?;
-        let effects_before = outcome.effects.len();
+        let (effects_before, change_before) = (outcome.effects.len(), self.change);
+        let mut appends = Vec::new();
         let mut registers = Registers {
             connection: &self.connection,
             now,
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
+            appends: &mut appends,
             change: &mut self.change,
         };
-        let (refused, finish) = change(&mut registers);
+        let (mut refused, mut finish) = change(&mut registers);
+        if refused.is_none() && !appends.is_empty() {
+            match self.append_with(&appends, now, log) {
+                Ok(()) => {}
+                Err(Failure::Refused(refusal)) => {
+                    self.change = change_before;
+                    refused = Some(refusal.code);
+                    finish = Box::new(move |committed| finish(committed.and(Err(refusal))));
+                }
+                Err(Failure::Sql(error)) => {
+                    outcome.finishes.push(finish);
+                    return Err(error);
+                }
+            }
+        }
         outcome.finishes.push(finish);
         if let Some(code) = refused {
             outcome.effects.truncate(effects_before);
@@ -268,6 +285,31 @@ impl Writer {
             self.connection.execute_batch("ROLLBACK TO register")?;
         }
         self.connection.execute_batch("RELEASE register")
+    }
+
+    /// Appends what a change of registers does in conversations: all of it, or nothing is left of it in memory either.
+    fn append_with(
+        &mut self,
+        permits: &[Permit],
+        now: crate::clock::Now,
+        (staged, head): (&mut Staged, &mut Pos),
+    ) -> Result<(), Failure> {
+        let before = (staged.clone(), *head, self.states.clone());
+        for permit in permits {
+            let mut work = Work {
+                connection: &self.connection,
+                shared: &self.shared,
+                states: &mut self.states,
+                staged,
+                head,
+                now,
+            };
+            if let Err(failure) = work.append(permit) {
+                (*staged, *head, self.states) = before;
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 
     /// Makes a commit visible: the memory index, the rosters, the heads, then everyone who listens, in this order.

@@ -3,6 +3,15 @@
 
 use super::*;
 
+fn page_of(after: Option<&str>, limit: Option<u32>) -> ListAfter {
+    ListAfter {
+        after: after.map(Into::into),
+        find: None,
+        limit,
+        deactivated: false,
+    }
+}
+
 #[tokio::test]
 async fn nobody_hands_out_or_sees_more_than_their_role_covers() {
     let (hall, owner) = Hall::claimed().await;
@@ -206,19 +215,13 @@ async fn profiles_and_the_list_of_people() {
     assert_eq!(code(hidden), Some(Code::NameInvalid));
     let page = hall
         .accounts
-        .users(ListAfter {
-            limit: Some(1),
-            ..ListAfter::default()
-        })
+        .users(Administrator::Operator, page_of(None, Some(1)))
         .await
         .expect("a page");
     assert_eq!((page.users[0].name.as_str(), page.more), ("ada", true));
     let page = hall
         .accounts
-        .users(ListAfter {
-            after: Some("ada".into()),
-            ..ListAfter::default()
-        })
+        .users(Administrator::Operator, page_of(Some("ada"), None))
         .await
         .expect("a page");
     assert_eq!((page.users[0].name.as_str(), page.more), ("bob", false));

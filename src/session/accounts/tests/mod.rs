@@ -142,6 +142,7 @@ fn settings() -> AccountSettings {
     AccountSettings {
         who_may_invite: WhoMayInvite::Admins,
         invitation_days: 7,
+        sign_in_addresses: KeptAddress::Prefix,
         canonical_url: "https://kinglet.local/".into(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::history::{self, Entrance};
 use super::{
     Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, read_device_id, read_role,
     sql_refusal, to_sql, users,
@@ -27,8 +28,12 @@ pub struct SignInWith {
 }
 
 impl Store {
-    pub async fn sign_in(&self, with: SignInWith) -> Outcome<Entered> {
-        self.write(move |registers| sign_in(registers, &with)).await
+    pub async fn sign_in(&self, with: SignInWith, by: Entrance) -> Outcome<Entered> {
+        self.write(move |registers| {
+            let entered = sign_in(registers, &with)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 
     /// Who a token stands for. Nothing is written: resuming costs no disk.

@@ -8,15 +8,17 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::put_device;
+use super::history::{self, Entrance};
 use super::users::{insert_user, profile};
 use super::{
-    Entered, NewUser, Outcome, Registers, SecretHash, Store, from_sql, is_constraint, read_role, role_number,
-    sql_refusal, to_sql,
+    By, Entered, NewUser, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, read_role,
+    role_number, sql_refusal, to_sql,
 };
 use crate::clock::Now;
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, ServerRole};
+use crate::proto::people::AuditWhat;
 use crate::proto::{ClientId, Code, InvitationId, Refusal, Timestamp, UserId};
 
 /// Who invites, and by which request.
@@ -71,8 +73,8 @@ impl Store {
     }
 
     /// Nobody can join by it any more. Doing it again changes nothing.
-    pub async fn revoke_invitation(&self, id: InvitationId) -> Outcome<()> {
-        self.write(move |registers| revoke(registers, id)).await
+    pub async fn revoke_invitation(&self, by: By, id: InvitationId) -> Outcome<()> {
+        self.write(move |registers| revoke(registers, by, id)).await
     }
 
     /// The invitation behind a code, if somebody could join by it now.
@@ -89,9 +91,13 @@ impl Store {
         user: NewUser,
         device: NewDevice,
         token: SecretHash,
+        by: Entrance,
     ) -> Outcome<Entered> {
-        self.write(move |registers| join(registers, &code, &user, &device, &token))
-            .await
+        self.write(move |registers| {
+            let entered = join(registers, &code, &user, &device, &token)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 }
 
@@ -180,6 +186,16 @@ pub(super) fn invite(
                 sql_refusal(error)
             }
         })?;
+    let by = if inviter.device == 0 {
+        By::Operator
+    } else {
+        By::User(inviter.user, inviter.device)
+    };
+    let made = AuditWhat::InvitationMade {
+        invitation: row.id,
+        role: row.role,
+    };
+    audit::note(registers, by, None, &made)?;
     invitation(connection, row.id, now)
 }
 
@@ -247,17 +263,43 @@ pub(super) fn invitations(
         .map_err(sql_refusal)
 }
 
-pub(super) fn revoke(registers: &mut Registers<'_>, id: InvitationId) -> Outcome<()> {
+pub(super) fn revoke(registers: &mut Registers<'_>, by: By, id: InvitationId) -> Outcome<()> {
     date_the_undated(registers)?;
-    let changed = registers
+    if invitation(registers.connection, id, registers.now)?.revoked {
+        return Ok(());
+    }
+    registers
         .connection
         .execute("UPDATE invitation SET revoked = 1 WHERE id = ?1", [to_sql(id.0)])
         .map_err(sql_refusal)?;
-    if changed == 0 {
-        Err(Code::NotFound.into())
-    } else {
-        Ok(())
-    }
+    audit::note(
+        registers,
+        by,
+        None,
+        &AuditWhat::InvitationRevoked { invitation: id },
+    )
+}
+
+/// Voids what a user handed out: they have left.
+pub(super) fn revoke_all_of(connection: &Connection, user: UserId) -> Outcome<()> {
+    connection
+        .execute(
+            "UPDATE invitation SET revoked = 1 WHERE by = ?1",
+            [to_sql(user.0)],
+        )
+        .map_err(sql_refusal)
+        .map(drop)
+}
+
+/// Voids a user's invitations to more than membership: they are no longer an owner.
+pub(super) fn revoke_ranked_of(connection: &Connection, user: UserId) -> Outcome<()> {
+    connection
+        .execute(
+            "UPDATE invitation SET revoked = 1 WHERE by = ?1 AND role > ?2",
+            params![to_sql(user.0), role_number(ServerRole::Member)],
+        )
+        .map_err(sql_refusal)
+        .map(drop)
 }
 
 pub(super) fn open_invitation(

@@ -15,16 +15,27 @@ use super::{Store, int as to_sql};
 use crate::core::permit::DeviceNo;
 use crate::proto::account::{Profile, ServerRole};
 use crate::proto::answer::UserInfo;
-use crate::proto::{Code, DeviceId, Refusal, UserId};
+use crate::proto::{DeviceId, Refusal, UserId};
 
+mod audit;
 mod devices;
+mod history;
 mod invitations;
+mod leaving;
+mod news;
+mod office;
+mod paired;
+mod reset;
 #[cfg(test)]
 mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
+pub use leaving::{Departed, Departure};
+pub use paired::PairedWith;
+pub use reset::{ResetFacts, ResetRow};
 pub use users::{Credentials, NewUser};
 
 /// What is stored and looked up for a token or a code. How it is made is the session's business.
@@ -51,9 +62,27 @@ pub struct Entered {
 /// On whose behalf a user is administered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    User(UserId),
+    /// A user, from one of their devices.
+    User(UserId, DeviceNo),
     /// Whoever can run commands on the machine.
     Operator,
+}
+
+impl By {
+    fn user(self) -> Option<UserId> {
+        match self {
+            By::User(user, _) => Some(user),
+            By::Operator => None,
+        }
+    }
+
+    /// User and device as their columns: 0 for the operator.
+    fn numbers(self) -> (u64, DeviceNo) {
+        match self {
+            By::User(user, device) => (user.0, device),
+            By::Operator => (0, 0),
+        }
+    }
 }
 
 const SECRET_KEY: &str = "server_secret";
@@ -142,36 +171,6 @@ fn fix_address(registers: &mut Registers<'_>, address: String, replace: bool) ->
     Ok(address)
 }
 
-/// Whether `by` may administer `target` at this moment: an admin members, an owner everyone. Gives the target's role.
-fn authority(connection: &Connection, by: By, target: UserId) -> Outcome<ServerRole> {
-    let role_of = |user: UserId| {
-        connection
-            .prepare_cached("SELECT role, disabled FROM user WHERE id = ?1")
-            .and_then(|mut find| {
-                find.query_row([to_sql(user.0)], |row| {
-                    Ok((read_role(row, 0)?, row.get::<_, bool>(1)?))
-                })
-                .optional()
-            })
-            .map_err(sql_refusal)
-    };
-    if let By::User(user) = by {
-        let is_admin = |(role, disabled): &(ServerRole, bool)| !disabled && *role >= ServerRole::Admin;
-        let (own, _) = role_of(user)?.filter(is_admin).ok_or(Code::Forbidden)?;
-        let (role, _) = role_of(target)?.ok_or(Code::NotFound)?;
-        if role > ServerRole::Member && own < ServerRole::Owner {
-            return Err(Refusal::because(
-                Code::Forbidden,
-                "Only an owner may change an admin or an owner.",
-            ));
-        }
-        return Ok(role);
-    }
-    role_of(target)?
-        .map(|(role, _)| role)
-        .ok_or_else(|| Code::NotFound.into())
-}
-
 /// As the argument of `map_err`.
 fn sql_refusal(error: rusqlite::Error) -> Refusal {
     super::sql_refusal(&error)
@@ -208,7 +207,11 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
         .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
-/// The columns `id, name, display_name, disabled, status` in the first five places.
+const INFO: &str = "id, name, display_name, disabled, role, status";
+/// The value of `disabled` for one who has left the server; 1 for one who is locked out.
+const GONE: i64 = 2;
+
+/// The columns of `INFO` in the first places.
 fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
     Ok(UserInfo {
         user: UserId(from_sql(row, 0)?),
@@ -217,8 +220,10 @@ fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
         disabled: row.get(3)?,
         // One of a form that this release does not know is not shown.
         status: row
-            .get::<_, Option<String>>(4)?
+            .get::<_, Option<String>>(5)?
             .and_then(|status| serde_json::from_str(&status).ok()),
+        deactivated: row.get::<_, i64>(3)? == GONE,
+        role: read_role(row, 4)?,
     })
 }
 

@@ -4,14 +4,17 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::history::{self, Entrance};
+use super::office::{authority, may_cease};
 use super::{
-    By, Entered, Outcome, Registers, SecretHash, Store, authority, from_sql, is_constraint, owner_exists,
-    read_info, read_role, role_number, sql_refusal, to_sql,
+    By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, news,
+    owner_exists, read_info, read_role, reset, role_number, sql_refusal, to_sql,
 };
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, Profile, ServerRole, UserList};
 use crate::proto::answer::UserInfo;
+use crate::proto::people::{AuditWhat, NewsWhat};
 use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 use crate::store::AccountEffect;
 
@@ -38,9 +41,18 @@ pub struct Credentials {
 
 impl Store {
     /// Makes the first user and signs it in. Refused when there is any user, decided where it is written.
-    pub async fn claim(&self, user: NewUser, device: NewDevice, token: SecretHash) -> Outcome<Entered> {
-        self.write(move |registers| claim(registers, &user, &device, &token))
-            .await
+    pub async fn claim(
+        &self,
+        user: NewUser,
+        device: NewDevice,
+        token: SecretHash,
+        by: Entrance,
+    ) -> Outcome<Entered> {
+        self.write(move |registers| {
+            let entered = claim(registers, &user, &device, &token)?;
+            history::note(registers, &entered, &by).map(|()| entered)
+        })
+        .await
     }
 
     pub async fn credentials(&self, name: String, device: DeviceId) -> Outcome<Option<Credentials>> {
@@ -98,14 +110,16 @@ impl Store {
             .await
     }
 
-    /// Users by name, from after `after`; those whose name or display name begins with `find`, if that is given.
+    /// Users by name, from after `after`: those who are here, or those who have left; of them those whose name or display
+    /// name begins with `find`, if that is given.
     pub async fn users(
         &self,
         find: Option<String>,
         after: Option<String>,
         limit: usize,
+        gone: bool,
     ) -> Outcome<UserList> {
-        self.read(move |connection| users(connection, find.as_deref(), after.as_deref(), limit))
+        self.read(move |connection| users(connection, find.as_deref(), after.as_deref(), limit, gone))
             .await
     }
 
@@ -223,7 +237,7 @@ fn fresh_id(registers: &Registers<'_>) -> Outcome<UserId> {
     }
 }
 
-fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
+pub(super) fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
     let info = infos(registers.connection, &[user])?
         .pop()
         .ok_or(Code::NotFound)?;
@@ -355,7 +369,10 @@ pub(super) fn reset_password(
             params![to_sql(user.0), password],
         )
         .map_err(sql_refusal)?;
-    revoke_all(registers, user, None).map(drop)
+    // An older way to a new password must not outlast this one.
+    reset::end_for(registers.connection, user)?;
+    revoke_all(registers, user, None)?;
+    audit::note(registers, by, Some(user), &AuditWhat::PasswordReset {})
 }
 
 pub(super) fn set_disabled(
@@ -364,29 +381,11 @@ pub(super) fn set_disabled(
     user: UserId,
     disabled: bool,
 ) -> Outcome<()> {
-    let role = authority(registers.connection, by, user)?;
-    if disabled && role == ServerRole::Owner {
-        let another: bool = registers
-            .connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
-                params![role_number(ServerRole::Owner), to_sql(user.0)],
-                |row| row.get(0),
-            )
-            .map_err(sql_refusal)?;
-        if !another {
-            return Err(Code::LastOwner.into());
-        }
+    let rank = authority(registers.connection, by, user)?;
+    if disabled {
+        may_cease(registers.connection, user, rank.role)?;
     }
-    let is_so: bool = registers
-        .connection
-        .query_row(
-            "SELECT disabled FROM user WHERE id = ?1",
-            [to_sql(user.0)],
-            |row| row.get(0),
-        )
-        .map_err(sql_refusal)?;
-    if is_so == disabled {
+    if rank.disabled == disabled {
         return Ok(());
     }
     // A number is taken only for a row that keeps it: the newest row is where the next start goes on counting.
@@ -400,9 +399,24 @@ pub(super) fn set_disabled(
         .map_err(sql_refusal)?;
     tell_profile(registers, user)?;
     if disabled {
+        reset::end_made_by(registers.connection, user)?;
+        reset::end_for(registers.connection, user)?;
         revoke_all(registers, user, None)?;
+        return audit::note(registers, by, Some(user), &AuditWhat::Disabled {});
     }
-    Ok(())
+    news::tell(registers, user, &NewsWhat::Reactivated { by: by.user() })?;
+    audit::note(registers, by, Some(user), &AuditWhat::Enabled {})
+}
+
+/// Whether a user has left the server.
+pub(super) fn is_gone(connection: &Connection, user: UserId) -> Outcome<bool> {
+    connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM user WHERE id = ?1 AND disabled = ?2)",
+            params![to_sql(user.0), GONE],
+            |row| row.get(0),
+        )
+        .map_err(sql_refusal)
 }
 
 pub(super) fn users(
@@ -410,26 +424,32 @@ pub(super) fn users(
     find: Option<&str>,
     after: Option<&str>,
     limit: usize,
+    gone: bool,
 ) -> Outcome<UserList> {
     let limit = limit.clamp(1, limits::LIST_ROWS);
     let (after, most) = (after.unwrap_or(""), rows(limit + 1));
     let mut users = match find {
         None => collect(
             connection,
-            "SELECT id, name, display_name, disabled, status FROM user WHERE name > ?1 ORDER BY name LIMIT ?2",
-            params![after, most],
+            &format!(
+                "SELECT {INFO} FROM user WHERE name > ?1 AND (disabled = {GONE}) = ?3 ORDER BY name LIMIT ?2"
+            ),
+            params![after, most, gone],
             read_info,
         )?,
         // User names are stored folded; display names as they were given.
         Some(find) => collect(
             connection,
-            "SELECT id, name, display_name, disabled, status FROM user
-             WHERE (name >= ?3 AND name < ?4
-                    OR display_name COLLATE NOCASE >= ?5 AND display_name COLLATE NOCASE < ?6)
-               AND name > ?1 ORDER BY name LIMIT ?2",
+            &format!(
+                "SELECT {INFO} FROM user
+                 WHERE (name >= ?4 AND name < ?5
+                        OR display_name COLLATE NOCASE >= ?6 AND display_name COLLATE NOCASE < ?7)
+                   AND name > ?1 AND (disabled = {GONE}) = ?3 ORDER BY name LIMIT ?2"
+            ),
             params![
                 after,
                 most,
+                gone,
                 find.to_lowercase(),
                 beyond(&find.to_lowercase()),
                 find,
@@ -505,7 +525,7 @@ pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
 pub(super) fn user_by_name(connection: &Connection, name: &str) -> Outcome<Option<UserInfo>> {
     connection
         .query_row(
-            "SELECT id, name, display_name, disabled, status FROM user WHERE name = ?1",
+            &format!("SELECT {INFO} FROM user WHERE name = ?1"),
             [name],
             read_info,
         )
@@ -521,7 +541,7 @@ pub(in crate::store::sqlite) fn changed_since(
 ) -> Outcome<Vec<(u64, UserInfo)>> {
     collect(
         connection,
-        "SELECT id, name, display_name, disabled, status, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2",
+        &format!("SELECT {INFO}, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2"),
         params![to_sql(change), rows(limit)],
         |row| Ok((from_sql(row, 5)?, read_info(row)?)),
     )
@@ -530,7 +550,7 @@ pub(in crate::store::sqlite) fn changed_since(
 /// The users of these ids that exist, in the order asked.
 pub(in crate::store::sqlite) fn infos(connection: &Connection, users: &[UserId]) -> Outcome<Vec<UserInfo>> {
     let mut find = connection
-        .prepare_cached("SELECT id, name, display_name, disabled, status FROM user WHERE id = ?1")
+        .prepare_cached(&format!("SELECT {INFO} FROM user WHERE id = ?1"))
         .map_err(sql_refusal)?;
     let mut found = Vec::with_capacity(users.len());
     for user in users {

@@ -98,12 +98,12 @@ fn a_revoked_invitation_and_one_of_a_disabled_user_are_void() {
     desk.write(|r| set_disabled(r, By::Operator, bob.profile.user, true))
         .unwrap();
     assert_eq!(code(desk.join(51, "bob2", 3)), Some(Code::InvitationInvalid));
-    desk.write(|r| revoke(r, InvitationId(50))).unwrap();
-    desk.write(|r| revoke(r, InvitationId(50)))
+    desk.write(|r| revoke(r, By::Operator, InvitationId(50))).unwrap();
+    desk.write(|r| revoke(r, By::Operator, InvitationId(50)))
         .expect("again changes nothing");
     assert_eq!(code(desk.join(50, "cyd", 4)), Some(Code::InvitationInvalid));
     assert_eq!(
-        code(desk.write(|r| revoke(r, InvitationId(52)))),
+        code(desk.write(|r| revoke(r, By::Operator, InvitationId(52)))),
         Some(Code::NotFound)
     );
 }
@@ -129,7 +129,8 @@ fn open_invitations_are_limited() {
     }
     let one_more = desk.write(|r| invite(r, &inviter(&owner, 200), &row(200, ServerRole::Member, 1)));
     assert_eq!(code(one_more), Some(Code::LimitReached));
-    desk.write(|r| revoke(r, InvitationId(10_000))).unwrap();
+    desk.write(|r| revoke(r, By::Operator, InvitationId(10_000)))
+        .unwrap();
     desk.invite(&owner, 200, ServerRole::Member, 1);
 }
 

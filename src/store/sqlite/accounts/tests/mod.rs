@@ -1,6 +1,7 @@
 //! The registers' functions on a real SQLite, one transaction per change. What must not live here: the writer's thread.
 
 mod invitations;
+mod people;
 
 use super::devices::{devices, kick, put_device, rename, revoke_all, session, sign_in, sign_out};
 use super::invitations::{invite, join};
@@ -12,7 +13,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::limits;
 use crate::proto::account::NewDevice;
-use crate::proto::{ClientId, InvitationId};
+use crate::proto::{ClientId, Code, InvitationId};
 use crate::store::AccountEffect;
 use crate::store::sqlite::schema;
 
@@ -50,6 +51,7 @@ impl Desk {
             now: self.clock.now(),
             clock: &self.clock,
             effects: &mut effects,
+            appends: &mut Vec::new(),
             change: &mut self.change,
         });
         let end = if outcome.is_ok() {
@@ -355,7 +357,7 @@ fn a_disabled_user_has_no_session_until_enabled() {
     let owner = desk.owner();
     desk.invite(&owner, 50, ServerRole::Member, 9);
     let bob = desk.join(50, "bob", 2).unwrap();
-    let (user, by) = (bob.profile.user, By::User(owner.profile.user));
+    let (user, by) = (bob.profile.user, By::User(owner.profile.user, 0));
     let (_, effects) = desk.write(|r| set_disabled(r, by, user, true)).unwrap();
     assert!(is_revoked(&effects, user, None, None));
     assert!(
@@ -401,7 +403,7 @@ fn only_those_above_administer() {
     let (admin, other) = (desk.join(50, "adm", 2).unwrap(), desk.join(50, "bdm", 3).unwrap());
     let (bob, cyd) = (desk.join(51, "bob", 4).unwrap(), desk.join(51, "cyd", 5).unwrap());
     let mut may = |by: &Entered, target: &Entered| {
-        code(desk.write(|r| reset_password(r, By::User(by.profile.user), target.profile.user, "x")))
+        code(desk.write(|r| reset_password(r, By::User(by.profile.user, 0), target.profile.user, "x")))
     };
     assert_eq!(may(&bob, &cyd), Some(Code::Forbidden));
     assert_eq!(may(&bob, &bob), Some(Code::Forbidden));
@@ -409,13 +411,13 @@ fn only_those_above_administer() {
     assert_eq!(may(&admin, &other), Some(Code::Forbidden));
     assert_eq!(may(&admin, &owner), Some(Code::Forbidden));
     assert_eq!(may(&owner, &admin), None);
-    let last = desk.write(|r| set_disabled(r, By::User(owner.profile.user), owner.profile.user, true));
+    let last = desk.write(|r| set_disabled(r, By::User(owner.profile.user, 0), owner.profile.user, true));
     assert_eq!(code(last), Some(Code::LastOwner));
     let last = desk.write(|r| set_disabled(r, By::Operator, owner.profile.user, true));
     assert_eq!(code(last), Some(Code::LastOwner));
-    desk.write(|r| set_disabled(r, By::User(owner.profile.user), admin.profile.user, true))
+    desk.write(|r| set_disabled(r, By::User(owner.profile.user, 0), admin.profile.user, true))
         .unwrap();
-    let disabled = desk.write(|r| reset_password(r, By::User(admin.profile.user), bob.profile.user, "x"));
+    let disabled = desk.write(|r| reset_password(r, By::User(admin.profile.user, 0), bob.profile.user, "x"));
     assert_eq!(code(disabled), Some(Code::Forbidden), "a disabled admin is none");
     let nobody = desk.write(|r| set_disabled(r, By::Operator, UserId(7), true));
     assert_eq!(code(nobody), Some(Code::NotFound));
@@ -477,7 +479,7 @@ fn users_are_listed_by_name_in_pages() {
         desk.join(50, name, n).unwrap();
     }
     let page = |after: Option<&str>, limit| {
-        let list = users(&desk.connection, None, after, limit).unwrap();
+        let list = users(&desk.connection, None, after, limit, false).unwrap();
         (
             list.users
                 .into_iter()

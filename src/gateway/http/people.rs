@@ -1,0 +1,222 @@
+//! Routes about the people of this server: the way back to a password, leaving, roles, news of one's account, and the
+//! journal of admins. What must not live here: anything but reading the request and asking `session::accounts`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::Face;
+use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery};
+use super::problem::Problem;
+use crate::proto::account::SignedIn;
+use crate::proto::answer::UserInfo;
+use crate::proto::history::SignInList;
+use crate::proto::people::{
+    AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, NumberedAfter, ResetCheck,
+    ResetLink, SetServerRole, SuccessorNeeded, UseReset,
+};
+use crate::proto::{Code, Refusal, UserId};
+use crate::session::accounts::{Administrator, Left};
+
+type At = State<Arc<Face>>;
+type Answer<T> = Result<ApiJson<T>, Problem>;
+
+/// The routes, relative to the API's prefix.
+pub fn routes() -> Router<Arc<Face>> {
+    Router::new()
+        .route("/users/{id}/reset-link", post(make_reset_link))
+        .route("/reset/check", post(check_reset_link))
+        .route("/reset", post(use_reset_link))
+        .route("/users/{id}/deactivate", post(deactivate))
+        .route("/leave", post(leave))
+        .route("/users/{id}/role", post(set_role))
+        .route("/news", get(news))
+        .route("/sign-ins", get(sign_ins))
+        .route("/audit", get(audit))
+}
+
+/// Make a link that sets a user's password, told once. For admins; only an owner makes one for an admin or an owner.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/reset-link",
+    tag = "people",
+    request_body = ref("#/components/schemas/NewResetLink"),
+    params(("id" = String, Path)),
+    responses((status = 200, body = ref("#/components/schemas/ResetLink")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn make_reset_link(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiId(id): ApiId<UserId>,
+    ApiJson(body): ApiJson<NewResetLink>,
+) -> Answer<ResetLink> {
+    let by = Administrator::Caller(&caller);
+    Ok(ApiJson(face.accounts.make_reset_link(by, id, &body).await?))
+}
+
+/// Whose password a code sets, before setting it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/reset/check",
+    tag = "people",
+    request_body = ref("#/components/schemas/CheckReset"),
+    responses((status = 200, body = ref("#/components/schemas/ResetCheck")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+)]
+async fn check_reset_link(
+    State(face): At,
+    ApiPeer(peer): ApiPeer,
+    ApiJson(body): ApiJson<CheckReset>,
+) -> Answer<ResetCheck> {
+    Ok(ApiJson(
+        face.accounts.check_reset_link(&body.code, peer.ip).await?,
+    ))
+}
+
+/// Set a password by a code and sign in; all other sessions of the user end. The same request again signs in.
+#[utoipa::path(
+    post,
+    path = "/api/v1/reset",
+    tag = "people",
+    request_body = ref("#/components/schemas/UseReset"),
+    responses((status = 200, body = ref("#/components/schemas/SignedIn")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+)]
+async fn use_reset_link(
+    State(face): At,
+    ApiPeer(peer): ApiPeer,
+    ApiJson(body): ApiJson<UseReset>,
+) -> Answer<SignedIn> {
+    Ok(ApiJson(face.accounts.use_reset_link(body, peer.ip).await?))
+}
+
+/// Deactivate a user: their sessions end, their messages stay. For admins; only an owner may do so to an admin or an owner.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/deactivate",
+    tag = "people",
+    request_body = ref("#/components/schemas/Deactivate"),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = ref("#/components/schemas/UserStatus")),
+        (status = 409, body = ref("#/components/schemas/SuccessorNeeded")),
+        (status = "default", body = ref("#/components/schemas/ErrorReply")),
+    ),
+    security(("token" = [])),
+)]
+async fn deactivate(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiId(id): ApiId<UserId>,
+    ApiJson(body): ApiJson<Deactivate>,
+) -> Result<Response, Problem> {
+    let by = Administrator::Caller(&caller);
+    Ok(told(face.accounts.deactivate(by, id, &body).await?))
+}
+
+/// Leave the server, with one's password.
+#[utoipa::path(
+    post,
+    path = "/api/v1/leave",
+    tag = "people",
+    request_body = ref("#/components/schemas/LeaveServer"),
+    responses(
+        (status = 200, body = ref("#/components/schemas/UserStatus")),
+        (status = 409, body = ref("#/components/schemas/SuccessorNeeded")),
+        (status = "default", body = ref("#/components/schemas/ErrorReply")),
+    ),
+    security(("token" = [])),
+)]
+async fn leave(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiJson(body): ApiJson<LeaveServer>,
+) -> Result<Response, Problem> {
+    Ok(told(face.accounts.leave(&caller, body).await?))
+}
+
+fn told(left: Left) -> Response {
+    match left {
+        Left::Done(status) => ApiJson(status).into_response(),
+        Left::Needs(owned) => {
+            let error = Refusal::from(Code::SuccessorNeeded).into();
+            let needed = ApiJson(SuccessorNeeded { error, owned });
+            (StatusCode::CONFLICT, needed).into_response()
+        }
+    }
+}
+
+/// Make somebody an admin, an owner or a member of the server. For owners.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/role",
+    tag = "people",
+    request_body = ref("#/components/schemas/SetServerRole"),
+    params(("id" = String, Path)),
+    responses((status = 200, body = ref("#/components/schemas/UserInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn set_role(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiId(id): ApiId<UserId>,
+    ApiJson(body): ApiJson<SetServerRole>,
+) -> Answer<UserInfo> {
+    let by = Administrator::Caller(&caller);
+    Ok(ApiJson(face.accounts.set_role(by, id, &body).await?))
+}
+
+/// What the caller must hear about their account.
+#[utoipa::path(
+    get,
+    path = "/api/v1/news",
+    tag = "people",
+    params(
+        ("after" = Option<u64>, Query, description = "The last number that the client holds"),
+        ("limit" = Option<u32>, Query, description = "At most 100"),
+    ),
+    responses((status = 200, body = ref("#/components/schemas/NewsPage")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn news(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiQuery(page): ApiQuery<NumberedAfter>,
+) -> Answer<NewsPage> {
+    Ok(ApiJson(face.accounts.news(&caller, &page).await?))
+}
+
+/// The caller's own sign-ins, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sign-ins",
+    tag = "people",
+    responses((status = 200, body = ref("#/components/schemas/SignInList")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn sign_ins(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<SignInList> {
+    Ok(ApiJson(face.accounts.sign_ins(&caller).await?))
+}
+
+/// What admins did, newest first. For admins.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    tag = "people",
+    params(
+        ("before" = Option<u64>, Query, description = "The last number of the page before"),
+        ("limit" = Option<u32>, Query, description = "At most 200"),
+    ),
+    responses((status = 200, body = ref("#/components/schemas/AuditPage")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn audit(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiQuery(page): ApiQuery<NumberedAfter>,
+) -> Answer<AuditPage> {
+    Ok(ApiJson(face.accounts.audit(&caller, &page).await?))
+}
