@@ -10,6 +10,7 @@ const STORIES: &str = "tests/stories/limits.rs";
 const HERE: &str = "tests/limits.rs";
 const PATIENCE: &str = "tests/stories/patience.rs";
 const POOLS: &str = "tests/stories/pools.rs";
+const PACE: &str = "src/store/sqlite/pace.rs";
 const QUEUE: &str = "tests/store_contract/queue.rs";
 const STORE: &str = "tests/store_contract/limits.rs";
 const DEVICES: &str = "src/store/sqlite/accounts/tests/mod.rs";
@@ -62,6 +63,8 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("QUEUE_COMMANDS", QUEUE, "fn a_full_queue_is_busy"),
     ("QUEUE_BYTES", QUEUE, "fn queued_bytes_are_bounded_too"),
     ("BATCH_COMMANDS", QUEUE, "Some(BATCH_COMMANDS)"),
+    ("COMMIT_PACE", PACE, "limits::COMMIT_PACE - STEP"),
+    ("COMPANY", PACE, "limits::COMPANY as u64"),
     ("READS_WAITING", STORE, "READS_WAITING"),
     ("PAGE_EVENTS", STORIES, "limits::PAGE_EVENTS + 1"),
     (
