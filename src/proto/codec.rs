@@ -110,7 +110,7 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "members" => read(text, Command::Members),
         "readers" => read(text, Command::Readers),
         "sync" => read(text, Command::Sync),
-        "search" => read(text, Command::Search),
+        "search" => read(text, |ask| Command::Search(Box::new(ask))),
         _ => return None,
     })
 }

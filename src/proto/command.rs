@@ -82,7 +82,7 @@ pub enum Command {
     /// What changed since a resume token.
     Sync(Sync),
     /// Words in what one may read.
-    Search(super::search::Search),
+    Search(Box<super::search::Search>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
