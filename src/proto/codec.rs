@@ -114,7 +114,7 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "settings" => read(text, Command::Settings),
         "saved" => read(text, Command::Saved),
         "users" => read(text, Command::Users),
-        "search" => read(text, Command::Search),
+        "search" => read(text, |ask| Command::Search(Box::new(ask))),
         _ => return None,
     })
 }

@@ -91,7 +91,7 @@ pub enum Command {
     /// The people of this server.
     Users(Users),
     /// Words in what one may read.
-    Search(super::search::Search),
+    Search(Box<super::search::Search>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

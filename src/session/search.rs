@@ -1,6 +1,7 @@
 //! A search: what is asked is checked here, what was found is checked once more. What must not live here: how it is found.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::answer::{bound, readable};
 use super::{Services, Who};
@@ -90,9 +91,8 @@ async fn still_seen(services: &Services, who: &Who, hits: Vec<Hit>) -> Vec<Found
     let mut found = Vec::with_capacity(hits.len());
     for hit in hits {
         let conversation = hit.conversation;
-        if !rosters.contains_key(&conversation) {
-            let roster = readable(services, who, conversation).await.ok();
-            rosters.insert(conversation, roster);
+        if let Entry::Vacant(unknown) = rosters.entry(conversation) {
+            unknown.insert(readable(services, who, conversation).await.ok());
         }
         let may_see = |seq| {
             let roster = rosters.get(&conversation).and_then(Option::as_ref);
