@@ -15,6 +15,8 @@ mod pages;
 mod queue;
 #[path = "store_contract/rules.rs"]
 mod rules;
+#[path = "store_contract/said.rs"]
+mod said;
 #[path = "store_contract/sends.rs"]
 mod sends;
 
@@ -33,6 +35,8 @@ macro_rules! contract {
                 markers_rise_and_are_counted, a_marker_never_goes_back, lists_survive_a_restart;
             queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
+            said: unread_mentions_are_counted_up_to_a_limit, a_user_follows_a_limited_number_of_threads,
+                a_thread_that_does_not_count_survives_a_crash, an_edit_has_its_time;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
         }
     };

@@ -29,6 +29,8 @@ mod fallback;
 mod groups;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/mentions.rs"]
+mod mentions;
 #[path = "stories/operations.rs"]
 mod operations;
 #[path = "stories/order.rs"]
@@ -37,6 +39,8 @@ mod order;
 mod patience;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/quotes.rs"]
+mod quotes;
 #[path = "stories/reading.rs"]
 mod reading;
 #[path = "stories/recovery.rs"]
@@ -49,5 +53,7 @@ mod revocation;
 mod slow;
 #[path = "stories/strangers.rs"]
 mod strangers;
+#[path = "stories/threads.rs"]
+mod threads;
 #[path = "stories/tls.rs"]
 mod tls;

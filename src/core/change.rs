@@ -1,6 +1,7 @@
 //! The commands that change a conversation, and the event each would leave. What must not live here: who may.
 
 use crate::proto::command::{Create, Edit, Invite, React, Send, Update};
+use crate::proto::talk::Source;
 use crate::proto::{Body, ClientId, Command, ConversationId, Seq, UserId};
 
 /// Where a change goes: a conversation that is, the direct one with a user, or one that it founds.
@@ -28,7 +29,12 @@ impl Change {
             | Command::Discover(_)
             | Command::Members(_)
             | Command::Readers(_)
-            | Command::Sync(_) => Err(command),
+            | Command::Sync(_)
+            | Command::Events(_)
+            | Command::Edits(_)
+            | Command::Follow(_)
+            | Command::Thread(_)
+            | Command::Threads(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }
@@ -62,11 +68,30 @@ impl Change {
         }
     }
 
+    /// The message in whose thread it is said.
+    #[must_use]
+    pub fn thread(&self) -> Option<Seq> {
+        match &self.0 {
+            Command::Send(send) => send.thread,
+            _ => None,
+        }
+    }
+
+    /// The message that it says again.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        match &self.0 {
+            Command::Send(send) => send.forward_of,
+            _ => None,
+        }
+    }
+
     /// Bytes that a queue should account it with.
     #[must_use]
     pub fn weight(&self) -> usize {
         let own = match &self.0 {
-            Command::Send(Send { body, .. }) | Command::Edit(Edit { body, .. }) => body.len(),
+            Command::Send(Send { body, .. }) => body.as_ref().map_or(0, Body::len),
+            Command::Edit(Edit { body, .. }) => body.len(),
             Command::Create(Create { title, members, .. }) => title.len() + members.len() * 8,
             Command::Update(Update { title, .. }) => title.as_ref().map_or(0, String::len),
             Command::Invite(Invite { users, .. }) => users.len() * 8,
@@ -131,7 +156,16 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
                 b"send....",
                 &[conversation, to, send.reply_to.unwrap_or(0)],
             ));
-            put(&body(&send.body));
+            if let Some(said) = &send.body {
+                put(&body(said));
+            }
+            // What an older release did not know is fed only where it is there: its commands keep their digests.
+            if let Some(source) = send.forward_of {
+                put(&words(b"forward.", &[source.conversation.0, source.seq]));
+            }
+            if let Some(root) = send.thread {
+                put(&words(b"thread..", &[root, u64::from(send.also_send)]));
+            }
         }
         Command::Edit(edit) => {
             put(&words(b"edit....", &[edit.conversation.0, edit.target]));
@@ -162,6 +196,9 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             ];
             put(&words(b"update..", &settings));
             put(update.title.as_deref().map_or(&[0xff], str::as_bytes));
+            if let Some(all) = update.all_mentions {
+                put(&words(b"mentions", &[u64::from(all)]));
+            }
         }
         other => put(&short(other)),
     }

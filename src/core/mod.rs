@@ -4,6 +4,7 @@ pub mod audience;
 pub mod change;
 pub mod cursor;
 mod members;
+pub mod mentions;
 pub mod names;
 pub mod permit;
 pub mod quota;

@@ -2,6 +2,7 @@
 //! appended. What must not live here: storage, sockets, a clock (time comes in).
 
 use super::change::{Change, Place};
+use super::mentions;
 use super::names;
 use super::roster::{MuteUntil, Roster};
 use crate::clock::Now;
@@ -42,6 +43,8 @@ pub struct TargetFacts {
     pub by: UserId,
     pub erased: bool,
     pub ts: Timestamp,
+    /// It stands in a thread itself.
+    pub in_thread: bool,
 }
 
 /// Settings that the rules read.
@@ -49,6 +52,8 @@ pub struct TargetFacts {
 pub struct Settings {
     /// Seconds a sender has to recall: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
+    /// Seconds a sender has to edit: `u64::MAX` for ever.
+    pub edit_seconds: u64,
 }
 
 type Allowed = Result<(), Refusal>;
@@ -108,6 +113,7 @@ impl Permit {
             Command::Send(_) => Ok(()),
             _ if facts.erased => Err(Code::Erased.into()),
             Command::Edit(_) if facts.by != user => Err(Code::Forbidden.into()),
+            Command::Edit(_) => in_time(facts, settings.edit_seconds, now),
             Command::Recall(_) => {
                 let admin = roster.kind != ConversationKind::Direct && role(roster, user)? >= Role::Admin;
                 if admin {
@@ -116,13 +122,36 @@ impl Permit {
                 if facts.by != user {
                     return Err(Code::Forbidden.into());
                 }
-                // A clock that is not right must not take a right away.
-                let age = now.ms.saturating_sub(facts.ts) / 1_000;
-                let allowed = settings.recall_seconds;
-                let late = allowed == 0 || (now.synchronised && age > allowed);
-                if late { Err(Code::TooLate.into()) } else { Ok(()) }
+                in_time(facts, settings.recall_seconds, now)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The part that needs the row of the message whose thread this belongs to.
+    pub fn on_thread(&self, roster: &Roster, root: Seq, facts: Option<TargetFacts>) -> Allowed {
+        let facts = facts.filter(|facts| facts.is_message).ok_or(Code::NotFound)?;
+        if !super::audience::may_see(roster, self.actor.user, root) {
+            return Err(Code::NotFound.into());
+        }
+        if facts.in_thread {
+            let sentence = "A thread hangs on a message that is in none; name that one.";
+            return Err(Refusal::because(Code::BadRequest, sentence));
+        }
+        Ok(())
+    }
+
+    /// The part that needs what is said again, and the people of the conversation where it stands.
+    pub fn on_source(&self, roster: &Roster, seq: Seq, facts: Option<TargetFacts>) -> Allowed {
+        may_read(roster, self.actor.user)?;
+        let facts = facts.filter(|facts| facts.is_message).ok_or(Code::NotFound)?;
+        if !super::audience::may_see(roster, self.actor.user, seq) {
+            return Err(Code::NotFound.into());
+        }
+        if facts.erased {
+            Err(Code::Erased.into())
+        } else {
+            Ok(())
         }
     }
 
@@ -130,10 +159,16 @@ impl Permit {
     #[must_use]
     pub fn event(&self, now: Now) -> What {
         match self.change.command().clone() {
-            Command::Send(Send { body, reply_to, .. }) => What::Message {
-                body: Some(body),
-                reply_to,
+            Command::Send(send) => What::Message {
+                body: send.body,
+                reply_to: send.reply_to,
                 erased: false,
+                mentions: Vec::new(),
+                mention_all: false,
+                forwarded: None,
+                thread: send.thread,
+                thread_count: None,
+                also_send: send.also_send,
             },
             Command::Edit(edit) => What::Edited {
                 target: edit.target,
@@ -160,6 +195,7 @@ impl Permit {
                 join: update.join,
                 history: update.history,
                 mute_all: update.mute_all,
+                all_mentions: update.all_mentions,
             },
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
@@ -193,9 +229,25 @@ impl Permit {
         }
     }
 
-    /// The event of a join under the conversation's rule; any other change's own event.
+    /// The event of a join under the conversation's rule; a message with whom it mentions here; any other change's own.
     #[must_use]
     pub fn event_in(&self, roster: &Roster, now: Now) -> What {
+        if let Command::Send(_) = self.change.command() {
+            let mut event = self.event(now);
+            if let What::Message {
+                body: Some(body),
+                mentions,
+                mention_all,
+                ..
+            } = &mut event
+            {
+                let said = mentions::of(body);
+                *mention_all = said.all;
+                let others = said.users.into_iter().filter(|user| *user != self.actor.user);
+                *mentions = others.filter(|user| roster.member(*user).is_some()).collect();
+            }
+            return event;
+        }
         let asks = matches!(self.change.command(), Command::Join(_)) && roster.join == JoinRule::Approval;
         if asks {
             What::JoinRequested {}
@@ -208,6 +260,16 @@ impl Permit {
 /// Whether a user may ask for pages, lists and notices of a conversation; else it answers as if it did not exist.
 pub fn may_read(roster: &Roster, user: UserId) -> Allowed {
     if roster.member(user).is_some() {
+        Ok(())
+    } else {
+        Err(Code::NotFound.into())
+    }
+}
+
+/// Whether a user may look at one event of a conversation.
+pub fn may_look_at(roster: &Roster, user: UserId, seq: Seq) -> Allowed {
+    may_read(roster, user)?;
+    if super::audience::may_see(roster, user, seq) {
         Ok(())
     } else {
         Err(Code::NotFound.into())
@@ -236,7 +298,18 @@ fn shape(change: &Change) -> Allowed {
                 let sentence = "A `send` names either `conversation` or `to`.";
                 return Err(Refusal::because(Code::BadRequest, sentence));
             }
-            body(&send.body)
+            if send.also_send && send.thread.is_none() {
+                let sentence = "`also_send` goes with `thread`.";
+                return Err(Refusal::because(Code::BadRequest, sentence));
+            }
+            match (&send.body, send.forward_of) {
+                (Some(said), None) => body(said).and_then(|()| few_mentions(said)),
+                (None, Some(_)) => Ok(()),
+                _ => {
+                    let sentence = "A `send` has either a `body` or `forward_of`.";
+                    Err(Refusal::because(Code::BadRequest, sentence))
+                }
+            }
         }
         Command::Edit(edit) => body(&edit.body),
         Command::React(react) => {
@@ -263,7 +336,8 @@ fn shape(change: &Change) -> Allowed {
             let nothing = update.title.is_none()
                 && update.join.is_none()
                 && update.history.is_none()
-                && update.mute_all.is_none();
+                && update.mute_all.is_none()
+                && update.all_mentions.is_none();
             if nothing {
                 return Err(Refusal::because(
                     Code::BadRequest,
@@ -299,6 +373,22 @@ fn title(text: &str) -> Allowed {
     }
 }
 
+fn few_mentions(body: &Body) -> Allowed {
+    if mentions::of(body).too_many {
+        let sentence = format!("A message mentions at most {} users.", limits::MENTIONS);
+        return Err(Refusal::because(Code::BadRequest, sentence));
+    }
+    Ok(())
+}
+
+/// Whether what the sender may do for so many seconds may still be done. A clock that is not right must not take a right
+/// away.
+fn in_time(facts: TargetFacts, seconds: u64, now: Now) -> Allowed {
+    let age = now.ms.saturating_sub(facts.ts) / 1_000;
+    let late = seconds == 0 || (now.synchronised && age > seconds);
+    if late { Err(Code::TooLate.into()) } else { Ok(()) }
+}
+
 fn few(count: usize, least: usize) -> Allowed {
     if (least..=limits::USERS_PER_COMMAND).contains(&count) {
         return Ok(());
@@ -327,7 +417,7 @@ fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> 
     }
     let own = role(roster, user)?;
     match command {
-        Command::Send(_) => posting(roster, user, own, now),
+        Command::Send(send) => posting(roster, user, own, now).and_then(|()| addressing(roster, own, send)),
         Command::Edit(_) | Command::React(_) => silence(roster, user, own, now),
         Command::Recall(_) => Ok(()),
         _ if roster.kind == ConversationKind::Direct => Err(Code::WrongKind.into()),
@@ -399,6 +489,18 @@ fn posting(roster: &Roster, user: UserId, own: Role, now: Now) -> Allowed {
     silence(roster, user, own, now)
 }
 
+/// Who may speak to everyone at once.
+fn addressing(roster: &Roster, own: Role, send: &Send) -> Allowed {
+    if own >= Role::Admin || roster.lets_mention_all() {
+        return Ok(());
+    }
+    if send.body.as_ref().is_some_and(|body| mentions::of(body).all) {
+        let sentence = "Only owner and admins may mention everyone here.";
+        return Err(Refusal::because(Code::Forbidden, sentence));
+    }
+    Ok(())
+}
+
 fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed {
     let same = update
         .title
@@ -406,7 +508,10 @@ fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed 
         .is_none_or(|title| *title == *roster.title)
         && update.join.is_none_or(|join| join == roster.join)
         && update.history.is_none_or(|history| history == roster.history)
-        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all);
+        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all)
+        && update
+            .all_mentions
+            .is_none_or(|all| all == roster.lets_mention_all());
     if same { Err(Code::NoChange.into()) } else { Ok(()) }
 }
 

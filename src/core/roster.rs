@@ -50,6 +50,8 @@ pub struct Roster {
     pub join: JoinRule,
     pub history: bool,
     pub mute_all: bool,
+    /// Whether plain members may mention everyone; as the kind has it where nobody has said.
+    pub all_mentions: Option<bool>,
     pub dissolved: bool,
     members: Members,
     /// Memberships before the present one, or before the one in `departed`.
@@ -71,6 +73,7 @@ impl Roster {
             join: JoinRule::Invitation,
             history: false,
             mute_all: false,
+            all_mentions: None,
             dissolved: false,
             members: Members::default(),
             earlier: Vec::new(),
@@ -124,6 +127,13 @@ impl Roster {
     #[must_use]
     pub fn mute(&self, user: UserId) -> Option<MuteUntil> {
         self.muted.iter().copied().find(|mute| mute.user == user)
+    }
+
+    /// Whether plain members may mention everyone here.
+    #[must_use]
+    pub fn lets_mention_all(&self) -> bool {
+        self.all_mentions
+            .unwrap_or(self.kind != ConversationKind::Channel)
     }
 
     /// How much room the roster takes of the budget, in memberships.
@@ -181,6 +191,7 @@ impl Roster {
                 join,
                 history,
                 mute_all,
+                all_mentions,
             } => {
                 if let Some(title) = title {
                     self.title = title.as_str().into();
@@ -188,6 +199,7 @@ impl Roster {
                 self.join = join.unwrap_or(self.join);
                 self.history = history.unwrap_or(self.history);
                 self.mute_all = mute_all.unwrap_or(self.mute_all);
+                self.all_mentions = all_mentions.or(self.all_mentions);
             }
             What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
             What::JoinRequested {} => self.requests.push(by),

@@ -21,6 +21,7 @@ pub enum Kind {
     Presence,
     Read,
     User,
+    Thread,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
             Kind::Typing => from != bell.user(),
             Kind::Presence => from != bell.user() && bell.wants_presence(),
             Kind::Read | Kind::User => true,
+            Kind::Thread => from == bell.user(),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
+use super::talk::{EditPage, EventList, ThreadList, ThreadPage, ThreadSummary};
 
 /// The answer to a request: `{"re": ..., "type": ..., ...}`, or `{"re": ..., "error": {...}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,10 @@ pub enum Answer {
     Readers(ReaderPage),
     Presence(PresenceList),
     Sync(SyncPage),
+    Events(EventList),
+    Edits(EditPage),
+    Thread(ThreadPage),
+    Threads(ThreadList),
 }
 
 /// What the client needs to know about this connection.
@@ -106,6 +111,9 @@ pub struct HistoryPage {
     /// be received in their own places.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<Event>,
+    /// The threads that hang on these messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadSummary>,
     /// Whether the conversation goes on beyond this page in the direction asked.
     pub more: bool,
     /// The newest seq the asker may see.
@@ -128,12 +136,23 @@ pub struct ConversationInfo {
     pub history: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mute_all: bool,
+    /// Present and true where plain members may mention everyone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_mentions: bool,
     /// The newest seq the asker may see.
     pub last_seq: Seq,
     /// The asker's read marker; 0: never read.
     pub read_seq: Seq,
     /// Messages after the marker.
     pub unread: u64,
+    /// How many of them mention the asker, or everyone; at most 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread_mentions: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference in
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -245,6 +264,13 @@ pub enum Notice {
     Read {
         conversation: ConversationId,
         user: UserId,
+        seq: Seq,
+    },
+    /// Another device of one's own follows a thread, no longer does, or has read in it up to here.
+    Thread {
+        conversation: ConversationId,
+        thread: Seq,
+        following: bool,
         seq: Seq,
     },
     /// A profile changed.

@@ -110,6 +110,11 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "members" => read(text, Command::Members),
         "readers" => read(text, Command::Readers),
         "sync" => read(text, Command::Sync),
+        "events" => read(text, Command::Events),
+        "edits" => read(text, Command::Edits),
+        "follow" => read(text, Command::Follow),
+        "thread" => read(text, Command::Thread),
+        "threads" => read(text, Command::Threads),
         _ => return None,
     })
 }

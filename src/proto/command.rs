@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Body, ConversationKind, JoinRule, Role};
 use super::ids::{ClientId, ConversationId, RequestId, Seq, UserId};
+use super::talk::{Edits, Events, Follow, Source, Thread, Threads};
 
 /// A request frame: `{"id": ..., "type": ..., ...}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +82,16 @@ pub enum Command {
     Readers(Readers),
     /// What changed since a resume token.
     Sync(Sync),
+    /// Single events by their seqs: what an answer quotes.
+    Events(Events),
+    /// The versions of a message.
+    Edits(Edits),
+    /// Follow a thread, or no longer.
+    Follow(Follow),
+    /// A page of a thread's messages.
+    Thread(Thread),
+    /// The threads one follows, or those of a conversation.
+    Threads(Threads),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -92,10 +103,21 @@ pub struct Send {
     /// The peer of a direct conversation; or `conversation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<UserId>,
-    pub body: Body,
+    /// What is said; or `forward_of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
     /// The message this one answers, in the same conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// A message to say again, from any conversation in which one may see it; or `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_of: Option<Source>,
+    /// The message whose thread this belongs to, in the same conversation; itself in no thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Seq>,
+    /// With `thread`: it counts in the conversation, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub also_send: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -133,6 +155,9 @@ pub struct MarkRead {
     pub conversation: ConversationId,
     /// The event read last; it must exist.
     pub seq: Seq,
+    /// Read in this thread only, which one follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Seq>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -176,6 +201,9 @@ pub struct Update {
     /// Whether only owner and admins may post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mute_all: Option<bool>,
+    /// Whether members may mention everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_mentions: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -321,4 +349,9 @@ pub const TYPES: &[&str] = &[
     "members",
     "readers",
     "sync",
+    "events",
+    "edits",
+    "follow",
+    "thread",
+    "threads",
 ];

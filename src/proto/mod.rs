@@ -9,6 +9,7 @@ pub mod complaint;
 pub mod event;
 pub mod ids;
 pub mod refusal;
+pub mod talk;
 
 pub use answer::{Ack, Answer, Notice};
 pub use command::Command;

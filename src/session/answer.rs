@@ -1,8 +1,9 @@
 //! Questions: pages, lists, sync; and the small things that are not events. What must not live here: changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Services, Who};
+use super::{Services, Who, talk};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
@@ -14,8 +15,9 @@ use crate::proto::answer::{
     ReaderPage, SyncPage,
 };
 use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
-use crate::proto::{Answer, Code, Command, ConversationId, Notice, Refusal, Role, Seq, UserId, What};
-use crate::store::Span;
+use crate::proto::{
+    Answer, Code, Command, ConversationId, ConversationKind, Notice, Refusal, Role, Seq, UserId, What,
+};
 use crate::store::sqlite::Listed;
 
 /// Answers a question.
@@ -34,6 +36,11 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
         Command::Members(list) => members(services, who, &list).await.map(Answer::Members),
         Command::Readers(list) => readers(services, who, &list).await.map(Answer::Readers),
         Command::Sync(sync) => sync_page(services, who, &sync).await.map(Answer::Sync),
+        Command::Events(ask) => talk::events(services, who, ask).await.map(Answer::Events),
+        Command::Edits(ask) => talk::edits(services, who, ask).await.map(Answer::Edits),
+        Command::Follow(ask) => talk::follow(services, who, ask).await,
+        Command::Thread(ask) => talk::thread(services, who, ask).await.map(Answer::Thread),
+        Command::Threads(ask) => talk::threads(services, who, ask).await.map(Answer::Threads),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -43,7 +50,7 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
 }
 
 /// The people of a conversation that the asker is in; to anyone else it does not exist.
-async fn readable(
+pub(super) async fn readable(
     services: &Services,
     who: &Who,
     conversation: ConversationId,
@@ -56,7 +63,7 @@ async fn readable(
     Ok(roster)
 }
 
-fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
+pub(super) fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal> {
     match asked.map(|asked| asked as usize) {
         None => Ok(usual),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
@@ -68,6 +75,9 @@ fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Refusal
 }
 
 async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Answer, Refusal> {
+    if let Some(root) = mark.thread {
+        return talk::mark_thread(services, who, &mark, root).await;
+    }
     let roster = readable(services, who, mark.conversation).await?;
     let last = services.store.standing(mark.conversation).await?.last_seq;
     permit::may_mark(&roster, who.user, mark.seq, last)?;
@@ -105,17 +115,7 @@ async fn typing_notice(services: &Services, who: &Who, typing: &command::Typing)
 /// A page of history with what was later said about its messages.
 pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Result<HistoryPage, Refusal> {
     let limit = bound(ask.limit, 50, limits::PAGE_EVENTS)?;
-    let span = match (ask.after, ask.before) {
-        (Some(_), Some(_)) => {
-            return Err(Refusal::because(
-                Code::BadRequest,
-                "A page goes `after` a seq or `before` one, not both.",
-            ));
-        }
-        (Some(after), None) => Span::After(after),
-        (None, Some(before)) => Span::Before(before),
-        (None, None) => Span::Before(Seq::MAX),
-    };
+    let span = talk::span(ask.after, ask.before)?;
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
     let visible = audience::visible(&roster, who.user);
@@ -130,6 +130,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
         .filter(|event| matches!(event.what, What::Message { .. }))
         .map(|event| event.seq);
     let targets: Vec<Seq> = messages.collect();
+    let threads = talk::summaries(services, conversation, &targets).await?;
     let mut annotations = Vec::new();
     if let (false, Some(end)) = (targets.is_empty(), events.last().map(|event| event.seq)) {
         annotations = services
@@ -146,13 +147,17 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
         conversation,
         events,
         annotations,
+        threads,
         more: page.more,
         last_seq,
     })
 }
 
+/// Unread mentions of the conversations that have any.
+type Mentions = HashMap<ConversationId, u64>;
+
 /// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
-fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
+fn info(listed: &Listed, user: UserId, mentions: &Mentions) -> Option<ConversationInfo> {
     let roster = &listed.roster;
     let member = roster.member(user)?;
     Some(ConversationInfo {
@@ -165,9 +170,11 @@ fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
         join: roster.join,
         history: roster.history,
         mute_all: roster.mute_all,
+        all_mentions: roster.kind != ConversationKind::Direct && roster.lets_mention_all(),
         last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
         read_seq: listed.marker.0,
         unread: listed.standing.last_count.saturating_sub(listed.marker.1),
+        unread_mentions: mentions.get(&roster.conversation).copied().unwrap_or(0),
     })
 }
 
@@ -182,9 +189,10 @@ async fn conversations(
     let more = ids.len() > limit;
     ids.truncate(limit);
     let listed = services.store.list(who.user, ids).await?;
+    let mentions = talk::unread_mentions(services, who.user, &listed).await?;
     let conversations = listed
         .iter()
-        .filter_map(|listed| info(listed, who.user))
+        .filter_map(|listed| info(listed, who.user, &mentions))
         .collect();
     Ok(ConversationPage { conversations, more })
 }
@@ -279,10 +287,11 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     };
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
     let listed = services.store.list(who.user, ids).await?;
+    let mentions = talk::unread_mentions(services, who.user, &listed).await?;
     Ok(SyncPage {
         conversations: listed
             .iter()
-            .filter_map(|listed| info(listed, who.user))
+            .filter_map(|listed| info(listed, who.user, &mentions))
             .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
         users: users.into_iter().map(|(_, info)| info).collect(),

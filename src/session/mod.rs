@@ -11,6 +11,7 @@ pub mod poll;
 mod pulse;
 mod quotas;
 pub mod submit;
+mod talk;
 
 use std::sync::Arc;
 

@@ -51,6 +51,10 @@ fn bucket(command: &Command) -> (usize, &'static Bucket) {
         | Command::Members(_)
         | Command::Readers(_)
         | Command::Sync(_)
+        | Command::Events(_)
+        | Command::Edits(_)
+        | Command::Thread(_)
+        | Command::Threads(_)
         | Command::Hello(_) => (2, &limits::BUCKET_READ),
         _ => (3, &limits::BUCKET_CHANGE),
     }

@@ -181,6 +181,26 @@ pub fn limits() -> String {
             refused(Code::BadRequest),
         ),
         (
+            "users that a message mentions",
+            number(limits::MENTIONS),
+            refused(Code::BadRequest),
+        ),
+        (
+            "unread mentions that are counted",
+            number(limits::MENTIONS_COUNTED),
+            "the number stays there".into(),
+        ),
+        (
+            "seqs of an `events`",
+            number(limits::EVENTS_ASKED),
+            refused(Code::BadRequest),
+        ),
+        (
+            "threads that a user follows",
+            number(limits::THREADS_FOLLOWED),
+            "the one followed longest is not any more".into(),
+        ),
+        (
             "users named in a command",
             number(limits::USERS_PER_COMMAND),
             refused(Code::BadRequest),
@@ -299,10 +319,14 @@ enum Row {
     Read,
 }
 
-const ROWS: [(&str, Row); 20] = [
+const ROWS: [(&str, Row); 21] = [
     (
         "`send`",
         Row::Command(r#""type":"send","body":{"kind":"text","text":"x"}"#, None),
+    ),
+    (
+        "`send` with `<@all>`, until `all_mentions` says otherwise",
+        Row::Command(r#""type":"send","body":{"kind":"text","text":"<@all>"}"#, None),
     ),
     (
         "`edit`, own",
@@ -331,7 +355,7 @@ const ROWS: [(&str, Row); 20] = [
         Row::Command(r#""type":"react","target":2,"emoji":"x""#, Some(false)),
     ),
     (
-        "`history`, `members`, `readers`, `mark_read`, `typing`",
+        "`history`, `members`, `readers`, `events`, `edits`, `thread`, `threads`, `follow`, `mark_read`, `typing`",
         Row::Read,
     ),
     ("`update`", Row::Command(r#""type":"update","title":"new""#, None)),
@@ -427,8 +451,13 @@ fn decide(row: Row, kind: ConversationKind, user: UserId) -> Result<(), Refusal>
         by,
         erased: false,
         ts: NOON.ms,
+        in_thread: false,
     };
-    permit.on_target(&roster, Some(facts), &Settings { recall_seconds: 60 }, NOON)
+    let settings = Settings {
+        recall_seconds: 60,
+        edit_seconds: 60,
+    };
+    permit.on_target(&roster, Some(facts), &settings, NOON)
 }
 
 pub fn roles() -> String {

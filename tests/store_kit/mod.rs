@@ -37,6 +37,7 @@ pub struct Setup {
     pub vfs: Option<String>,
     pub roster_members: usize,
     pub recall_seconds: u64,
+    pub edit_seconds: u64,
     pub fatal: Arc<Mutex<Vec<String>>>,
 }
 
@@ -47,6 +48,7 @@ impl Setup {
             vfs: None,
             roster_members: 100_000,
             recall_seconds: u64::MAX,
+            edit_seconds: u64::MAX,
             fatal: Arc::default(),
         }
     }
@@ -63,6 +65,7 @@ impl Factory for Sqlite {
             vfs: setup.vfs.clone(),
             settings: Settings {
                 recall_seconds: setup.recall_seconds,
+                edit_seconds: setup.edit_seconds,
             },
             roster_members: setup.roster_members,
             fatal: Arc::new(move |why| locked(&fatal).push(why.to_owned())),

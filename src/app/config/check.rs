@@ -279,6 +279,11 @@ impl Config {
                 self.messages.recall_minutes,
                 RECALL_MINUTES,
             ),
+            (
+                "messages.edit_limit_minutes",
+                self.messages.edit_limit_minutes,
+                RECALL_MINUTES,
+            ),
         ];
         for (key, value, range) in numbers
             .into_iter()

@@ -87,31 +87,28 @@ impl Work<'_> {
             None => Arc::new(self.found(permit, pair)?),
         };
         if let Some(target) = change.target() {
-            let facts = self
-                .row_of(roster.conversation.0, target)?
-                .map(|row| TargetFacts {
-                    is_message: row.is_message(),
-                    by: UserId(row.sender),
-                    erased: row.is_erased(),
-                    ts: row.ts,
-                });
+            let facts = facts(self.row_of(roster.conversation.0, target)?.as_ref());
             permit.on_target(&roster, facts, &self.shared.settings, self.now)?;
+        }
+        let mut what = permit.event_in(&roster, self.now);
+        if change.thread().is_some() || change.source().is_some() {
+            self.complete(permit, &roster, &mut what)?;
         }
         if founded {
             rosters::insert(self.connection, &roster, pair)?;
         }
-        self.write(permit, &roster, key, pair.filter(|_| founded))
+        self.write(permit, what, &roster, key, pair.filter(|_| founded))
     }
 
     fn write(
         &mut self,
         permit: &Permit,
+        what: What,
         roster: &Arc<Roster>,
         key: ClientKey,
         pair: Option<(UserId, UserId)>,
     ) -> Result<Receipt, Failure> {
         let conversation = roster.conversation.0;
-        let what = permit.event_in(roster, self.now);
         let state = self.state(conversation)?;
         let row = self.row(permit, conversation, key, &what, &state);
         let hash = row.link(&state.hash);
@@ -121,10 +118,12 @@ impl Work<'_> {
             self.connection
                 .prepare_cached("INSERT INTO annotation (conversation, target, seq) VALUES (?1, ?2, ?3)")?
                 .execute([int(conversation), int(target), int(row.seq)])?;
+            self.note_edit(conversation, &what, row.seq)?;
             if let What::Recalled { target } = what {
                 tombstones = self.erase(conversation, target)?;
             }
         }
+        self.note_said(&row, &what)?;
         let changed = if Roster::is_changed_by(&what) || pair.is_some() {
             Some(self.change_roster(roster, &row, &what, pair)?)
         } else {
@@ -260,7 +259,7 @@ impl Work<'_> {
         }
     }
 
-    fn roster(&self, conversation: u64) -> rusqlite::Result<Option<Arc<Roster>>> {
+    pub fn roster(&self, conversation: u64) -> rusqlite::Result<Option<Arc<Roster>>> {
         if let Some(roster) = self.staged.rosters.get(&conversation) {
             return Ok(Some(Arc::clone(roster)));
         }
@@ -375,7 +374,7 @@ impl Work<'_> {
     }
 
     /// The row of one event, wherever its place is kept.
-    fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
+    pub fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
         let staged = self.staged.places.get(&(conversation, seq)).copied();
         let recent = || {
             let recent = self.shared.recent.read();
@@ -408,6 +407,7 @@ impl Work<'_> {
             if row.is_erased() || !(row.is_message() || row.is_edit()) {
                 continue;
             }
+            self.unnote(&row)?;
             let commitment = row.commitment();
             self.connection
                 .prepare_cached("UPDATE log SET body = NULL, digest = NULL, salt = ?2 WHERE pos = ?1")?
@@ -459,6 +459,17 @@ pub fn receipt_of_repeat(row: &Row, digest: [u8; 8]) -> Result<Receipt, Refusal>
             erased: known.is_none(),
         }),
     }
+}
+
+/// What the rules ask of a row.
+pub fn facts(row: Option<&Row>) -> Option<TargetFacts> {
+    row.map(|row| TargetFacts {
+        is_message: row.is_message(),
+        by: UserId(row.sender),
+        erased: row.is_erased(),
+        ts: row.ts,
+        in_thread: row.is_in_thread(),
+    })
 }
 
 fn what_annotates(what: &What) -> bool {

@@ -5,6 +5,7 @@ pub mod accounts;
 mod append;
 mod checkpoint;
 pub mod doctor;
+mod extras;
 #[cfg(feature = "fault-injection")]
 pub mod fault_vfs;
 mod find;
@@ -19,6 +20,8 @@ mod registers;
 mod rosters;
 mod rows;
 mod schema;
+mod talk;
+mod talk_reads;
 mod writer;
 
 use std::path::PathBuf;
@@ -43,6 +46,7 @@ use crate::proto::{Code, Refusal};
 
 pub use self::open::OpenError;
 pub use self::reads::{Changed, Listed};
+pub use self::talk_reads::{Following, Told};
 
 /// How to open a store.
 #[derive(Clone)]

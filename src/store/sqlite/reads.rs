@@ -38,7 +38,7 @@ fn id_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<ConversationId> {
 }
 
 impl Store {
-    fn recent(&self, conversation: ConversationId) -> RecentSlice {
+    pub(super) fn recent(&self, conversation: ConversationId) -> RecentSlice {
         RecentSlice::of(&self.shared.recent.read(), conversation.0)
     }
 
@@ -390,7 +390,7 @@ fn page(
 }
 
 /// The places of ascending seqs, run by run.
-fn places(
+pub(super) fn places(
     connection: &Connection,
     recent: &RecentSlice,
     conversation: ConversationId,

@@ -2,6 +2,7 @@
 
 use rusqlite::Row as SqlRow;
 
+use super::extras::Extras;
 use crate::core::permit::DeviceNo;
 use crate::proto::{Body, ClientId, ConversationId, Event, Seq, UserId, What};
 use crate::store::Pos;
@@ -40,6 +41,14 @@ mod kind {
     pub const RECALLED: u8 = 5;
     pub const REACTION: u8 = 6;
     pub const REACTION_REMOVED: u8 = 7;
+    /// Messages with extras in front of their words.
+    pub const RICH_TEXT: u8 = 8;
+    pub const RICH_OPAQUE: u8 = 9;
+    /// Messages of a thread, whose root is the target; the last two count in the conversation, too.
+    pub const THREAD_TEXT: u8 = 10;
+    pub const THREAD_OPAQUE: u8 = 11;
+    pub const ALSO_TEXT: u8 = 12;
+    pub const ALSO_OPAQUE: u8 = 13;
     /// Everything that changes the roster: its words as JSON.
     pub const ROSTER: u8 = 16;
     pub const UNSYNCHRONISED: u8 = 64;
@@ -53,9 +62,39 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
         None => (text, None),
     };
     match what {
-        What::Message { body, reply_to, .. } => {
-            let (kind, body) = body_of(body, kind::TEXT, kind::OPAQUE);
-            (kind, *reply_to, body)
+        What::Message {
+            body,
+            reply_to,
+            erased: _,
+            mentions,
+            mention_all,
+            forwarded,
+            thread,
+            thread_count,
+            also_send,
+        } => {
+            if thread.is_none() && mentions.is_empty() && !mention_all && forwarded.is_none() {
+                let (kind, body) = body_of(body, kind::TEXT, kind::OPAQUE);
+                return (kind, *reply_to, body);
+            }
+            let extras = Extras {
+                mentions: mentions.clone(),
+                mention_all: *mention_all,
+                forwarded: *forwarded,
+                reply_to: reply_to.filter(|_| thread.is_some()),
+                thread_count: *thread_count,
+                also_send: *also_send,
+            };
+            let (kind, words) = match (thread, what.counts()) {
+                (None, _) => body_of(body, kind::RICH_TEXT, kind::RICH_OPAQUE),
+                (Some(_), false) => body_of(body, kind::THREAD_TEXT, kind::THREAD_OPAQUE),
+                (Some(_), true) => body_of(body, kind::ALSO_TEXT, kind::ALSO_OPAQUE),
+            };
+            (
+                kind,
+                thread.or(*reply_to),
+                words.map(|words| extras.before(&words)),
+            )
         }
         What::Edited { target, body, .. } => {
             let (kind, body) = body_of(body, kind::EDITED_TEXT, kind::EDITED_OPAQUE);
@@ -113,7 +152,20 @@ impl Row {
     }
 
     pub fn is_message(&self) -> bool {
-        matches!(self.kind, kind::TEXT | kind::OPAQUE)
+        matches!(
+            self.kind,
+            kind::TEXT | kind::OPAQUE | kind::RICH_TEXT..=kind::ALSO_OPAQUE
+        )
+    }
+
+    /// A message of a thread; its target is the thread's root.
+    pub fn is_in_thread(&self) -> bool {
+        matches!(self.kind, kind::THREAD_TEXT..=kind::ALSO_OPAQUE)
+    }
+
+    /// Whether the conversation's count was raised by it.
+    pub fn counts(&self) -> bool {
+        self.is_message() && !matches!(self.kind, kind::THREAD_TEXT | kind::THREAD_OPAQUE)
     }
 
     pub fn is_edit(&self) -> bool {
@@ -147,14 +199,7 @@ impl Row {
         let text = || words().map(|text| Body::Text { text });
         let opaque = || words().map(|data| Body::Opaque { data });
         let target = self.target.unwrap_or(0);
-        let message = |body: Option<Body>| {
-            let erased = body.is_none();
-            What::Message {
-                body,
-                reply_to: self.target,
-                erased,
-            }
-        };
+        let message = |body: Option<Body>| What::message(body, self.target);
         let edited = |body: Option<Body>| {
             let erased = body.is_none();
             What::Edited { target, body, erased }
@@ -162,6 +207,7 @@ impl Row {
         match self.kind {
             kind::TEXT => message(text()),
             kind::OPAQUE => message(opaque()),
+            kind::RICH_TEXT..=kind::ALSO_OPAQUE => self.rich(),
             kind::EDITED_TEXT => edited(text()),
             kind::EDITED_OPAQUE => edited(opaque()),
             kind::RECALLED => What::Recalled { target },
@@ -180,6 +226,34 @@ impl Row {
                 .as_ref()
                 .and_then(|body| serde_json::from_slice(body).ok())
                 .unwrap_or_else(|| message(None)),
+        }
+    }
+
+    /// A message with extras.
+    fn rich(&self) -> What {
+        let parts = self.body.as_deref().and_then(Extras::split);
+        let parts = parts.and_then(|(extras, words)| Some((extras, String::from_utf8(words.to_vec()).ok()?)));
+        let (extras, words) =
+            parts.map_or((Extras::default(), None), |(extras, words)| (extras, Some(words)));
+        let is_text = matches!(self.kind, kind::RICH_TEXT | kind::THREAD_TEXT | kind::ALSO_TEXT);
+        let thread = self.target.filter(|_| self.is_in_thread());
+        What::Message {
+            erased: words.is_none(),
+            body: words.map(|words| match is_text {
+                true => Body::Text { text: words },
+                false => Body::Opaque { data: words },
+            }),
+            reply_to: if thread.is_some() {
+                extras.reply_to
+            } else {
+                self.target
+            },
+            mentions: extras.mentions,
+            mention_all: extras.mention_all,
+            forwarded: extras.forwarded,
+            thread,
+            thread_count: extras.thread_count,
+            also_send: extras.also_send,
         }
     }
 
@@ -284,16 +358,8 @@ mod tests {
     fn events_read_back_from_their_columns() {
         let body = || Some(Body::Text { text: "hi".into() });
         for what in [
-            What::Message {
-                body: body(),
-                reply_to: Some(2),
-                erased: false,
-            },
-            What::Message {
-                body: Some(Body::Opaque { data: "aGk=".into() }),
-                reply_to: None,
-                erased: false,
-            },
+            What::message(body(), Some(2)),
+            What::message(Some(Body::Opaque { data: "aGk=".into() }), None),
             What::Edited {
                 target: 1,
                 body: body(),
@@ -316,11 +382,7 @@ mod tests {
 
     #[test]
     fn erasing_keeps_the_link_and_changing_anything_breaks_it() {
-        let whole = row(&What::Message {
-            body: Some(Body::Text { text: "hi".into() }),
-            reply_to: None,
-            erased: false,
-        });
+        let whole = row(&What::message(Some(Body::Text { text: "hi".into() }), None));
         let mut erased = whole.clone();
         (erased.salt, erased.body) = (whole.commitment().to_vec(), None);
         assert_eq!(whole.link(&[0; 32]), erased.link(&[0; 32]));

@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,56 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    r"
+-- What is said: whom it mentions, its versions, its threads and who follows them.
+ALTER TABLE conversation ADD COLUMN all_mentions INTEGER;
+
+-- Who is mentioned where; -1 is everyone.
+CREATE TABLE mention (
+    conversation INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, user, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edit (
+    conversation INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, target, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO edit SELECT conversation, target, seq FROM log WHERE kind & ~64 IN (3, 4) AND target IS NOT NULL;
+
+CREATE TABLE thread (
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    replies INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    last_pos INTEGER NOT NULL,
+    PRIMARY KEY (conversation, root)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX thread_newest ON thread (conversation, last_pos);
+
+CREATE TABLE thread_message (
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (conversation, root, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE follow (
+    user INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -41,7 +41,10 @@ impl Hall {
         let options = sqlite::Options {
             directory: directory.path().to_owned(),
             vfs: None,
-            settings: Settings { recall_seconds: 0 },
+            settings: Settings {
+                recall_seconds: 0,
+                edit_seconds: u64::MAX,
+            },
             roster_members: 1_000,
             fatal: Arc::new(|why| panic!("the store gave up: {why}")),
         };
