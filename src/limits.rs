@@ -113,6 +113,9 @@ pub const MENTIONS_COUNTED: usize = 100;
 pub const EVENTS_ASKED: usize = 50;
 /// Threads that a user follows; beyond it the one followed longest is not followed any more.
 pub const THREADS_FOLLOWED: usize = 500;
+/// Pins of one conversation, and the bytes of its announcement.
+pub const PINS: usize = 100;
+pub const ANNOUNCEMENT_BYTES: usize = 1024;
 /// Devices of one user.
 pub const DEVICES_PER_USER: usize = 32;
 /// Device ids one user may ever present: rows stay for ever, since client ids do.

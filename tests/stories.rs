@@ -19,6 +19,8 @@ mod address;
 mod bad_http;
 #[path = "stories/bad_input.rs"]
 mod bad_input;
+#[path = "stories/board.rs"]
+mod board;
 #[path = "stories/changes.rs"]
 mod changes;
 #[path = "stories/direct.rs"]

@@ -34,7 +34,10 @@ impl Change {
             | Command::Edits(_)
             | Command::Follow(_)
             | Command::Thread(_)
-            | Command::Threads(_) => Err(command),
+            | Command::Threads(_)
+            | Command::Pins(_)
+            | Command::Requests(_)
+            | Command::Links(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }
@@ -63,6 +66,7 @@ impl Change {
             Command::Edit(edit) => Some(edit.target),
             Command::Recall(recall) => Some(recall.target),
             Command::React(react) => Some(react.target),
+            Command::Pin(pin) | Command::Unpin(pin) => Some(pin.target),
             Command::Send(send) => send.reply_to,
             _ => None,
         }
@@ -96,6 +100,8 @@ impl Change {
             Command::Update(Update { title, .. }) => title.as_ref().map_or(0, String::len),
             Command::Invite(Invite { users, .. }) => users.len() * 8,
             Command::React(React { emoji, .. }) => emoji.len(),
+            Command::Announce(announce) => announce.text.as_ref().map_or(0, String::len),
+            Command::Nickname(nickname) => nickname.name.as_ref().map_or(0, String::len),
             _ => 0,
         };
         own + 256
@@ -125,6 +131,9 @@ impl Change {
             Command::Ban(ban) => at(ban.client_id, &ban.conversation),
             Command::Role(role) => at(role.client_id, &role.conversation),
             Command::Mute(mute) => at(mute.client_id, &mute.conversation),
+            Command::Pin(pin) | Command::Unpin(pin) => at(pin.client_id, &pin.conversation),
+            Command::Announce(announce) => at(announce.client_id, &announce.conversation),
+            Command::Nickname(nickname) => at(nickname.client_id, &nickname.conversation),
             _ => unreachable!("try_from_command lets no other command in"),
         }
     }
@@ -199,6 +208,21 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             if let Some(all) = update.all_mentions {
                 put(&words(b"mentions", &[u64::from(all)]));
             }
+            if let Some(pin) = update.members_pin {
+                put(&words(b"pinning.", &[u64::from(pin)]));
+            }
+            if let Some(lists) = update.read_lists {
+                put(&words(b"readlist", &[u64::from(lists)]));
+            }
+        }
+        Command::Announce(announce) => {
+            put(&words(b"announce", &[announce.conversation.0]));
+            put(announce.text.as_deref().map_or(&[0xff], str::as_bytes));
+        }
+        Command::Nickname(nickname) => {
+            let user = nickname.user.map_or(u64::MAX, |user| user.0);
+            put(&words(b"nickname", &[nickname.conversation.0, user]));
+            put(nickname.name.as_deref().map_or(&[0xff], str::as_bytes));
         }
         other => put(&short(other)),
     }
@@ -248,6 +272,8 @@ fn short(command: &Command) -> Vec<u8> {
             let seconds = mute.seconds.unwrap_or(u64::MAX);
             words(b"mute....", &[mute.conversation.0, mute.user.0, seconds])
         }
+        Command::Pin(pin) => words(b"pin.....", &[pin.conversation.0, pin.target]),
+        Command::Unpin(pin) => words(b"unpin...", &[pin.conversation.0, pin.target]),
         _ => unreachable!("a change is never a question"),
     }
 }

@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod change;
 pub mod cursor;
+pub mod links;
 mod members;
 pub mod mentions;
 pub mod names;

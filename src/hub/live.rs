@@ -22,6 +22,8 @@ pub enum Kind {
     Read,
     User,
     Thread,
+    /// A read marker that others are not told of.
+    OwnRead,
 }
 
 impl Kind {
@@ -31,7 +33,7 @@ impl Kind {
             Kind::Typing => from != bell.user(),
             Kind::Presence => from != bell.user() && bell.wants_presence(),
             Kind::Read | Kind::User => true,
-            Kind::Thread => from == bell.user(),
+            Kind::Thread | Kind::OwnRead => from == bell.user(),
         }
     }
 }

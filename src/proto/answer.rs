@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::board::{LinkPage, PinPage, RequestList};
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
@@ -43,6 +44,9 @@ pub enum Answer {
     Edits(EditPage),
     Thread(ThreadPage),
     Threads(ThreadList),
+    Pins(PinPage),
+    Requests(RequestList),
+    Links(LinkPage),
 }
 
 /// What the client needs to know about this connection.
@@ -139,6 +143,17 @@ pub struct ConversationInfo {
     /// Present and true where plain members may mention everyone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_mentions: bool,
+    /// Present and true where plain members may pin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub members_pin: bool,
+    /// Present and false where nobody is told who has read what.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub read_lists: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
+    /// Open requests to join; only for owner and admins, and only where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u64,
     /// The newest seq the asker may see.
     pub last_seq: Seq,
     /// The asker's read marker; 0: never read.
@@ -148,6 +163,15 @@ pub struct ConversationInfo {
     /// How many of them mention the asker, or everyone; at most 100.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unread_mentions: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference in
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference in
@@ -181,6 +205,9 @@ pub struct MemberInfo {
     pub user: UserId,
     pub name: String,
     pub display_name: String,
+    /// What they go by in this conversation, if they chose something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
     pub role: Role,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
@@ -206,8 +233,10 @@ pub struct Reader {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReaderPage {
-    /// Members whose marker is at the seq asked for or beyond.
+    /// Members whose marker is at the seq asked for or beyond; with `unread` those whose marker is not.
     pub readers: Vec<Reader>,
+    /// How many they are on all pages.
+    pub count: u64,
     pub more: bool,
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::board::{Announce, Board, Nickname, Requests};
 use super::event::{Body, ConversationKind, JoinRule, Role};
 use super::ids::{ClientId, ConversationId, RequestId, Seq, UserId};
 use super::talk::{Edits, Events, Follow, Source, Thread, Threads};
@@ -92,6 +93,20 @@ pub enum Command {
     Thread(Thread),
     /// The threads one follows, or those of a conversation.
     Threads(Threads),
+    /// Pin a message to the conversation.
+    Pin(Target),
+    /// Take a pin off.
+    Unpin(Target),
+    /// The pinned messages.
+    Pins(Board),
+    /// Put up a text that everyone of a group or channel sees, or take it down.
+    Announce(Announce),
+    /// A name of one's own in this conversation, or none any more.
+    Nickname(Nickname),
+    /// Who asks to join.
+    Requests(Requests),
+    /// Messages with a link.
+    Links(Board),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -204,6 +219,12 @@ pub struct Update {
     /// Whether members may mention everyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_mentions: Option<bool>,
+    /// Whether members may pin messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_pin: Option<bool>,
+    /// Whether members are told who has read what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_lists: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -303,6 +324,9 @@ pub struct Readers {
     pub conversation: ConversationId,
     /// Members who have read this far or further.
     pub seq: Seq,
+    /// Those who have not, instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// The last user of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<UserId>,
@@ -354,4 +378,11 @@ pub const TYPES: &[&str] = &[
     "follow",
     "thread",
     "threads",
+    "pin",
+    "unpin",
+    "pins",
+    "announce",
+    "nickname",
+    "requests",
+    "links",
 ];

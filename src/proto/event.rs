@@ -180,6 +180,10 @@ pub enum What {
         mute_all: Option<bool>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         all_mentions: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        members_pin: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read_lists: Option<bool>,
     },
     /// These are members from here on; open requests of theirs are settled.
     Joined { users: Vec<UserId> },
@@ -210,6 +214,21 @@ pub enum What {
     Transferred { user: UserId },
     /// The end: nobody is a member any more.
     Dissolved {},
+    /// The message is pinned.
+    Pinned { target: Seq },
+    /// It no longer is.
+    Unpinned { target: Seq },
+    /// This text stands over the conversation; absent: none any more.
+    Announced {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Here they go by this name; absent: by their display name again.
+    Nickname {
+        user: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
 }
 
 impl What {
@@ -266,6 +285,10 @@ impl What {
             What::Unmuted { .. } => "unmuted",
             What::Transferred { .. } => "transferred",
             What::Dissolved {} => "dissolved",
+            What::Pinned { .. } => "pinned",
+            What::Unpinned { .. } => "unpinned",
+            What::Announced { .. } => "announced",
+            What::Nickname { .. } => "nickname",
         }
     }
 }
@@ -290,4 +313,8 @@ pub const KINDS: &[&str] = &[
     "unmuted",
     "transferred",
     "dissolved",
+    "pinned",
+    "unpinned",
+    "announced",
+    "nickname",
 ];

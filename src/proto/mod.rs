@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod board;
 pub mod codec;
 pub mod command;
 pub mod complaint;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Services, Who, talk};
+use super::{Services, Who, board, talk};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
@@ -41,6 +41,9 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
         Command::Follow(ask) => talk::follow(services, who, ask).await,
         Command::Thread(ask) => talk::thread(services, who, ask).await.map(Answer::Thread),
         Command::Threads(ask) => talk::threads(services, who, ask).await.map(Answer::Threads),
+        Command::Pins(ask) => board::pins(services, who, ask).await.map(Answer::Pins),
+        Command::Requests(ask) => board::requests(services, who, ask).await.map(Answer::Requests),
+        Command::Links(ask) => board::links(services, who, ask).await.map(Answer::Links),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -86,14 +89,17 @@ async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Ans
         .mark_read(who.user, mark.conversation, mark.seq)
         .await?
     {
+        let kind = if roster.read_lists {
+            Kind::Read
+        } else {
+            Kind::OwnRead
+        };
         let notice = Notice::Read {
             conversation: mark.conversation,
             user: who.user,
             seq: mark.seq,
         };
-        services
-            .hub
-            .tell(&[mark.conversation], who.user, Kind::Read, &notice);
+        services.hub.tell(&[mark.conversation], who.user, kind, &notice);
     }
     Ok(Answer::Ok {})
 }
@@ -171,6 +177,13 @@ fn info(listed: &Listed, user: UserId, mentions: &Mentions) -> Option<Conversati
         history: roster.history,
         mute_all: roster.mute_all,
         all_mentions: roster.kind != ConversationKind::Direct && roster.lets_mention_all(),
+        members_pin: roster.members_pin,
+        read_lists: roster.read_lists,
+        announcement: roster.announcement.as_deref().map(str::to_owned),
+        requests: match member.role {
+            Role::Member => 0,
+            Role::Admin | Role::Owner => roster.requests.len() as u64,
+        },
         last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
         read_seq: listed.marker.0,
         unread: listed.standing.last_count.saturating_sub(listed.marker.1),
@@ -218,6 +231,8 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
         .store
         .user_infos(page.iter().map(|member| member.user).collect())
         .await?;
+    let users = page.iter().map(|member| member.user).collect();
+    let mut nicknames = services.store.nicknames(ask.conversation, users).await?;
     let now = services.store.clock().now();
     let members = page.iter().map(|member| {
         let info = infos.iter().find(|info| info.user == member.user);
@@ -225,6 +240,7 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
             user: member.user,
             name: info.map(|info| info.name.clone()).unwrap_or_default(),
             display_name: info.map(|info| info.display_name.clone()).unwrap_or_default(),
+            nickname: nicknames.remove(&member.user),
             role: member.role,
             muted: roster
                 .mute(member.user)
@@ -251,8 +267,19 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
 async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<ReaderPage, Refusal> {
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let roster = readable(services, who, ask.conversation).await?;
-    let (readers, more) = services.store.readers(roster, ask.seq, ask.after, limit).await?;
-    Ok(ReaderPage { readers, more })
+    permit::may_see_readers(&roster, who.user)?;
+    if ask.unread && roster.members().len() > limits::NOTICE_MEMBERS {
+        return Err(Code::LimitReached.into());
+    }
+    let (readers, count) = services
+        .store
+        .readers(roster, (ask.seq, ask.unread), ask.after, limit)
+        .await?;
+    Ok(ReaderPage {
+        more: readers.len() > limit,
+        readers: readers.into_iter().take(limit).collect(),
+        count,
+    })
 }
 
 /// What changed since a token, oldest change first, so that a page's end is a position to go on from.

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod answer;
+mod board;
 mod deliver;
 mod desk;
 mod health;

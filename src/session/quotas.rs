@@ -55,6 +55,9 @@ fn bucket(command: &Command) -> (usize, &'static Bucket) {
         | Command::Edits(_)
         | Command::Thread(_)
         | Command::Threads(_)
+        | Command::Pins(_)
+        | Command::Requests(_)
+        | Command::Links(_)
         | Command::Hello(_) => (2, &limits::BUCKET_READ),
         _ => (3, &limits::BUCKET_CHANGE),
     }

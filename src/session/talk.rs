@@ -31,12 +31,12 @@ pub(super) fn span(after: Option<Seq>, before: Option<Seq>) -> Result<Span, Refu
     }
 }
 
-fn ranges(roster: &Roster, user: UserId) -> Vec<(Seq, Seq)> {
+pub(super) fn ranges(roster: &Roster, user: UserId) -> Vec<(Seq, Seq)> {
     audience::visible(roster, user).ranges().to_vec()
 }
 
 /// Once more after the store was read: the asker may have been removed meanwhile.
-async fn still_visible(
+pub(super) async fn still_visible(
     services: &Services,
     who: &Who,
     conversation: ConversationId,

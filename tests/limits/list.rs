@@ -118,6 +118,12 @@ const REACHED: &[(&str, &str, &str)] = &[
         "fn a_text_mentions_a_limited_number_of_users",
     ),
     ("MENTIONS_COUNTED", SAID, "MENTIONS_COUNTED"),
+    ("PINS", "tests/stories/board.rs", "limits::PINS"),
+    (
+        "ANNOUNCEMENT_BYTES",
+        "tests/stories/board.rs",
+        "limits::ANNOUNCEMENT_BYTES + 1",
+    ),
     (
         "EVENTS_ASKED",
         "tests/stories/quotes.rs",

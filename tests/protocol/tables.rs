@@ -191,6 +191,21 @@ pub fn limits() -> String {
             "the number stays there".into(),
         ),
         (
+            "pins of a conversation",
+            number(limits::PINS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "an announcement",
+            bytes(limits::ANNOUNCEMENT_BYTES),
+            refused(Code::BadRequest),
+        ),
+        (
+            "members up to which it is told who has not read",
+            number(limits::NOTICE_MEMBERS),
+            refused(Code::LimitReached),
+        ),
+        (
             "seqs of an `events`",
             number(limits::EVENTS_ASKED),
             refused(Code::BadRequest),
@@ -319,7 +334,7 @@ enum Row {
     Read,
 }
 
-const ROWS: [(&str, Row); 21] = [
+const ROWS: [(&str, Row); 25] = [
     (
         "`send`",
         Row::Command(r#""type":"send","body":{"kind":"text","text":"x"}"#, None),
@@ -355,8 +370,24 @@ const ROWS: [(&str, Row); 21] = [
         Row::Command(r#""type":"react","target":2,"emoji":"x""#, Some(false)),
     ),
     (
-        "`history`, `members`, `readers`, `events`, `edits`, `thread`, `threads`, `follow`, `mark_read`, `typing`",
+        "`history`, `members`, `readers`, `events`, `edits`, `thread`, `threads`, `pins`, `links`, `follow`, `mark_read`, `typing`",
         Row::Read,
+    ),
+    (
+        "`pin`, until `members_pin` says otherwise",
+        Row::Command(r#""type":"pin","target":2"#, Some(false)),
+    ),
+    (
+        "`announce`",
+        Row::Command(r#""type":"announce","text":"x""#, None),
+    ),
+    (
+        "`nickname`, own",
+        Row::Command(r#""type":"nickname","name":"x""#, None),
+    ),
+    (
+        "`nickname`, taken from a member",
+        Row::Command(r#""type":"nickname","user":"u0000000004""#, None),
     ),
     ("`update`", Row::Command(r#""type":"update","title":"new""#, None)),
     (

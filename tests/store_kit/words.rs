@@ -92,6 +92,8 @@ pub fn update(conversation: ConversationId, change: impl FnOnce(&mut Update)) ->
         history: None,
         mute_all: None,
         all_mentions: None,
+        members_pin: None,
+        read_lists: None,
     };
     change(&mut update);
     Command::Update(update)

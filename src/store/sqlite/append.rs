@@ -90,6 +90,7 @@ impl Work<'_> {
             let facts = facts(self.row_of(roster.conversation.0, target)?.as_ref());
             permit.on_target(&roster, facts, &self.shared.settings, self.now)?;
         }
+        self.check_board(permit, roster.conversation.0)?;
         let mut what = permit.event_in(&roster, self.now);
         if change.thread().is_some() || change.source().is_some() {
             self.complete(permit, &roster, &mut what)?;

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod append;
+mod board;
 mod checkpoint;
 pub mod doctor;
 mod extras;

@@ -144,6 +144,9 @@ CREATE TABLE invitation (
     r"
 -- What is said: whom it mentions, its versions, its threads and who follows them.
 ALTER TABLE conversation ADD COLUMN all_mentions INTEGER;
+ALTER TABLE conversation ADD COLUMN members_pin INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN read_lists INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE conversation ADD COLUMN announcement TEXT;
 
 -- Who is mentioned where; -1 is everyone.
 CREATE TABLE mention (
@@ -187,6 +190,29 @@ CREATE TABLE follow (
     seq INTEGER NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pin (
+    conversation INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    PRIMARY KEY (conversation, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nickname (
+    conversation INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (conversation, user)
+) STRICT, WITHOUT ROWID;
+
+-- Messages with a link.
+CREATE TABLE link (
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, seq)
 ) STRICT, WITHOUT ROWID;
 ",
 ];

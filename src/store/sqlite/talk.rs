@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::append::{Failure, Work, facts};
 use super::int;
 use super::rows::Row;
-use crate::core::audience;
 use crate::core::permit::Permit;
 use crate::core::roster::Roster;
+use crate::core::{audience, links};
 use crate::limits;
 use crate::proto::talk::{Forwarded, Source};
 use crate::proto::{Body, Code, Seq, UserId, What};
@@ -70,7 +70,9 @@ impl Work<'_> {
     }
 
     pub fn note_edit(&self, conversation: u64, what: &What, seq: Seq) -> rusqlite::Result<()> {
-        if let What::Edited { target, .. } = what {
+        if let What::Edited { target, body, .. } = what {
+            let has_link = body.as_ref().is_some_and(links::has_link);
+            self.note_link(conversation, *target, has_link)?;
             self.connection
                 .prepare_cached("INSERT INTO edit (conversation, target, seq) VALUES (?1, ?2, ?3)")?
                 .execute([int(conversation), int(*target), int(seq)])?;
@@ -78,9 +80,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whom a message mentions, and the thread that it stands in.
+    /// Whom a message mentions, whether it has a link, and the thread that it stands in.
     pub fn note_said(&self, row: &Row, what: &What) -> rusqlite::Result<()> {
         let What::Message {
+            body,
             mentions,
             mention_all,
             thread,
@@ -88,8 +91,11 @@ impl Work<'_> {
             ..
         } = what
         else {
-            return Ok(());
+            return self.note_board(row, what);
         };
+        if body.as_ref().is_some_and(links::has_link) {
+            self.note_link(row.conversation, row.seq, true)?;
+        }
         if *mention_all || !mentions.is_empty() {
             let everyone = mention_all.then_some(EVERYONE);
             let mut note = self
@@ -136,7 +142,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A message that is about to be erased mentions nobody any more.
+    /// A message that is about to be erased mentions nobody any more, and is listed nowhere.
     pub fn unnote(&self, row: &Row) -> rusqlite::Result<()> {
         let What::Message {
             mentions,
@@ -146,6 +152,7 @@ impl Work<'_> {
         else {
             return Ok(());
         };
+        self.take_down(row)?;
         let everyone = mention_all.then_some(EVERYONE);
         for user in mentions.iter().map(|user| int(user.0)).chain(everyone) {
             self.connection

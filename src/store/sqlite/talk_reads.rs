@@ -38,15 +38,15 @@ pub struct Following {
 
 type Visible = Vec<(Seq, Seq)>;
 
-fn is_in(visible: &[(Seq, Seq)], seq: Seq) -> bool {
+pub(super) fn is_in(visible: &[(Seq, Seq)], seq: Seq) -> bool {
     visible.iter().any(|(from, to)| (*from..=*to).contains(&seq))
 }
 
-fn number(row: &SqlRow<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(super) fn number(row: &SqlRow<'_>, at: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(at).map(i64::cast_unsigned)
 }
 
-fn small(limit: usize) -> i64 {
+pub(super) fn small(limit: usize) -> i64 {
     i64::try_from(limit).expect("a small bound")
 }
 
@@ -374,7 +374,7 @@ fn versions(
 }
 
 /// Reads events in the order given (ascending or descending) until they grow too heavy.
-fn tell(
+pub(super) fn tell(
     connection: &Connection,
     recent: &RecentSlice,
     conversation: ConversationId,
