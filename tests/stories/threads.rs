@@ -132,7 +132,11 @@ async fn a_thread_is_followed_and_read_on_two_devices_and_outlives_a_crash() {
         1,
         "the conversation's own marker stays"
     );
-    at_ben.settle().await;
+    // Notices of one conversation come in order, so those of the thread would have come before this one.
+    at_cyd
+        .get(json!({ "type": "typing", "conversation": group, "on": true }))
+        .await;
+    at_ben.notice("typing").await;
     let heard = at_ben.kept();
     assert!(
         heard.iter().all(|frame| frame["type"] != "thread"),
