@@ -42,13 +42,12 @@ fn event(pos: u64) -> Event {
         unsynchronised: false,
         by: UserId(1),
         client_id: ClientId(Uuid::from_u128(u128::from(pos))),
-        what: What::Message {
-            body: Some(Body::Text {
+        what: What::message(
+            Some(Body::Text {
                 text: format!("{pos:<100}"),
             }),
-            reply_to: None,
-            erased: false,
-        },
+            None,
+        ),
     }
 }
 
@@ -118,10 +117,13 @@ mod append {
                 client_id: ClientId(Uuid::from_u128(u128::from(self.next))),
                 conversation: Some(self.roster.conversation),
                 to: None,
-                body: Body::Text {
+                body: Some(Body::Text {
                     text: format!("{:<100}", self.next),
-                },
+                }),
                 reply_to: None,
+                forward_of: None,
+                thread: None,
+                also_send: false,
             });
             let change = Change::try_from_command(command).expect("a command that changes something");
             let actor = Actor {

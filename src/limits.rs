@@ -110,6 +110,16 @@ pub const RETURNS: usize = 2_000;
 pub const TITLE_BYTES: usize = 128;
 pub const EMOJI_BYTES: usize = 32;
 pub const BODY_BYTES: usize = 32 * 1024;
+/// Users whom one message mentions; unread mentions that are counted.
+pub const MENTIONS: usize = 50;
+pub const MENTIONS_COUNTED: usize = 100;
+/// Events asked for by their seqs at once.
+pub const EVENTS_ASKED: usize = 50;
+/// Threads that a user follows; beyond it the one followed longest is not followed any more.
+pub const THREADS_FOLLOWED: usize = 500;
+/// Pins of one conversation, and the bytes of its announcement.
+pub const PINS: usize = 100;
+pub const ANNOUNCEMENT_BYTES: usize = 1024;
 /// Devices of one user.
 pub const DEVICES_PER_USER: usize = 32;
 /// Device ids one user may ever present: rows stay for ever, since client ids do.
@@ -321,6 +331,8 @@ pub struct Limits {
     pub tail_bytes: usize,
     /// A message may be recalled by its sender for this long: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
+    /// A message may be edited by its sender for this long; `u64::MAX` for ever.
+    pub edit_seconds: u64,
     pub tls: bool,
     pub files: FileLimits,
 }
@@ -362,6 +374,7 @@ impl Default for Limits {
             roster_members: ROSTER_MEMBERS,
             tail_bytes: TAIL_BYTES,
             recall_seconds: u64::MAX,
+            edit_seconds: u64::MAX,
             tls: false,
             files: FileLimits::default(),
         }

@@ -324,6 +324,10 @@ fn each_problem_names_its_key() {
             "[messages]\nrecall_minutes = 4000000000",
             "messages.recall_minutes",
         ),
+        (
+            "[messages]\nedit_limit_minutes = 4000000000",
+            "messages.edit_limit_minutes",
+        ),
     ] {
         assert_eq!(keys(text), [expected], "{text}");
     }

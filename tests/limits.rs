@@ -270,11 +270,7 @@ fn the_tails_keep_no_more_than_their_bytes() {
             unsynchronised: false,
             by: UserId(OWNER),
             client_id: client_id(),
-            what: What::Message {
-                body: Some(text("t".repeat(limits::BODY_BYTES))),
-                reply_to: None,
-                erased: false,
-            },
+            what: What::message(Some(text("t".repeat(limits::BODY_BYTES))), None),
         };
         publisher.publish(&[Published {
             pos,

@@ -19,6 +19,8 @@ mod personal;
 mod queue;
 #[path = "store_contract/rules.rs"]
 mod rules;
+#[path = "store_contract/said.rs"]
+mod said;
 #[path = "store_contract/search.rs"]
 mod search;
 #[path = "store_contract/sends.rs"]
@@ -42,6 +44,8 @@ macro_rules! contract {
             search: what_is_found_is_what_is_said, the_text_decides_not_its_pairs, long_texts_are_found_to_their_end,
                 of_many_conversations_only_ones_own_are_searched, one_search_looks_at_so_much,
                 waiting_searches_are_limited;
+            said: unread_mentions_are_counted_up_to_a_limit, a_user_follows_a_limited_number_of_threads,
+                a_thread_that_does_not_count_survives_a_crash, an_edit_has_its_time;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
             personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
                 blocks_are_kept_and_limited_for_all_together;

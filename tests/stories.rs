@@ -19,6 +19,8 @@ mod address;
 mod bad_http;
 #[path = "stories/bad_input.rs"]
 mod bad_input;
+#[path = "stories/board.rs"]
+mod board;
 #[path = "stories/changes.rs"]
 mod changes;
 #[path = "stories/direct.rs"]
@@ -35,6 +37,8 @@ mod groups;
 mod leaving;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/mentions.rs"]
+mod mentions;
 #[path = "stories/operations.rs"]
 mod operations;
 #[path = "stories/order.rs"]
@@ -49,6 +53,8 @@ mod people;
 mod personal;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/quotes.rs"]
+mod quotes;
 #[path = "stories/reading.rs"]
 mod reading;
 #[path = "stories/recovery.rs"]
@@ -63,6 +69,8 @@ mod search;
 mod slow;
 #[path = "stories/strangers.rs"]
 mod strangers;
+#[path = "stories/threads.rs"]
+mod threads;
 #[path = "stories/tls.rs"]
 mod tls;
 #[path = "stories/uploads.rs"]

@@ -28,6 +28,7 @@ pub fn open_store(directory: &Path, sink: Box<dyn Committed>) -> Result<Store, O
         vfs: None,
         settings: Settings {
             recall_seconds: u64::MAX,
+            edit_seconds: u64::MAX,
         },
         roster_members: limits::ROSTER_MEMBERS,
         fatal: Arc::new(|why| panic!("the store gave up: {why}")),

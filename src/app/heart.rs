@@ -97,7 +97,7 @@ pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcom
     let options = Options {
         directory: config.data_dir.clone(),
         vfs: None,
-        settings: settings::recall(config),
+        settings: settings::messages(config),
         roster_members: limits.roster_members,
         fatal: Arc::new(move |reason| die(reason, &last)),
     };

@@ -34,7 +34,8 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         pace: asked.pace,
         roster_members: size(asked.roster_mib) * MIB / MEMBERSHIP,
         tail_bytes: size(asked.tail_mib) * MIB,
-        recall_seconds: recall(config).recall_seconds,
+        recall_seconds: messages(config).recall_seconds,
+        edit_seconds: messages(config).edit_seconds,
         tls,
         files: files(config),
     }
@@ -59,11 +60,16 @@ fn files(config: &Config) -> FileLimits {
     }
 }
 
-/// How long a sender may recall a message.
+/// How long a sender may recall a message, and edit it.
 #[must_use]
-pub fn recall(config: &Config) -> Settings {
+pub fn messages(config: &Config) -> Settings {
+    let seconds = |minutes: u32| u64::from(minutes).saturating_mul(60);
     Settings {
-        recall_seconds: u64::from(config.messages.recall_minutes).saturating_mul(60),
+        recall_seconds: seconds(config.messages.recall_minutes),
+        edit_seconds: match config.messages.edit_limit_minutes {
+            0 => u64::MAX,
+            minutes => seconds(minutes),
+        },
     }
 }
 

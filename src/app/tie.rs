@@ -121,11 +121,7 @@ mod tests {
 
     fn appended(pos: u64, conversation: u64, founds: bool) -> Appended {
         let conversation = ConversationId(conversation);
-        let what = What::Message {
-            body: Some(Body::Text { text: "hi".into() }),
-            reply_to: None,
-            erased: false,
-        };
+        let what = What::message(Some(Body::Text { text: "hi".into() }), None);
         let client_id = ClientId(uuid::Uuid::from_u128(u128::from(pos)));
         let event = Event {
             conversation,

@@ -1,6 +1,7 @@
 //! The commands that change a conversation, and the event each would leave. What must not live here: who may.
 
 use crate::proto::command::{Create, Edit, Invite, React, Send, Update};
+use crate::proto::talk::Source;
 use crate::proto::{BlobId, Body, ClientId, Command, ConversationId, Media, Seq, UserId};
 
 /// Where a change goes: a conversation that is, the direct one with a user, or one that it founds.
@@ -17,6 +18,7 @@ pub struct Change(Command);
 
 impl Change {
     /// The command as a change; a command that only asks or notifies comes back as it was.
+    #[allow(clippy::result_large_err)] // nothing failed: the command goes on as it came
     pub fn try_from_command(command: Command) -> Result<Change, Command> {
         match command {
             Command::Hello(_)
@@ -33,7 +35,15 @@ impl Change {
             | Command::Settings(_)
             | Command::Saved(_)
             | Command::Users(_)
-            | Command::Search(_) => Err(command),
+            | Command::Search(_)
+            | Command::Events(_)
+            | Command::Edits(_)
+            | Command::Follow(_)
+            | Command::Thread(_)
+            | Command::Threads(_)
+            | Command::Pins(_)
+            | Command::Requests(_)
+            | Command::Links(_) => Err(command),
             _ => Ok(Change(command)),
         }
     }
@@ -62,7 +72,18 @@ impl Change {
             Command::Edit(edit) => Some(edit.target),
             Command::Recall(recall) => Some(recall.target),
             Command::React(react) => Some(react.target),
+            Command::Pin(pin) | Command::Unpin(pin) => Some(pin.target),
             Command::Send(send) => send.reply_to,
+            _ => None,
+        }
+    }
+
+    /// What it says in words of its own.
+    #[must_use]
+    pub fn body(&self) -> Option<&Body> {
+        match &self.0 {
+            Command::Send(send) => send.body.as_ref(),
+            Command::Edit(edit) => Some(&edit.body),
             _ => None,
         }
     }
@@ -70,10 +91,7 @@ impl Change {
     /// The stored file that its message is to carry.
     #[must_use]
     pub fn blob(&self) -> Option<BlobId> {
-        let (Command::Send(Send { body, .. }) | Command::Edit(Edit { body, .. })) = &self.0 else {
-            return None;
-        };
-        body.media().map(|media| media.blob)
+        self.body()?.media().map(|media| media.blob)
     }
 
     /// Whether it is refused where the disk is almost full: what people say and found. What takes back, removes or decides
@@ -89,18 +107,40 @@ impl Change {
                 | Command::Update(_)
                 | Command::Invite(_)
                 | Command::Join(_)
+                | Command::Announce(_)
         )
+    }
+
+    /// The message in whose thread it is said.
+    #[must_use]
+    pub fn thread(&self) -> Option<Seq> {
+        match &self.0 {
+            Command::Send(send) => send.thread,
+            _ => None,
+        }
+    }
+
+    /// The message that it says again.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        match &self.0 {
+            Command::Send(send) => send.forward_of,
+            _ => None,
+        }
     }
 
     /// Bytes that a queue should account it with.
     #[must_use]
     pub fn weight(&self) -> usize {
         let own = match &self.0 {
-            Command::Send(Send { body, .. }) | Command::Edit(Edit { body, .. }) => body.len(),
+            Command::Send(Send { body, .. }) => body.as_ref().map_or(0, Body::len),
+            Command::Edit(Edit { body, .. }) => body.len(),
             Command::Create(Create { title, members, .. }) => title.len() + members.len() * 8,
             Command::Update(Update { title, .. }) => title.as_ref().map_or(0, String::len),
             Command::Invite(Invite { users, .. }) => users.len() * 8,
             Command::React(React { emoji, .. }) => emoji.len(),
+            Command::Announce(announce) => announce.text.as_ref().map_or(0, String::len),
+            Command::Nickname(nickname) => nickname.name.as_ref().map_or(0, String::len),
             _ => 0,
         };
         own + 256
@@ -130,6 +170,9 @@ impl Change {
             Command::Ban(ban) => at(ban.client_id, &ban.conversation),
             Command::Role(role) => at(role.client_id, &role.conversation),
             Command::Mute(mute) => at(mute.client_id, &mute.conversation),
+            Command::Pin(pin) | Command::Unpin(pin) => at(pin.client_id, &pin.conversation),
+            Command::Announce(announce) => at(announce.client_id, &announce.conversation),
+            Command::Nickname(nickname) => at(nickname.client_id, &nickname.conversation),
             _ => unreachable!("try_from_command lets no other command in"),
         }
     }
@@ -161,7 +204,16 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
                 b"send....",
                 &[conversation, to, send.reply_to.unwrap_or(0)],
             ));
-            put(&body(&send.body));
+            if let Some(said) = &send.body {
+                put(&body(said));
+            }
+            // What an older release did not know is fed only where it is there: its commands keep their digests.
+            if let Some(source) = send.forward_of {
+                put(&words(b"forward.", &[source.conversation.0, source.seq]));
+            }
+            if let Some(root) = send.thread {
+                put(&words(b"thread..", &[root, u64::from(send.also_send)]));
+            }
         }
         Command::Edit(edit) => {
             put(&words(b"edit....", &[edit.conversation.0, edit.target]));
@@ -192,6 +244,24 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             ];
             put(&words(b"update..", &settings));
             put(update.title.as_deref().map_or(&[0xff], str::as_bytes));
+            if let Some(all) = update.all_mentions {
+                put(&words(b"mentions", &[u64::from(all)]));
+            }
+            if let Some(pin) = update.members_pin {
+                put(&words(b"pinning.", &[u64::from(pin)]));
+            }
+            if let Some(lists) = update.read_lists {
+                put(&words(b"readlist", &[u64::from(lists)]));
+            }
+        }
+        Command::Announce(announce) => {
+            put(&words(b"announce", &[announce.conversation.0]));
+            put(announce.text.as_deref().map_or(&[0xff], str::as_bytes));
+        }
+        Command::Nickname(nickname) => {
+            let user = nickname.user.map_or(u64::MAX, |user| user.0);
+            put(&words(b"nickname", &[nickname.conversation.0, user]));
+            put(nickname.name.as_deref().map_or(&[0xff], str::as_bytes));
         }
         other => put(&short(other)),
     }
@@ -265,6 +335,8 @@ fn short(command: &Command) -> Vec<u8> {
             let seconds = mute.seconds.unwrap_or(u64::MAX);
             words(b"mute....", &[mute.conversation.0, mute.user.0, seconds])
         }
+        Command::Pin(pin) => words(b"pin.....", &[pin.conversation.0, pin.target]),
+        Command::Unpin(pin) => words(b"unpin...", &[pin.conversation.0, pin.target]),
         _ => unreachable!("a change is never a question"),
     }
 }

@@ -3,16 +3,17 @@
 
 pub mod blobs;
 pub mod server;
+mod shape;
 
+use self::shape::shape;
 use super::change::{Change, Place};
-use super::names;
+use super::mentions;
 use super::roster::{MuteUntil, Roster};
 use crate::clock::Now;
 use crate::limits;
+use crate::proto::board::Nickname;
 use crate::proto::command::{Mute, Send};
-use crate::proto::{
-    Body, Code, Command, ConversationKind, JoinRule, Refusal, Role, Seq, Timestamp, UserId, What,
-};
+use crate::proto::{Code, Command, ConversationKind, JoinRule, Refusal, Role, Seq, Timestamp, UserId, What};
 
 /// The number the store gives a device; with the client id it identifies a command for ever.
 pub type DeviceNo = u64;
@@ -45,6 +46,8 @@ pub struct TargetFacts {
     pub by: UserId,
     pub erased: bool,
     pub ts: Timestamp,
+    /// It stands in a thread itself.
+    pub in_thread: bool,
 }
 
 /// Settings that the rules read.
@@ -52,6 +55,8 @@ pub struct TargetFacts {
 pub struct Settings {
     /// Seconds a sender has to recall: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
+    /// Seconds a sender has to edit: `u64::MAX` for ever.
+    pub edit_seconds: u64,
 }
 
 type Allowed = Result<(), Refusal>;
@@ -109,8 +114,10 @@ impl Permit {
         }
         match self.change.command() {
             Command::Send(_) => Ok(()),
+            Command::Unpin(_) => Ok(()),
             _ if facts.erased => Err(Code::Erased.into()),
             Command::Edit(_) if facts.by != user => Err(Code::Forbidden.into()),
+            Command::Edit(_) => in_time(facts, settings.edit_seconds, now),
             Command::Recall(_) => {
                 let admin = roster.kind != ConversationKind::Direct && role(roster, user)? >= Role::Admin;
                 if admin {
@@ -119,13 +126,54 @@ impl Permit {
                 if facts.by != user {
                     return Err(Code::Forbidden.into());
                 }
-                // A clock that is not right must not take a right away.
-                let age = now.ms.saturating_sub(facts.ts) / 1_000;
-                let allowed = settings.recall_seconds;
-                let late = allowed == 0 || (now.synchronised && age > allowed);
-                if late { Err(Code::TooLate.into()) } else { Ok(()) }
+                in_time(facts, settings.recall_seconds, now)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The part that needs the pins: whether the message is one, and how many there are.
+    pub fn on_pins(&self, is_pinned: bool, many: usize) -> Allowed {
+        match self.change.command() {
+            Command::Pin(_) if is_pinned => Err(Code::NoChange.into()),
+            Command::Pin(_) if many >= limits::PINS => Err(Code::LimitReached.into()),
+            Command::Unpin(_) if !is_pinned => Err(Code::NoChange.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The part that needs the nickname so far.
+    pub fn on_nickname(&self, before: Option<&str>) -> Allowed {
+        match self.change.command() {
+            Command::Nickname(nickname) if nickname.name.as_deref() == before => Err(Code::NoChange.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The part that needs the row of the message whose thread this belongs to.
+    pub fn on_thread(&self, roster: &Roster, root: Seq, facts: Option<TargetFacts>) -> Allowed {
+        let facts = facts.filter(|facts| facts.is_message).ok_or(Code::NotFound)?;
+        if !super::audience::may_see(roster, self.actor.user, root) {
+            return Err(Code::NotFound.into());
+        }
+        if facts.in_thread {
+            let sentence = "A thread hangs on a message that is in none; name that one.";
+            return Err(Refusal::because(Code::BadRequest, sentence));
+        }
+        Ok(())
+    }
+
+    /// The part that needs what is said again, and the people of the conversation where it stands.
+    pub fn on_source(&self, roster: &Roster, seq: Seq, facts: Option<TargetFacts>) -> Allowed {
+        may_read(roster, self.actor.user)?;
+        let facts = facts.filter(|facts| facts.is_message).ok_or(Code::NotFound)?;
+        if !super::audience::may_see(roster, self.actor.user, seq) {
+            return Err(Code::NotFound.into());
+        }
+        if facts.erased {
+            Err(Code::Erased.into())
+        } else {
+            Ok(())
         }
     }
 
@@ -133,10 +181,16 @@ impl Permit {
     #[must_use]
     pub fn event(&self, now: Now) -> What {
         match self.change.command().clone() {
-            Command::Send(Send { body, reply_to, .. }) => What::Message {
-                body: Some(body),
-                reply_to,
+            Command::Send(send) => What::Message {
+                body: send.body,
+                reply_to: send.reply_to,
                 erased: false,
+                mentions: Vec::new(),
+                mention_all: false,
+                forwarded: None,
+                thread: send.thread,
+                thread_count: None,
+                also_send: send.also_send,
             },
             Command::Edit(edit) => What::Edited {
                 target: edit.target,
@@ -163,6 +217,9 @@ impl Permit {
                 join: update.join,
                 history: update.history,
                 mute_all: update.mute_all,
+                all_mentions: update.all_mentions,
+                members_pin: update.members_pin,
+                read_lists: update.read_lists,
             },
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
@@ -188,6 +245,13 @@ impl Permit {
                 until: seconds.map(|seconds| now.ms.saturating_add(seconds * 1_000)),
             },
             Command::Transfer(subject) => What::Transferred { user: subject.user },
+            Command::Pin(pin) => What::Pinned { target: pin.target },
+            Command::Unpin(pin) => What::Unpinned { target: pin.target },
+            Command::Announce(announce) => What::Announced { text: announce.text },
+            Command::Nickname(nickname) => What::Nickname {
+                user: nickname.user.unwrap_or(self.actor.user),
+                name: nickname.name,
+            },
             // Whether joining means asking is the roster's to say: see `joining`.
             Command::Join(_) => What::Joined {
                 users: vec![self.actor.user],
@@ -196,9 +260,25 @@ impl Permit {
         }
     }
 
-    /// The event of a join under the conversation's rule; any other change's own event.
+    /// The event of a join under the conversation's rule; a message with whom it mentions here; any other change's own.
     #[must_use]
     pub fn event_in(&self, roster: &Roster, now: Now) -> What {
+        if let Command::Send(_) = self.change.command() {
+            let mut event = self.event(now);
+            if let What::Message {
+                body: Some(body),
+                mentions,
+                mention_all,
+                ..
+            } = &mut event
+            {
+                let said = mentions::of(body);
+                *mention_all = said.all;
+                let others = said.users.into_iter().filter(|user| *user != self.actor.user);
+                *mentions = others.filter(|user| roster.member(*user).is_some()).collect();
+            }
+            return event;
+        }
         let asks = matches!(self.change.command(), Command::Join(_)) && roster.join == JoinRule::Approval;
         if asks {
             What::JoinRequested {}
@@ -217,97 +297,47 @@ pub fn may_read(roster: &Roster, user: UserId) -> Allowed {
     }
 }
 
+/// Whether a user may look at one event of a conversation.
+pub fn may_look_at(roster: &Roster, user: UserId, seq: Seq) -> Allowed {
+    may_read(roster, user)?;
+    if super::audience::may_see(roster, user, seq) {
+        Ok(())
+    } else {
+        Err(Code::NotFound.into())
+    }
+}
+
+/// Whether a user may ask who has read what.
+pub fn may_see_readers(roster: &Roster, user: UserId) -> Allowed {
+    may_read(roster, user)?;
+    if roster.read_lists {
+        return Ok(());
+    }
+    let sentence = "This conversation does not tell who has read what.";
+    Err(Refusal::because(Code::Forbidden, sentence))
+}
+
+/// Whether a user may see who asks to join.
+pub fn may_see_requests(roster: &Roster, user: UserId) -> Allowed {
+    match role(roster, user)? {
+        _ if roster.kind == ConversationKind::Direct => Err(Code::WrongKind.into()),
+        Role::Member => Err(Code::Forbidden.into()),
+        Role::Admin | Role::Owner => Ok(()),
+    }
+}
+
 /// Whether a mute holds now. While the clock is not right, a mute keeps its state.
 #[must_use]
 pub fn is_muted(mute: MuteUntil, now: Now) -> bool {
     mute.until.is_none_or(|until| !now.synchronised || now.ms < until)
 }
 
-/// What can be said of a change without knowing the conversation.
-fn shape(change: &Change) -> Allowed {
-    let body = |body: &Body| match body {
-        body if body.is_empty() => Err(Refusal::because(Code::BadRequest, "A body must not be empty.")),
-        body if body.media().is_none() && body.len() > limits::BODY_BYTES => Err(Code::TooLarge.into()),
-        Body::Opaque { data } if data_encoding::BASE64.decode(data.as_bytes()).is_err() => Err(
-            Refusal::because(Code::BadRequest, "`data` must be base64 with padding."),
-        ),
-        body => body.media().map_or(Ok(()), blobs::shape),
-    };
-    match change.command() {
-        Command::Send(send) => {
-            if send.conversation.is_some() == send.to.is_some() {
-                let sentence = "A `send` names either `conversation` or `to`.";
-                return Err(Refusal::because(Code::BadRequest, sentence));
-            }
-            body(&send.body)
-        }
-        Command::Edit(edit) => body(&edit.body),
-        Command::React(react) => {
-            let fits = (1..=limits::EMOJI_BYTES).contains(&react.emoji.len())
-                && !react.emoji.chars().any(|c| c.is_control() || c.is_whitespace());
-            if fits {
-                Ok(())
-            } else {
-                Err(Refusal::because(
-                    Code::BadRequest,
-                    "An emoji has 1 to 32 bytes, and no blanks.",
-                ))
-            }
-        }
-        Command::Create(create) => {
-            if create.kind == ConversationKind::Direct {
-                let sentence = "A direct conversation opens with its first message.";
-                return Err(Refusal::because(Code::WrongKind, sentence));
-            }
-            title(&create.title)?;
-            few(create.members.len(), 0)
-        }
-        Command::Update(update) => {
-            let nothing = update.title.is_none()
-                && update.join.is_none()
-                && update.history.is_none()
-                && update.mute_all.is_none();
-            if nothing {
-                return Err(Refusal::because(
-                    Code::BadRequest,
-                    "An `update` changes at least one setting.",
-                ));
-            }
-            update.title.as_deref().map_or(Ok(()), title)
-        }
-        Command::Invite(invite) => few(invite.users.len(), 1),
-        Command::Role(set) if set.role == Role::Owner => Err(Refusal::because(
-            Code::BadRequest,
-            "The owner changes by `transfer`.",
-        )),
-        Command::Mute(Mute {
-            seconds: Some(seconds),
-            ..
-        }) if *seconds > 10 * 365 * 86_400 => Err(Refusal::because(
-            Code::BadRequest,
-            "`seconds` is at most ten years; leave it out for ever.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn title(text: &str) -> Allowed {
-    match names::title(text) {
-        Ok(clean) if clean == text => Ok(()),
-        Ok(_) => Err(Refusal::because(
-            Code::BadRequest,
-            "A title has no blanks at its ends.",
-        )),
-        Err(error) => Err(Refusal::because(Code::BadRequest, error.to_string())),
-    }
-}
-
-fn few(count: usize, least: usize) -> Allowed {
-    if (least..=limits::USERS_PER_COMMAND).contains(&count) {
-        return Ok(());
-    }
-    let sentence = format!("Name {least} to {} users.", limits::USERS_PER_COMMAND);
-    Err(Refusal::because(Code::BadRequest, sentence))
+/// Whether what the sender may do for so many seconds may still be done. A clock that is not right must not take a right
+/// away.
+fn in_time(facts: TargetFacts, seconds: u64, now: Now) -> Allowed {
+    let age = now.ms.saturating_sub(facts.ts) / 1_000;
+    let late = seconds == 0 || (now.synchronised && age > seconds);
+    if late { Err(Code::TooLate.into()) } else { Ok(()) }
 }
 
 fn role(roster: &Roster, user: UserId) -> Result<Role, Refusal> {
@@ -330,9 +360,11 @@ fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> 
     }
     let own = role(roster, user)?;
     match command {
-        Command::Send(_) => posting(roster, user, own, now),
+        Command::Send(send) => posting(roster, user, own, now).and_then(|()| addressing(roster, own, send)),
         Command::Edit(_) | Command::React(_) => silence(roster, user, own, now),
         Command::Recall(_) => Ok(()),
+        Command::Nickname(nickname) => naming(roster, user, own, nickname),
+        Command::Pin(_) | Command::Unpin(_) if roster.kind == ConversationKind::Direct => Ok(()),
         _ if roster.kind == ConversationKind::Direct => Err(Code::WrongKind.into()),
         Command::Leave(_) if own == Role::Owner => Err(Code::OwnerMustStay.into()),
         Command::Leave(_) => Ok(()),
@@ -340,7 +372,14 @@ fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> 
             Err(Code::Forbidden.into())
         }
         Command::Dissolve(_) => Ok(()),
+        Command::Pin(_) | Command::Unpin(_) if own >= Role::Admin || roster.members_pin => {
+            silence(roster, user, own, now)
+        }
         _ if own < Role::Admin => Err(Code::Forbidden.into()),
+        Command::Announce(announce) if announce.text.as_deref() == roster.announcement.as_deref() => {
+            Err(Code::NoChange.into())
+        }
+        Command::Announce(_) => Ok(()),
         Command::Update(update) => updating(roster, update),
         Command::Invite(invite) => inviting(roster, &invite.users),
         Command::Approve(approve) if !roster.requests.contains(&approve.user) => Err(Code::NoChange.into()),
@@ -402,6 +441,33 @@ fn posting(roster: &Roster, user: UserId, own: Role, now: Now) -> Allowed {
     silence(roster, user, own, now)
 }
 
+/// One's own name is one's own; owner and admins may take away that of someone below them.
+fn naming(roster: &Roster, user: UserId, own: Role, nickname: &Nickname) -> Allowed {
+    let Some(whose) = nickname.user.filter(|whose| *whose != user) else {
+        return Ok(());
+    };
+    if roster.kind == ConversationKind::Direct || own < Role::Admin || nickname.name.is_some() {
+        return Err(Code::Forbidden.into());
+    }
+    match roster.member(whose) {
+        None => Err(Code::NotMember.into()),
+        Some(member) if member.role >= own => Err(Code::Forbidden.into()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Who may speak to everyone at once.
+fn addressing(roster: &Roster, own: Role, send: &Send) -> Allowed {
+    if own >= Role::Admin || roster.lets_mention_all() {
+        return Ok(());
+    }
+    if send.body.as_ref().is_some_and(|body| mentions::of(body).all) {
+        let sentence = "Only owner and admins may mention everyone here.";
+        return Err(Refusal::because(Code::Forbidden, sentence));
+    }
+    Ok(())
+}
+
 fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed {
     let same = update
         .title
@@ -409,7 +475,12 @@ fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed 
         .is_none_or(|title| *title == *roster.title)
         && update.join.is_none_or(|join| join == roster.join)
         && update.history.is_none_or(|history| history == roster.history)
-        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all);
+        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all)
+        && update
+            .all_mentions
+            .is_none_or(|all| all == roster.lets_mention_all())
+        && update.members_pin.is_none_or(|pin| pin == roster.members_pin)
+        && update.read_lists.is_none_or(|lists| lists == roster.read_lists);
     if same { Err(Code::NoChange.into()) } else { Ok(()) }
 }
 

@@ -50,6 +50,11 @@ pub struct Roster {
     pub join: JoinRule,
     pub history: bool,
     pub mute_all: bool,
+    /// Whether plain members may mention everyone; as the kind has it where nobody has said.
+    pub all_mentions: Option<bool>,
+    pub members_pin: bool,
+    pub read_lists: bool,
+    pub announcement: Option<Box<str>>,
     pub dissolved: bool,
     members: Members,
     /// Memberships before the present one, or before the one in `departed`.
@@ -71,6 +76,10 @@ impl Roster {
             join: JoinRule::Invitation,
             history: false,
             mute_all: false,
+            all_mentions: None,
+            members_pin: false,
+            read_lists: true,
+            announcement: None,
             dissolved: false,
             members: Members::default(),
             earlier: Vec::new(),
@@ -126,6 +135,13 @@ impl Roster {
         self.muted.iter().copied().find(|mute| mute.user == user)
     }
 
+    /// Whether plain members may mention everyone here.
+    #[must_use]
+    pub fn lets_mention_all(&self) -> bool {
+        self.all_mentions
+            .unwrap_or(self.kind != ConversationKind::Channel)
+    }
+
     /// How much room the roster takes of the budget, in memberships.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -135,6 +151,8 @@ impl Roster {
             + self.banned.len()
             + self.requests.len()
             + self.departed.len()
+            // A membership is counted with 24 bytes.
+            + self.announcement.as_ref().map_or(0, |text| text.len().div_ceil(24))
             + 4
     }
 
@@ -153,14 +171,27 @@ impl Roster {
     pub fn is_changed_by(what: &What) -> bool {
         !matches!(
             what,
-            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. }
+            What::Message { .. }
+                | What::Edited { .. }
+                | What::Recalled { .. }
+                | What::Reaction { .. }
+                | What::Pinned { .. }
+                | What::Unpinned { .. }
+                | What::Nickname { .. }
         )
     }
 
     /// Takes in one event. Snapshot and events give what a fresh load gives.
     pub fn fold(&mut self, seq: Seq, by: UserId, what: &What) {
         match what {
-            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. } => {}
+            What::Message { .. }
+            | What::Edited { .. }
+            | What::Recalled { .. }
+            | What::Reaction { .. }
+            | What::Pinned { .. }
+            | What::Unpinned { .. }
+            | What::Nickname { .. } => {}
+            What::Announced { text } => self.announcement = text.as_deref().map(Into::into),
             What::Created {
                 conversation_kind,
                 title,
@@ -181,6 +212,9 @@ impl Roster {
                 join,
                 history,
                 mute_all,
+                all_mentions,
+                members_pin,
+                read_lists,
             } => {
                 if let Some(title) = title {
                     self.title = title.as_str().into();
@@ -188,6 +222,9 @@ impl Roster {
                 self.join = join.unwrap_or(self.join);
                 self.history = history.unwrap_or(self.history);
                 self.mute_all = mute_all.unwrap_or(self.mute_all);
+                self.all_mentions = all_mentions.or(self.all_mentions);
+                self.members_pin = members_pin.unwrap_or(self.members_pin);
+                self.read_lists = read_lists.unwrap_or(self.read_lists);
             }
             What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
             What::JoinRequested {} => self.requests.push(by),

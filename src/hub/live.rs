@@ -23,6 +23,9 @@ pub enum Kind {
     User,
     /// Somebody goes out of sight who is here all the same.
     Farewell,
+    Thread,
+    /// A read marker that others are not told of.
+    OwnRead,
 }
 
 impl Kind {
@@ -32,6 +35,7 @@ impl Kind {
             Kind::Typing => from != bell.user(),
             Kind::Presence | Kind::Farewell => from != bell.user() && bell.wants_presence(),
             Kind::Read | Kind::User => true,
+            Kind::Thread | Kind::OwnRead => from == bell.user(),
         }
     }
 }

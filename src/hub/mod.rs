@@ -114,7 +114,7 @@ impl Hub {
     fn hears(&self, kind: Kind, roster: &Roster, from: UserId, bell: &Bell) -> bool {
         kind.is_for(bell, from)
             && self.discretion.get().is_none_or(|discretion| match kind {
-                Kind::User => true,
+                Kind::User | Kind::Thread | Kind::OwnRead => true,
                 Kind::Typing | Kind::Read => discretion.may_hear(roster, from, bell.user()),
                 Kind::Presence => {
                     discretion.may_hear(roster, from, bell.user())

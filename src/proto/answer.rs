@@ -4,10 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account::{ServerRole, UserList};
+use super::board::{LinkPage, PinPage, RequestList};
 use super::event::{ConversationKind, Event, JoinRule, Role};
 use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
 use super::setting::{Kept, SavedPage, SetDone, SettingPage, Status};
+use super::talk::{EditPage, EventList, ThreadList, ThreadPage, ThreadSummary};
 
 /// The answer to a request: `{"re": ..., "type": ..., ...}`, or `{"re": ..., "error": {...}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +47,13 @@ pub enum Answer {
     Saved(SavedPage),
     Users(UserList),
     Search(super::search::SearchPage),
+    Events(EventList),
+    Edits(EditPage),
+    Thread(ThreadPage),
+    Threads(ThreadList),
+    Pins(PinPage),
+    Requests(RequestList),
+    Links(LinkPage),
 }
 
 /// What the client needs to know about this connection.
@@ -113,6 +122,9 @@ pub struct HistoryPage {
     /// be received in their own places.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<Event>,
+    /// The threads that hang on these messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadSummary>,
     /// Whether the conversation goes on beyond this page in the direction asked.
     pub more: bool,
     /// The newest seq the asker may see.
@@ -135,12 +147,43 @@ pub struct ConversationInfo {
     pub history: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mute_all: bool,
+    /// Present and true where plain members may mention everyone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_mentions: bool,
+    /// Present and true where plain members may pin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub members_pin: bool,
+    /// Present and false where nobody is told who has read what.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub read_lists: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
+    /// Open requests to join; only for owner and admins, and only where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u64,
     /// The newest seq the asker may see.
     pub last_seq: Seq,
     /// The asker's read marker; 0: never read.
     pub read_seq: Seq,
     /// Messages after the marker.
     pub unread: u64,
+    /// How many of them mention the asker, or everyone; at most 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread_mentions: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference in
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference in
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -169,6 +212,9 @@ pub struct MemberInfo {
     pub user: UserId,
     pub name: String,
     pub display_name: String,
+    /// What they go by in this conversation, if they chose something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
     pub role: Role,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
@@ -194,8 +240,10 @@ pub struct Reader {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReaderPage {
-    /// Members whose marker is at the seq asked for or beyond.
+    /// Members whose marker is at the seq asked for or beyond; with `unread` those whose marker is not.
     pub readers: Vec<Reader>,
+    /// How many they are on all pages.
+    pub count: u64,
     pub more: bool,
 }
 
@@ -268,6 +316,13 @@ pub enum Notice {
     Read {
         conversation: ConversationId,
         user: UserId,
+        seq: Seq,
+    },
+    /// Another device of one's own follows a thread, no longer does, or has read in it up to here.
+    Thread {
+        conversation: ConversationId,
+        thread: Seq,
+        following: bool,
         seq: Seq,
     },
     /// A profile changed.

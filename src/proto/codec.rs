@@ -115,6 +115,18 @@ fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
         "saved" => read(text, Command::Saved),
         "users" => read(text, Command::Users),
         "search" => read(text, |ask| Command::Search(Box::new(ask))),
+        "events" => read(text, Command::Events),
+        "edits" => read(text, Command::Edits),
+        "follow" => read(text, Command::Follow),
+        "thread" => read(text, Command::Thread),
+        "threads" => read(text, Command::Threads),
+        "pin" => read(text, Command::Pin),
+        "unpin" => read(text, Command::Unpin),
+        "pins" => read(text, Command::Pins),
+        "announce" => read(text, Command::Announce),
+        "nickname" => read(text, Command::Nickname),
+        "requests" => read(text, Command::Requests),
+        "links" => read(text, Command::Links),
         _ => return None,
     })
 }

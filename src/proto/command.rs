@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::board::{Announce, Board, Nickname, Requests};
 use super::event::{Body, ConversationKind, JoinRule, Role};
 use super::ids::{ClientId, ConversationId, RequestId, Seq, UserId};
 use super::setting::Setting;
+use super::talk::{Edits, Events, Follow, Source, Thread, Threads};
 
 /// A request frame: `{"id": ..., "type": ..., ...}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +94,30 @@ pub enum Command {
     Users(Users),
     /// Words in what one may read.
     Search(Box<super::search::Search>),
+    /// Single events by their seqs: what an answer quotes.
+    Events(Events),
+    /// The versions of a message.
+    Edits(Edits),
+    /// Follow a thread, or no longer.
+    Follow(Follow),
+    /// A page of a thread's messages.
+    Thread(Thread),
+    /// The threads one follows, or those of a conversation.
+    Threads(Threads),
+    /// Pin a message to the conversation.
+    Pin(Target),
+    /// Take a pin off.
+    Unpin(Target),
+    /// The pinned messages.
+    Pins(Board),
+    /// Put up a text that everyone of a group or channel sees, or take it down.
+    Announce(Announce),
+    /// A name of one's own in this conversation, or none any more.
+    Nickname(Nickname),
+    /// Who asks to join.
+    Requests(Requests),
+    /// Messages with a link.
+    Links(Board),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,10 +129,21 @@ pub struct Send {
     /// The peer of a direct conversation; or `conversation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<UserId>,
-    pub body: Body,
+    /// What is said; or `forward_of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
     /// The message this one answers, in the same conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// A message to say again, from any conversation in which one may see it; or `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_of: Option<Source>,
+    /// The message whose thread this belongs to, in the same conversation; itself in no thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Seq>,
+    /// With `thread`: it counts in the conversation, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub also_send: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -144,6 +181,9 @@ pub struct MarkRead {
     pub conversation: ConversationId,
     /// The event read last; it must exist.
     pub seq: Seq,
+    /// Read in this thread only, which one follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Seq>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -187,6 +227,15 @@ pub struct Update {
     /// Whether only owner and admins may post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mute_all: Option<bool>,
+    /// Whether members may mention everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_mentions: Option<bool>,
+    /// Whether members may pin messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_pin: Option<bool>,
+    /// Whether members are told who has read what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_lists: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -286,6 +335,9 @@ pub struct Readers {
     pub conversation: ConversationId,
     /// Members who have read this far or further.
     pub seq: Seq,
+    /// Those who have not, instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// The last user of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<UserId>,
@@ -366,4 +418,16 @@ pub const TYPES: &[&str] = &[
     "saved",
     "users",
     "search",
+    "events",
+    "edits",
+    "follow",
+    "thread",
+    "threads",
+    "pin",
+    "unpin",
+    "pins",
+    "announce",
+    "nickname",
+    "requests",
+    "links",
 ];

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Media;
 use super::ids::{ClientId, ConversationId, Seq, Timestamp, UserId};
+use super::talk::Forwarded;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -150,7 +151,8 @@ fn says_its_type(schema: &mut schemars::Schema) {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
-    /// Somebody posted. The only kind that raises `count`.
+    /// Somebody posted. The only kind that raises `count`; in a thread only if it was sent to the conversation, too, or
+    /// mentions somebody.
     Message {
         /// Absent once erased.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,6 +162,24 @@ pub enum What {
         /// Present and true on a tombstone.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
+        /// The other members whom the text mentions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+        /// Present and true when the text mentions everyone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mention_all: bool,
+        /// Present when somebody said it first somewhere else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forwarded: Option<Forwarded>,
+        /// The message whose thread this belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Seq>,
+        /// How many messages the thread had with this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_count: Option<u64>,
+        /// Present and true on a message of a thread that was sent to the conversation, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        also_send: bool,
     },
     /// The message's body is now this; of several, that of the largest seq.
     Edited {
@@ -198,6 +218,12 @@ pub enum What {
         history: Option<bool>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mute_all: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        all_mentions: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        members_pin: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read_lists: Option<bool>,
     },
     /// These are members from here on; open requests of theirs are settled.
     Joined { users: Vec<UserId> },
@@ -228,13 +254,53 @@ pub enum What {
     Transferred { user: UserId },
     /// The end: nobody is a member any more.
     Dissolved {},
+    /// The message is pinned.
+    Pinned { target: Seq },
+    /// It no longer is.
+    Unpinned { target: Seq },
+    /// This text stands over the conversation; absent: none any more.
+    Announced {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Here they go by this name; absent: by their display name again.
+    Nickname {
+        user: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
 }
 
 impl What {
+    /// A message that is nothing but its words; without them a tombstone.
+    #[must_use]
+    pub fn message(body: Option<Body>, reply_to: Option<Seq>) -> What {
+        What::Message {
+            erased: body.is_none(),
+            body,
+            reply_to,
+            mentions: Vec::new(),
+            mention_all: false,
+            forwarded: None,
+            thread: None,
+            thread_count: None,
+            also_send: false,
+        }
+    }
+
     /// Whether the event raises the count of messages, and so the unread number.
     #[must_use]
     pub fn counts(&self) -> bool {
-        matches!(self, What::Message { .. })
+        match self {
+            What::Message {
+                thread,
+                mentions,
+                mention_all,
+                also_send,
+                ..
+            } => thread.is_none() || *also_send || *mention_all || !mentions.is_empty(),
+            _ => false,
+        }
     }
 
     /// The content, where the event has one that was not erased.
@@ -268,6 +334,10 @@ impl What {
             What::Unmuted { .. } => "unmuted",
             What::Transferred { .. } => "transferred",
             What::Dissolved {} => "dissolved",
+            What::Pinned { .. } => "pinned",
+            What::Unpinned { .. } => "unpinned",
+            What::Announced { .. } => "announced",
+            What::Nickname { .. } => "nickname",
         }
     }
 }
@@ -292,4 +362,8 @@ pub const KINDS: &[&str] = &[
     "unmuted",
     "transferred",
     "dissolved",
+    "pinned",
+    "unpinned",
+    "announced",
+    "nickname",
 ];

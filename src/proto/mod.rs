@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod board;
 pub mod codec;
 pub mod command;
 pub mod complaint;
@@ -15,6 +16,7 @@ pub mod people;
 pub mod refusal;
 pub mod search;
 pub mod setting;
+pub mod talk;
 
 pub use answer::{Ack, Answer, Notice};
 pub use command::Command;

@@ -1,8 +1,9 @@
 //! Questions: pages, lists, sync; and the small things that are not events. What must not live here: changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Services, Who, settings};
+use super::{Services, Who, board, settings, talk};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
@@ -14,8 +15,9 @@ use crate::proto::answer::{
     ReaderPage, SyncPage,
 };
 use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
-use crate::proto::{Answer, Code, Command, ConversationId, Event, Notice, Refusal, Role, Seq, UserId, What};
-use crate::store::Span;
+use crate::proto::{
+    Answer, Code, Command, ConversationId, ConversationKind, Event, Notice, Refusal, Role, Seq, UserId, What,
+};
 use crate::store::sqlite::Listed;
 
 /// Answers a question.
@@ -43,6 +45,14 @@ pub async fn answer(services: &Services, who: &Who, question: Command) -> Result
         Command::Search(ask) => super::search::search(services, who, &ask)
             .await
             .map(Answer::Search),
+        Command::Events(ask) => talk::events(services, who, ask).await.map(Answer::Events),
+        Command::Edits(ask) => talk::edits(services, who, ask).await.map(Answer::Edits),
+        Command::Follow(ask) => talk::follow(services, who, ask).await,
+        Command::Thread(ask) => talk::thread(services, who, ask).await.map(Answer::Thread),
+        Command::Threads(ask) => talk::threads(services, who, ask).await.map(Answer::Threads),
+        Command::Pins(ask) => board::pins(services, who, ask).await.map(Answer::Pins),
+        Command::Requests(ask) => board::requests(services, who, ask).await.map(Answer::Requests),
+        Command::Links(ask) => board::links(services, who, ask).await.map(Answer::Links),
         Command::Hello(_) => Err(Refusal::because(
             Code::BadRequest,
             "This connection is signed in already.",
@@ -77,6 +87,9 @@ pub fn bound(asked: Option<u32>, usual: usize, most: usize) -> Result<usize, Ref
 }
 
 async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Answer, Refusal> {
+    if let Some(root) = mark.thread {
+        return talk::mark_thread(services, who, &mark, root).await;
+    }
     let roster = readable(services, who, mark.conversation).await?;
     let last = services.store.standing(mark.conversation).await?.last_seq;
     permit::may_mark(&roster, who.user, mark.seq, last)?;
@@ -85,14 +98,17 @@ async fn mark_read(services: &Services, who: &Who, mark: MarkRead) -> Result<Ans
         .mark_read(who.user, mark.conversation, mark.seq)
         .await?
     {
+        let kind = if roster.read_lists {
+            Kind::Read
+        } else {
+            Kind::OwnRead
+        };
         let notice = Notice::Read {
             conversation: mark.conversation,
             user: who.user,
             seq: mark.seq,
         };
-        services
-            .hub
-            .tell(&[mark.conversation], who.user, Kind::Read, &notice);
+        services.hub.tell(&[mark.conversation], who.user, kind, &notice);
     }
     Ok(Answer::Ok {})
 }
@@ -114,17 +130,7 @@ async fn typing_notice(services: &Services, who: &Who, typing: &command::Typing)
 /// A page of history with what was later said about its messages.
 pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Result<HistoryPage, Refusal> {
     let limit = bound(ask.limit, 50, limits::PAGE_EVENTS)?;
-    let span = match (ask.after, ask.before) {
-        (Some(_), Some(_)) => {
-            return Err(Refusal::because(
-                Code::BadRequest,
-                "A page goes `after` a seq or `before` one, not both.",
-            ));
-        }
-        (Some(after), None) => Span::After(after),
-        (None, Some(before)) => Span::Before(before),
-        (None, None) => Span::Before(Seq::MAX),
-    };
+    let span = talk::span(ask.after, ask.before)?;
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
     let hidden = services.store.hidden(who.user, conversation).await?;
@@ -141,6 +147,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
         .filter(|event| matches!(event.what, What::Message { .. }))
         .map(|event| event.seq);
     let targets: Vec<Seq> = messages.collect();
+    let threads = talk::summaries(services, conversation, &targets).await?;
     let mut annotations = Vec::new();
     if let (false, Some(end)) = (targets.is_empty(), events.last().map(|event| event.seq)) {
         annotations = services
@@ -159,13 +166,17 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
         conversation,
         events,
         annotations,
+        threads,
         more: page.more,
         last_seq,
     })
 }
 
+/// Unread mentions of the conversations that have any.
+type Mentions = HashMap<ConversationId, u64>;
+
 /// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
-fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
+fn info(listed: &Listed, user: UserId, mentions: &Mentions) -> Option<ConversationInfo> {
     let roster = &listed.roster;
     let member = roster.member(user)?;
     Some(ConversationInfo {
@@ -178,9 +189,18 @@ fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
         join: roster.join,
         history: roster.history,
         mute_all: roster.mute_all,
+        all_mentions: roster.kind != ConversationKind::Direct && roster.lets_mention_all(),
+        members_pin: roster.members_pin,
+        read_lists: roster.read_lists,
+        announcement: roster.announcement.as_deref().map(str::to_owned),
+        requests: match member.role {
+            Role::Member => 0,
+            Role::Admin | Role::Owner => roster.requests.len() as u64,
+        },
         last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
         read_seq: listed.marker.0,
         unread: listed.standing.last_count.saturating_sub(listed.marker.1),
+        unread_mentions: mentions.get(&roster.conversation).copied().unwrap_or(0),
     })
 }
 
@@ -195,9 +215,10 @@ async fn conversations(
     let more = ids.len() > limit;
     ids.truncate(limit);
     let listed = services.store.list(who.user, ids).await?;
+    let mentions = talk::unread_mentions(services, who.user, &listed).await?;
     let conversations = listed
         .iter()
-        .filter_map(|listed| info(listed, who.user))
+        .filter_map(|listed| info(listed, who.user, &mentions))
         .collect();
     Ok(ConversationPage { conversations, more })
 }
@@ -223,6 +244,8 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
         .store
         .user_infos(page.iter().map(|member| member.user).collect())
         .await?;
+    let users = page.iter().map(|member| member.user).collect();
+    let mut nicknames = services.store.nicknames(ask.conversation, users).await?;
     let now = services.store.clock().now();
     let members = page.iter().map(|member| {
         let info = infos.iter().find(|info| info.user == member.user);
@@ -230,6 +253,7 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
             user: member.user,
             name: info.map(|info| info.name.clone()).unwrap_or_default(),
             display_name: info.map(|info| info.display_name.clone()).unwrap_or_default(),
+            nickname: nicknames.remove(&member.user),
             role: member.role,
             muted: roster
                 .mute(member.user)
@@ -256,13 +280,21 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
 async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<ReaderPage, Refusal> {
     let limit = bound(ask.limit, 100, limits::LIST_ROWS)?;
     let roster = readable(services, who, ask.conversation).await?;
-    let (mut readers, more) = services
+    permit::may_see_readers(&roster, who.user)?;
+    if ask.unread && roster.members().len() > limits::NOTICE_MEMBERS {
+        return Err(Code::LimitReached.into());
+    }
+    let (mut readers, mut count) = services
         .store
-        .readers(Arc::clone(&roster), ask.seq, ask.after, limit)
+        .readers(Arc::clone(&roster), (ask.seq, ask.unread), ask.after, limit)
         .await?;
+    let more = readers.len() > limit;
+    readers.truncate(limit);
+    let found = readers.len();
     let discretion = services.store.discretion();
     readers.retain(|reader| discretion.may_hear(&roster, reader.user, who.user));
-    Ok(ReaderPage { readers, more })
+    count = count.saturating_sub((found - readers.len()) as u64);
+    Ok(ReaderPage { readers, more, count })
 }
 
 /// What changed since a token, oldest change first, so that a page's end is a position to go on from.
@@ -303,10 +335,11 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     let upto = accounts.unwrap_or(u64::MAX);
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
     let listed = services.store.list(who.user, ids).await?;
+    let mentions = talk::unread_mentions(services, who.user, &listed).await?;
     Ok(SyncPage {
         conversations: listed
             .iter()
-            .filter_map(|listed| info(listed, who.user))
+            .filter_map(|listed| info(listed, who.user, &mentions))
             .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
         users: users

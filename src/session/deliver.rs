@@ -243,11 +243,7 @@ mod tests {
             unsynchronised: false,
             by: UserId(1),
             client_id: ClientId(uuid::Uuid::from_u128(u128::from(seq))),
-            what: What::Message {
-                body: Some(Body::Text { text: "hi".into() }),
-                reply_to: None,
-                erased: false,
-            },
+            what: What::message(Some(Body::Text { text: "hi".into() }), None),
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod answer;
+mod board;
 mod deliver;
 mod desk;
 pub mod files;
@@ -14,6 +15,7 @@ mod quotas;
 mod search;
 mod settings;
 pub mod submit;
+mod talk;
 
 use std::sync::Arc;
 

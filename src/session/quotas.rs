@@ -54,6 +54,13 @@ fn bucket(command: &Command) -> (usize, &'static Bucket) {
         | Command::Settings(_)
         | Command::Saved(_)
         | Command::Users(_)
+        | Command::Events(_)
+        | Command::Edits(_)
+        | Command::Thread(_)
+        | Command::Threads(_)
+        | Command::Pins(_)
+        | Command::Requests(_)
+        | Command::Links(_)
         | Command::Hello(_) => (2, &limits::BUCKET_READ),
         Command::Set(_) => (4, &limits::BUCKET_SETTING),
         Command::Search(_) => (5, &limits::BUCKET_SEARCH),

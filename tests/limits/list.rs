@@ -13,6 +13,7 @@ const POOLS: &str = "tests/stories/pools.rs";
 const PACE: &str = "src/store/sqlite/pace.rs";
 const QUEUE: &str = "tests/store_contract/queue.rs";
 const STORE: &str = "tests/store_contract/limits.rs";
+const SAID: &str = "tests/store_contract/said.rs";
 const DEVICES: &str = "src/store/sqlite/accounts/tests/mod.rs";
 const INVITED: &str = "src/store/sqlite/accounts/tests/invitations.rs";
 const PERSONAL: &str = "tests/store_contract/personal.rs";
@@ -121,6 +122,24 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("TITLE_BYTES", HERE, "limits::TITLE_BYTES + 1"),
     ("EMOJI_BYTES", HERE, "limits::EMOJI_BYTES + 1"),
     ("BODY_BYTES", HERE, "limits::BODY_BYTES + 1"),
+    (
+        "MENTIONS",
+        "src/core/mentions.rs",
+        "fn a_text_mentions_a_limited_number_of_users",
+    ),
+    ("MENTIONS_COUNTED", SAID, "MENTIONS_COUNTED"),
+    ("PINS", "tests/stories/board.rs", "limits::PINS"),
+    (
+        "ANNOUNCEMENT_BYTES",
+        "tests/stories/board.rs",
+        "limits::ANNOUNCEMENT_BYTES + 1",
+    ),
+    (
+        "EVENTS_ASKED",
+        "tests/stories/quotes.rs",
+        "limits::EVENTS_ASKED + 1",
+    ),
+    ("THREADS_FOLLOWED", SAID, "THREADS_FOLLOWED"),
     ("DEVICES_PER_USER", DEVICES, "limits::DEVICES_PER_USER"),
     ("DEVICE_IDS_PER_USER", DEVICES, "limits::DEVICE_IDS_PER_USER"),
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),

@@ -178,7 +178,7 @@ impl Ledger {
             };
             match (command, &event.what) {
                 (Command::Send(send), What::Message { body: Some(body), .. }) => {
-                    assert_eq!(*body, send.body, "{when}")
+                    assert_eq!(Some(body), send.body.as_ref(), "{when}")
                 }
                 (Command::Send(_), What::Message { body: None, .. }) => {
                     assert!(erased_by(receipt.seq), "{when}")

@@ -228,6 +228,41 @@ pub fn limits() -> String {
             refused(Code::BadRequest),
         ),
         (
+            "users that a message mentions",
+            number(limits::MENTIONS),
+            refused(Code::BadRequest),
+        ),
+        (
+            "unread mentions that are counted",
+            number(limits::MENTIONS_COUNTED),
+            "the number stays there".into(),
+        ),
+        (
+            "pins of a conversation",
+            number(limits::PINS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "an announcement",
+            bytes(limits::ANNOUNCEMENT_BYTES),
+            refused(Code::BadRequest),
+        ),
+        (
+            "members up to which it is told who has not read",
+            number(limits::NOTICE_MEMBERS),
+            refused(Code::LimitReached),
+        ),
+        (
+            "seqs of an `events`",
+            number(limits::EVENTS_ASKED),
+            refused(Code::BadRequest),
+        ),
+        (
+            "threads that a user follows",
+            number(limits::THREADS_FOLLOWED),
+            "the one followed longest is not any more".into(),
+        ),
+        (
             "users named in a command",
             number(limits::USERS_PER_COMMAND),
             refused(Code::BadRequest),
@@ -436,10 +471,14 @@ enum Row {
     Read,
 }
 
-const ROWS: [(&str, Row); 20] = [
+const ROWS: [(&str, Row); 25] = [
     (
         "`send`",
         Row::Command(r#""type":"send","body":{"kind":"text","text":"x"}"#, None),
+    ),
+    (
+        "`send` with `<@all>`, until `all_mentions` says otherwise",
+        Row::Command(r#""type":"send","body":{"kind":"text","text":"<@all>"}"#, None),
     ),
     (
         "`edit`, own",
@@ -468,8 +507,24 @@ const ROWS: [(&str, Row); 20] = [
         Row::Command(r#""type":"react","target":2,"emoji":"x""#, Some(false)),
     ),
     (
-        "`history`, `members`, `readers`, `search` there, `mark_read`, `typing`",
+        "`history`, `members`, `readers`, `search` there, `events`, `edits`, `thread`, `threads`, `pins`, `links`, `follow`, `mark_read`, `typing`",
         Row::Read,
+    ),
+    (
+        "`pin`, until `members_pin` says otherwise",
+        Row::Command(r#""type":"pin","target":2"#, Some(false)),
+    ),
+    (
+        "`announce`",
+        Row::Command(r#""type":"announce","text":"x""#, None),
+    ),
+    (
+        "`nickname`, own",
+        Row::Command(r#""type":"nickname","name":"x""#, None),
+    ),
+    (
+        "`nickname`, taken from a member",
+        Row::Command(r#""type":"nickname","user":"u0000000004""#, None),
     ),
     ("`update`", Row::Command(r#""type":"update","title":"new""#, None)),
     (
@@ -564,8 +619,13 @@ fn decide(row: Row, kind: ConversationKind, user: UserId) -> Result<(), Refusal>
         by,
         erased: false,
         ts: NOON.ms,
+        in_thread: false,
     };
-    permit.on_target(&roster, Some(facts), &Settings { recall_seconds: 60 }, NOON)
+    let settings = Settings {
+        recall_seconds: 60,
+        edit_seconds: 60,
+    };
+    permit.on_target(&roster, Some(facts), &settings, NOON)
 }
 
 pub fn roles() -> String {

@@ -35,7 +35,8 @@ fn any_command(dice: &mut Dice, room: ConversationId) -> Command {
             let rule = *dice.of(&rules).expect("not empty");
             let flag = dice.below(2) == 0;
             update(room, |u| {
-                (u.join, u.history, u.mute_all) = (Some(rule), Some(yes), Some(flag))
+                (u.join, u.history, u.mute_all) = (Some(rule), Some(yes), Some(flag));
+                u.all_mentions = Some(yes);
             })
         }
         _ => send(room, "in between"),

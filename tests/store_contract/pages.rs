@@ -360,11 +360,13 @@ pub async fn markers_rise_and_are_counted(factory: &dyn Factory) {
         let roster = world.roster(room).await;
         let readers = async |seq: Seq, after: Option<u64>, limit: usize| {
             let after = after.map(UserId);
-            let (readers, more) = world
+            let (mut readers, _) = world
                 .store
-                .readers(Arc::clone(&roster), seq, after, limit)
+                .readers(Arc::clone(&roster), (seq, false), after, limit)
                 .await
                 .expect("readable");
+            let more = readers.len() > limit;
+            readers.truncate(limit);
             (
                 readers
                     .iter()

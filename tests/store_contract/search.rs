@@ -212,7 +212,7 @@ pub async fn long_texts_are_found_to_their_end(factory: &dyn Factory) {
     };
     let mut blind = send(room, "");
     if let Command::Send(send) = &mut blind {
-        send.body = opaque;
+        send.body = Some(opaque);
     }
     world.done(1, blind).await;
     for made in [false, true] {

@@ -31,7 +31,7 @@ pub async fn many(desk: &Desk, who: u64, conversation: ConversationId, count: us
 fn with_words(command: &Command, words: &str) -> Command {
     match command.clone() {
         Command::Send(mut send) => {
-            send.body = text(words);
+            send.body = Some(text(words));
             Command::Send(send)
         }
         other => other,
@@ -71,7 +71,7 @@ pub async fn receipts_are_gapless(factory: &dyn Factory) {
             (send.client_id, receipt.ts, receipt.seq)
         );
         assert_eq!(event.count, event.seq - 1, "the founding event does not count");
-        assert!(matches!(&event.what, What::Message { body: Some(body), .. } if *body == send.body));
+        assert!(matches!(&event.what, What::Message { body, .. } if *body == send.body));
     }
     let standing = world.store.standing(room.conversation).await.expect("readable");
     assert_eq!((standing.last_seq, standing.last_count), (301, 300));
@@ -292,15 +292,14 @@ pub async fn time_is_shown_and_marked(factory: &dyn Factory) {
         client_id: client_id(),
         conversation: Some(first.conversation),
         to: None,
-        body: Body::Opaque { data: "aGk=".into() },
+        body: Some(Body::Opaque { data: "aGk=".into() }),
         reply_to: Some(1),
+        forward_of: None,
+        thread: None,
+        also_send: false,
     });
     world.done(2, opaque).await;
     let log = world.log(first.conversation).await.expect("readable");
-    let opaque = What::Message {
-        body: Some(Body::Opaque { data: "aGk=".into() }),
-        reply_to: Some(1),
-        erased: false,
-    };
+    let opaque = What::message(Some(Body::Opaque { data: "aGk=".into() }), Some(1));
     assert_eq!(log[2].1.what, opaque);
 }

@@ -39,6 +39,7 @@ pub struct Setup {
     pub vfs: Option<String>,
     pub roster_members: usize,
     pub recall_seconds: u64,
+    pub edit_seconds: u64,
     pub fatal: Arc<Mutex<Vec<String>>>,
 }
 
@@ -49,6 +50,7 @@ impl Setup {
             vfs: None,
             roster_members: 100_000,
             recall_seconds: u64::MAX,
+            edit_seconds: u64::MAX,
             fatal: Arc::default(),
         }
     }
@@ -65,6 +67,7 @@ impl Factory for Sqlite {
             vfs: setup.vfs.clone(),
             settings: Settings {
                 recall_seconds: setup.recall_seconds,
+                edit_seconds: setup.edit_seconds,
             },
             roster_members: setup.roster_members,
             fatal: Arc::new(move |why| locked(&fatal).push(why.to_owned())),

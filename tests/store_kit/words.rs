@@ -28,8 +28,11 @@ pub fn send(conversation: ConversationId, words: impl Into<String>) -> Command {
         client_id: client_id(),
         conversation: Some(conversation),
         to: None,
-        body: text(words),
+        body: Some(text(words)),
         reply_to: None,
+        forward_of: None,
+        thread: None,
+        also_send: false,
     })
 }
 
@@ -38,8 +41,11 @@ pub fn send_to(user: u64, words: impl Into<String>) -> Command {
         client_id: client_id(),
         conversation: None,
         to: Some(UserId(user)),
-        body: text(words),
+        body: Some(text(words)),
         reply_to: None,
+        forward_of: None,
+        thread: None,
+        also_send: false,
     })
 }
 
@@ -48,8 +54,11 @@ pub fn reply(conversation: ConversationId, reply_to: Seq, words: &str) -> Comman
         client_id: client_id(),
         conversation: Some(conversation),
         to: None,
-        body: text(words),
+        body: Some(text(words)),
         reply_to: Some(reply_to),
+        forward_of: None,
+        thread: None,
+        also_send: false,
     })
 }
 
@@ -82,6 +91,9 @@ pub fn update(conversation: ConversationId, change: impl FnOnce(&mut Update)) ->
         join: None,
         history: None,
         mute_all: None,
+        all_mentions: None,
+        members_pin: None,
+        read_lists: None,
     };
     change(&mut update);
     Command::Update(update)

@@ -295,6 +295,12 @@ impl Live {
         event
     }
 
+    /// The next event of a kind in a conversation, whatever came before it.
+    pub async fn event_where(&mut self, conversation: &str, kind: &str) -> Value {
+        self.next_where(|frame| frame["conversation"] == conversation && frame["kind"] == kind)
+            .await
+    }
+
     /// The next notice of a type.
     pub async fn notice(&mut self, kind: &str) -> Value {
         self.next_where(|frame| frame["type"] == kind && frame.get("re").is_none())

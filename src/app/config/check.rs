@@ -286,6 +286,11 @@ impl Config {
                 self.files.user_mib,
                 self.files.file_mib.clamp(*FILE_MIB.start(), *FILE_MIB.end())..=u32::MAX,
             ),
+            (
+                "messages.edit_limit_minutes",
+                self.messages.edit_limit_minutes,
+                RECALL_MINUTES,
+            ),
         ];
         for (key, value, range) in numbers
             .into_iter()

@@ -173,6 +173,8 @@ pub enum WhoMayInvite {
 pub struct Messages {
     /// For how many minutes a sender may recall a message; 0 means never.
     pub recall_minutes: u32,
+    /// For how many minutes a sender may edit a message; 0 means without an end.
+    pub edit_limit_minutes: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -289,6 +291,7 @@ impl Default for Messages {
     fn default() -> Self {
         Self {
             recall_minutes: 24 * 60,
+            edit_limit_minutes: 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::core::audience;
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::files::MediaKind;
-use crate::proto::{Body, Code, Command, Media, Refusal, Seq, UserId, What};
+use crate::proto::{Body, Code, Media, Refusal, Seq, UserId, What};
 
 /// What the store knows of a file that a message is to carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,7 @@ pub struct BlobFacts {
 impl Permit {
     /// The part that needs the file's row: asked inside the transaction.
     pub fn on_blob(&self, facts: Option<&BlobFacts>) -> Allowed {
-        let (Command::Send(crate::proto::command::Send { body, .. })
-        | Command::Edit(crate::proto::command::Edit { body, .. })) = self.change.command()
-        else {
+        let Some(body) = self.change.body() else {
             return Ok(());
         };
         let Some(facts) = facts.filter(|facts| facts.is_own || facts.is_seen) else {
@@ -158,11 +156,7 @@ mod tests {
             is_own: true,
             is_seen: false,
         };
-        let mut what = What::Message {
-            body: Some(Body::Image(Box::new(media))),
-            reply_to: None,
-            erased: false,
-        };
+        let mut what = What::message(Some(Body::Image(Box::new(media))), None);
         tell_facts(&mut what, &facts);
         let What::Message { body: Some(body), .. } = what else {
             panic!("it stays a message");

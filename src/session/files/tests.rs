@@ -70,8 +70,11 @@ impl Desk {
             client_id: client(n),
             conversation: None,
             to: Some(self.who.user),
-            body: Body::File(Box::new(media)),
+            body: Some(Body::File(Box::new(media))),
             reply_to: None,
+            forward_of: None,
+            thread: None,
+            also_send: false,
         };
         self.run(Command::Send(send)).await
     }

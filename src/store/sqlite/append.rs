@@ -95,21 +95,21 @@ impl Work<'_> {
             None => Arc::new(self.found(permit, pair)?),
         };
         if let Some(target) = change.target() {
-            let facts = self
-                .row_of(roster.conversation.0, target)?
-                .map(|row| TargetFacts {
-                    is_message: row.is_message(),
-                    by: UserId(row.sender),
-                    erased: row.is_erased(),
-                    ts: row.ts,
-                });
+            let facts = facts(self.row_of(roster.conversation.0, target)?.as_ref());
             permit.on_target(&roster, facts, &self.shared.settings, self.now)?;
         }
-        let file = self.file_for(permit)?;
+        self.check_board(permit, roster.conversation.0)?;
+        let mut what = permit.event_in(&roster, self.now);
+        if change.thread().is_some() || change.source().is_some() {
+            self.complete(permit, &roster, &mut what)?;
+        }
+        if let Some(facts) = self.file_for(permit)? {
+            blobs::tell_facts(&mut what, &facts);
+        }
         if founded {
             rosters::insert(self.connection, &roster, pair)?;
         }
-        self.write(permit, &roster, (key, file), pair.filter(|_| founded))
+        self.write(permit, what, &roster, key, pair.filter(|_| founded))
     }
 
     /// What is known of the file that a message is to carry, if it is to carry one and its sender may send it.
@@ -126,20 +126,17 @@ impl Work<'_> {
     fn write(
         &mut self,
         permit: &Permit,
+        what: What,
         roster: &Arc<Roster>,
-        (key, file): (ClientKey, Option<BlobFacts>),
+        key: ClientKey,
         pair: Option<(UserId, UserId)>,
     ) -> Result<Receipt, Failure> {
         let conversation = roster.conversation.0;
-        let mut what = permit.event_in(roster, self.now);
-        if let Some(facts) = &file {
-            blobs::tell_facts(&mut what, facts);
-        }
         let state = self.state(conversation)?;
         let row = self.row(permit, conversation, key, &what, &state);
         let hash = row.link(&state.hash);
         self.insert(&row)?;
-        if let (true, Some(body)) = (file.is_some(), what.body()) {
+        if let Some(body) = what.body().filter(|body| body.media().is_some()) {
             let place = (conversation, row.seq);
             uses::carry(self.connection, place, permit.actor().user, body)?;
         }
@@ -154,10 +151,12 @@ impl Work<'_> {
                     if let Some(message) = self.row_of(conversation, target)? {
                         search::edited(self.connection, &message, &row)?;
                     }
+                    self.note_edit(conversation, &what, row.seq)?;
                 }
                 _ => {}
             }
         }
+        self.note_said(&row, &what)?;
         let changed = if Roster::is_changed_by(&what) || pair.is_some() {
             Some(self.change_roster(roster, &row, &what, pair)?)
         } else {
@@ -293,7 +292,7 @@ impl Work<'_> {
         }
     }
 
-    fn roster(&self, conversation: u64) -> rusqlite::Result<Option<Arc<Roster>>> {
+    pub fn roster(&self, conversation: u64) -> rusqlite::Result<Option<Arc<Roster>>> {
         if let Some(roster) = self.staged.rosters.get(&conversation) {
             return Ok(Some(Arc::clone(roster)));
         }
@@ -408,7 +407,7 @@ impl Work<'_> {
     }
 
     /// The row of one event, wherever its place is kept.
-    fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
+    pub fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
         let staged = self.staged.places.get(&(conversation, seq)).copied();
         let recent = || {
             let recent = self.shared.recent.read();
@@ -447,6 +446,7 @@ impl Work<'_> {
             if row.carries_blob() {
                 uses::let_go(self.connection, conversation, seq, self.now.ms)?;
             }
+            self.unnote(&row)?;
             let commitment = row.commitment();
             self.connection
                 .prepare_cached("UPDATE log SET body = NULL, digest = NULL, salt = ?2 WHERE pos = ?1")?
@@ -498,6 +498,17 @@ pub fn receipt_of_repeat(row: &Row, digest: [u8; 8]) -> Result<Receipt, Refusal>
             erased: known.is_none(),
         }),
     }
+}
+
+/// What the rules ask of a row.
+pub fn facts(row: Option<&Row>) -> Option<TargetFacts> {
+    row.map(|row| TargetFacts {
+        is_message: row.is_message(),
+        by: UserId(row.sender),
+        erased: row.is_erased(),
+        ts: row.ts,
+        in_thread: row.is_in_thread(),
+    })
 }
 
 fn what_annotates(what: &What) -> bool {

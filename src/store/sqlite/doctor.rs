@@ -125,7 +125,7 @@ fn chain(connection: &Connection, conversation: u64, report: &mut Report) -> rus
             match find::row_at(connection, pos)? {
                 Some(row) if row.conversation == conversation && row.seq == expected => {
                     hash = row.link(&hash);
-                    count += u64::from(row.is_message());
+                    count += u64::from(row.counts());
                     if row.count != count {
                         report.damage.push(format!(
                             "conversation {name}: seq {expected} counts {} messages, there are {count}",

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::int;
+use super::talk_reads::Following;
 use crate::core::permit::DeviceNo;
 use crate::proto::{Seq, Timestamp, UserId};
 
@@ -26,10 +27,31 @@ pub struct Markers {
 struct Waiting {
     markers: HashMap<(u64, UserId), Marker>,
     seen: HashMap<DeviceNo, Timestamp>,
+    /// How far threads are read, which is kept by those who follow them.
+    threads: HashMap<ThreadKey, Marker>,
     /// What an open transaction has written. It counts until the commit, or nobody would see it in between.
     flushed_markers: HashMap<(u64, UserId), Marker>,
     flushed_seen: HashMap<DeviceNo, Timestamp>,
+    flushed_threads: HashMap<ThreadKey, Marker>,
 }
+
+/// One user's waiting places in threads, by (conversation, root).
+pub struct InThreads(HashMap<(u64, Seq), Marker>);
+
+impl InThreads {
+    /// A thread as it was read from the tables, with what waits.
+    pub fn with(&self, thread: Following) -> Following {
+        let waiting = self.0.get(&(thread.conversation.0, thread.root));
+        let waiting = waiting.map_or((0, 0), |marker| (marker.seq, marker.count));
+        Following {
+            read: thread.read.map(|read| read.max(waiting)),
+            ..thread
+        }
+    }
+}
+
+/// (user, conversation, root)
+type ThreadKey = (UserId, u64, Seq);
 
 impl Markers {
     pub fn raise(&self, user: UserId, conversation: u64, seq: Seq, count: u64) {
@@ -47,7 +69,29 @@ impl Markers {
     /// How many changes wait to be written.
     pub fn len(&self) -> usize {
         let waiting = self.waiting.lock();
-        waiting.markers.len() + waiting.seen.len()
+        waiting.markers.len() + waiting.seen.len() + waiting.threads.len()
+    }
+
+    pub fn raise_thread(&self, user: UserId, (conversation, root): (u64, Seq), (seq, count): (Seq, u64)) {
+        let mut waiting = self.waiting.lock();
+        let marker = waiting.threads.entry((user, conversation, root)).or_default();
+        *marker = (*marker).max(Marker { seq, count });
+    }
+
+    /// Who does not follow a thread has read nothing in it.
+    pub fn forget_thread(&self, user: UserId, (conversation, root): (u64, Seq)) {
+        self.waiting.lock().threads.remove(&(user, conversation, root));
+    }
+
+    /// How far a user has read threads, as far as it waits to be written. Taken before the tables are read: what leaves
+    /// memory meanwhile is there by then.
+    pub fn threads_of(&self, user: UserId) -> InThreads {
+        let waiting = self.waiting.lock();
+        let own = waiting.threads.iter().filter(|((of, ..), _)| *of == user);
+        InThreads(
+            own.map(|((_, id, root), marker)| ((*id, *root), *marker))
+                .collect(),
+        )
     }
 
     /// A device's last-seen time that is not written yet.
@@ -110,11 +154,16 @@ impl Markers {
     /// Writes out what waits; part of a larger transaction. What waits is kept until `written`: a commit that fails leaves
     /// it, and writing the same maximum twice does no harm.
     pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let (markers, seen) = {
+        let (markers, seen, threads) = {
             let mut waiting = self.waiting.lock();
             waiting.flushed_markers = waiting.markers.clone();
             waiting.flushed_seen = waiting.seen.clone();
-            (waiting.flushed_markers.clone(), waiting.flushed_seen.clone())
+            waiting.flushed_threads = waiting.threads.clone();
+            (
+                waiting.flushed_markers.clone(),
+                waiting.flushed_seen.clone(),
+                waiting.flushed_threads.clone(),
+            )
         };
         let mut put = connection.prepare_cached(
             "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
@@ -135,6 +184,14 @@ impl Markers {
         for (device, ts) in seen {
             touch.execute(params![int(device), int(ts)])?;
         }
+        for ((user, conversation, root), marker) in threads {
+            connection
+                .prepare_cached(
+                    "UPDATE follow SET seq = max(seq, ?4), number = max(number, ?5)
+                     WHERE user = ?1 AND conversation = ?2 AND root = ?3",
+                )?
+                .execute([user.0, conversation, root, marker.seq, marker.count].map(int))?;
+        }
         Ok(())
     }
 
@@ -143,6 +200,7 @@ impl Markers {
         let mut waiting = self.waiting.lock();
         waiting.flushed_markers.clear();
         waiting.flushed_seen.clear();
+        waiting.flushed_threads.clear();
     }
 
     /// The transaction of the last `flush`, if there was one, is on disk: what it wrote need not wait any more.
@@ -156,6 +214,11 @@ impl Markers {
         for (device, written) in std::mem::take(&mut waiting.flushed_seen) {
             if waiting.seen.get(&device).is_some_and(|now| *now <= written) {
                 waiting.seen.remove(&device);
+            }
+        }
+        for (key, written) in std::mem::take(&mut waiting.flushed_threads) {
+            if waiting.threads.get(&key).is_some_and(|now| *now <= written) {
+                waiting.threads.remove(&key);
             }
         }
     }

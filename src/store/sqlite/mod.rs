@@ -4,8 +4,10 @@
 pub mod accounts;
 mod append;
 pub mod blobs;
+mod board;
 mod checkpoint;
 pub mod doctor;
+mod extras;
 #[cfg(feature = "fault-injection")]
 pub mod fault_vfs;
 mod find;
@@ -23,6 +25,8 @@ mod rosters;
 mod rows;
 mod schema;
 mod search;
+mod talk;
+mod talk_reads;
 mod writer;
 
 use std::path::PathBuf;
@@ -49,6 +53,7 @@ use crate::proto::{Code, Refusal};
 pub use self::open::OpenError;
 pub use self::reads::{Changed, Listed};
 pub use self::search::{Hit, Hits, Wanted};
+pub use self::talk_reads::{Following, Told};
 
 /// How to open a store.
 #[derive(Clone)]

@@ -184,7 +184,7 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<Rebuilt> {
             damage.push(format!("seq {} follows seq {seq} in a conversation", row.seq));
             continue;
         }
-        if row.count != count + u64::from(row.is_message()) {
+        if row.count != count + u64::from(row.counts()) {
             damage.push(format!(
                 "an event counts {} messages after one that counted {count}",
                 row.count
@@ -195,7 +195,7 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<Rebuilt> {
         recent.add(&row, hash);
         let event = row.event();
         let arrived = match &event.what {
-            What::Message { .. } => &[][..],
+            What::Message { .. } if row.counts() => &[][..],
             What::Created { members, .. } => members,
             What::Joined { users } => users,
             _ => continue,

@@ -205,37 +205,37 @@ impl Store {
         moved.ok_or_else(|| Refusal::because(Code::BadRequest, "There is no event of that seq yet."))
     }
 
-    /// Members whose marker is at `seq` or beyond, by user id.
+    /// Members whose marker is at `seq` or beyond (or, with `unread`, is not), by user id: one more than `limit` where there
+    /// are more, and how many they are in all.
     pub async fn readers(
         &self,
         roster: Arc<Roster>,
-        seq: Seq,
+        (seq, unread): (Seq, bool),
         after: Option<UserId>,
         limit: usize,
-    ) -> Result<(Vec<Reader>, bool), Refusal> {
+    ) -> Result<(Vec<Reader>, u64), Refusal> {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
             let markers = shared
                 .markers
                 .of(connection, roster.conversation.0)
                 .map_err(|error| sql_refusal(&error))?;
-            let mut readers = Vec::new();
-            let later = roster
-                .members()
-                .filter(|member| after.is_none_or(|after| member.user > after));
-            for member in later {
+            let meant = roster.members().filter_map(|member| {
                 let marker = markers.get(&member.user).copied().unwrap_or_default();
-                if marker.seq >= seq {
-                    if readers.len() == limit {
-                        return Ok((readers, true));
-                    }
-                    readers.push(Reader {
-                        user: member.user,
-                        seq: marker.seq,
-                    });
+                let reader = Reader {
+                    user: member.user,
+                    seq: marker.seq,
+                };
+                ((marker.seq >= seq) != unread).then_some(reader)
+            });
+            let (mut readers, mut count) = (Vec::new(), 0);
+            for reader in meant {
+                count += 1;
+                if readers.len() <= limit && after.is_none_or(|after| reader.user > after) {
+                    readers.push(reader);
                 }
             }
-            Ok((readers, false))
+            Ok((readers, count))
         })
         .await
     }
@@ -390,7 +390,7 @@ fn page(
 }
 
 /// The places of ascending seqs, run by run.
-fn places(
+pub(super) fn places(
     connection: &Connection,
     recent: &RecentSlice,
     conversation: ConversationId,

@@ -89,7 +89,10 @@ mod tests {
         let options = sqlite::Options {
             directory: directory.to_owned(),
             vfs: None,
-            settings: Settings { recall_seconds: 0 },
+            settings: Settings {
+                recall_seconds: 0,
+                edit_seconds: 0,
+            },
             roster_members: 1_000,
             fatal: Arc::new(|why| panic!("the store gave up: {why}")),
         };

@@ -218,7 +218,8 @@ fn unpack_annex(roster: &mut Roster, mut bytes: &[u8]) -> Option<()> {
 /// Reads a roster from the tables.
 pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Option<Roster>> {
     let mut statement = connection.prepare_cached(
-        "SELECT kind, title, join_rule, history, mute_all, dissolved, annex FROM conversation WHERE id = ?1",
+        "SELECT kind, title, join_rule, history, mute_all, dissolved, annex,
+         all_mentions, members_pin, read_lists, announcement FROM conversation WHERE id = ?1",
     )?;
     let found = statement
         .query_row([int(conversation)], |row| {
@@ -227,6 +228,9 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
             roster.join = join_of(row.get(2)?);
             (roster.history, roster.mute_all, roster.dissolved) = (row.get(3)?, row.get(4)?, row.get(5)?);
             let annex: Vec<u8> = row.get(6)?;
+            (roster.all_mentions, roster.members_pin, roster.read_lists) =
+                (row.get(7)?, row.get(8)?, row.get(9)?);
+            roster.announcement = row.get::<_, Option<String>>(10)?.map(Into::into);
             if unpack_annex(&mut roster, &annex).is_none() {
                 return Err(rusqlite::Error::InvalidQuery);
             }
@@ -278,7 +282,8 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
     connection
         .prepare_cached(
             "UPDATE conversation SET kind = ?2, title = ?3, join_rule = ?4, history = ?5, mute_all = ?6,
-             dissolved = ?7, annex = ?8 WHERE id = ?1",
+             dissolved = ?7, annex = ?8, all_mentions = ?9, members_pin = ?10, read_lists = ?11,
+             announcement = ?12 WHERE id = ?1",
         )?
         .execute(params![
             conversation,
@@ -289,6 +294,10 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
             new.mute_all,
             new.dissolved,
             pack_annex(new),
+            new.all_mentions,
+            new.members_pin,
+            new.read_lists,
+            new.announcement.as_deref(),
         ])?;
     let mut put = connection.prepare_cached(
         "INSERT INTO member (conversation, user, role, from_seq) VALUES (?1, ?2, ?3, ?4)

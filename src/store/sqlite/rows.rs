@@ -2,6 +2,7 @@
 
 use rusqlite::Row as SqlRow;
 
+use super::extras::Extras;
 use crate::core::permit::DeviceNo;
 use crate::proto::{Body, ClientId, ConversationId, Event, Seq, UserId, What};
 use crate::store::Pos;
@@ -45,6 +46,17 @@ mod kind {
     pub const EDITED_MEDIA: u8 = 9;
     /// Everything that changes the roster: its words as JSON.
     pub const ROSTER: u8 = 16;
+    /// Messages with extras in front of their words.
+    pub const RICH_TEXT: u8 = 20;
+    pub const RICH_OPAQUE: u8 = 21;
+    pub const RICH_MEDIA: u8 = 22;
+    /// Messages of a thread, whose root is the target; the last three count in the conversation, too.
+    pub const THREAD_TEXT: u8 = 23;
+    pub const THREAD_OPAQUE: u8 = 24;
+    pub const THREAD_MEDIA: u8 = 25;
+    pub const ALSO_TEXT: u8 = 26;
+    pub const ALSO_OPAQUE: u8 = 27;
+    pub const ALSO_MEDIA: u8 = 28;
     pub const UNSYNCHRONISED: u8 = 64;
 }
 
@@ -60,9 +72,41 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
         None => (text, None),
     };
     match what {
-        What::Message { body, reply_to, .. } => {
-            let (kind, body) = body_of(body, [kind::TEXT, kind::OPAQUE, kind::MEDIA]);
-            (kind, *reply_to, body)
+        What::Message {
+            body,
+            reply_to,
+            erased: _,
+            mentions,
+            mention_all,
+            forwarded,
+            thread,
+            thread_count,
+            also_send,
+        } => {
+            if thread.is_none() && mentions.is_empty() && !mention_all && forwarded.is_none() {
+                let (kind, body) = body_of(body, [kind::TEXT, kind::OPAQUE, kind::MEDIA]);
+                return (kind, *reply_to, body);
+            }
+            let extras = Extras {
+                mentions: mentions.clone(),
+                mention_all: *mention_all,
+                forwarded: *forwarded,
+                reply_to: reply_to.filter(|_| thread.is_some()),
+                thread_count: *thread_count,
+                also_send: *also_send,
+            };
+            let (kind, words) = match (thread, what.counts()) {
+                (None, _) => body_of(body, [kind::RICH_TEXT, kind::RICH_OPAQUE, kind::RICH_MEDIA]),
+                (Some(_), false) => {
+                    body_of(body, [kind::THREAD_TEXT, kind::THREAD_OPAQUE, kind::THREAD_MEDIA])
+                }
+                (Some(_), true) => body_of(body, [kind::ALSO_TEXT, kind::ALSO_OPAQUE, kind::ALSO_MEDIA]),
+            };
+            (
+                kind,
+                thread.or(*reply_to),
+                words.map(|words| extras.before(&words)),
+            )
         }
         What::Edited { target, body, .. } => {
             let (kind, body) = body_of(body, [kind::EDITED_TEXT, kind::EDITED_OPAQUE, kind::EDITED_MEDIA]);
@@ -120,7 +164,20 @@ impl Row {
     }
 
     pub fn is_message(&self) -> bool {
-        matches!(self.kind, kind::TEXT | kind::OPAQUE | kind::MEDIA)
+        matches!(
+            self.kind,
+            kind::TEXT | kind::OPAQUE | kind::MEDIA | kind::RICH_TEXT..=kind::ALSO_MEDIA
+        )
+    }
+
+    /// A message of a thread; its target is the thread's root.
+    pub fn is_in_thread(&self) -> bool {
+        matches!(self.kind, kind::THREAD_TEXT..=kind::ALSO_MEDIA)
+    }
+
+    /// Whether the conversation's count was raised by it.
+    pub fn counts(&self) -> bool {
+        self.is_message() && !matches!(self.kind, kind::THREAD_TEXT..=kind::THREAD_MEDIA)
     }
 
     pub fn is_edit(&self) -> bool {
@@ -132,14 +189,21 @@ impl Row {
 
     /// Whether its body carries, or carried, a stored file.
     pub fn carries_blob(&self) -> bool {
-        matches!(self.kind, kind::MEDIA | kind::EDITED_MEDIA)
+        matches!(
+            self.kind,
+            kind::MEDIA | kind::EDITED_MEDIA | kind::RICH_MEDIA | kind::THREAD_MEDIA | kind::ALSO_MEDIA
+        )
     }
 
     /// The plain words that a message or an edit says; a body that the server does not read says none.
     pub fn words(&self) -> Option<&str> {
         let body = self.body.as_deref()?;
-        let is_text = matches!(self.kind, kind::TEXT | kind::EDITED_TEXT);
-        is_text.then(|| std::str::from_utf8(body).ok()).flatten()
+        let words = match self.kind {
+            kind::TEXT | kind::EDITED_TEXT => body,
+            kind::RICH_TEXT | kind::THREAD_TEXT | kind::ALSO_TEXT => Extras::split(body)?.1,
+            _ => return None,
+        };
+        std::str::from_utf8(words).ok()
     }
 
     pub fn is_erased(&self) -> bool {
@@ -173,14 +237,7 @@ impl Row {
         };
         let opaque = || words().map(|data| Body::Opaque { data });
         let target = self.target.unwrap_or(0);
-        let message = |body: Option<Body>| {
-            let erased = body.is_none();
-            What::Message {
-                body,
-                reply_to: self.target,
-                erased,
-            }
-        };
+        let message = |body: Option<Body>| What::message(body, self.target);
         let edited = |body: Option<Body>| {
             let erased = body.is_none();
             What::Edited { target, body, erased }
@@ -190,6 +247,7 @@ impl Row {
             kind::OPAQUE => message(opaque()),
             kind::MEDIA => message(media()),
             kind::EDITED_MEDIA => edited(media()),
+            kind::RICH_TEXT..=kind::ALSO_MEDIA => self.rich(),
             kind::EDITED_TEXT => edited(text()),
             kind::EDITED_OPAQUE => edited(opaque()),
             kind::RECALLED => What::Recalled { target },
@@ -209,6 +267,40 @@ impl Row {
                 .and_then(|body| serde_json::from_slice(body).ok())
                 .unwrap_or_else(|| message(None)),
         }
+    }
+
+    /// A message with extras.
+    fn rich(&self) -> What {
+        let parts = self.body.as_deref().and_then(Extras::split);
+        let parts = parts.and_then(|(extras, words)| Some((extras, self.rich_body(words)?)));
+        let (extras, body) = parts.map_or((Extras::default(), None), |(extras, body)| (extras, Some(body)));
+        let thread = self.target.filter(|_| self.is_in_thread());
+        What::Message {
+            erased: body.is_none(),
+            body,
+            reply_to: if thread.is_some() {
+                extras.reply_to
+            } else {
+                self.target
+            },
+            mentions: extras.mentions,
+            mention_all: extras.mention_all,
+            forwarded: extras.forwarded,
+            thread,
+            thread_count: extras.thread_count,
+            also_send: extras.also_send,
+        }
+    }
+
+    fn rich_body(&self, words: &[u8]) -> Option<Body> {
+        if self.carries_blob() {
+            return serde_json::from_slice(words).ok();
+        }
+        let words = String::from_utf8(words.to_vec()).ok()?;
+        Some(match self.kind {
+            kind::RICH_TEXT | kind::THREAD_TEXT | kind::ALSO_TEXT => Body::Text { text: words },
+            _ => Body::Opaque { data: words },
+        })
     }
 
     /// What the chain holds of the body: BLAKE3 over salt, target and body, so that erasing the two leaves the chain whole.
@@ -312,16 +404,8 @@ mod tests {
     fn events_read_back_from_their_columns() {
         let body = || Some(Body::Text { text: "hi".into() });
         for what in [
-            What::Message {
-                body: body(),
-                reply_to: Some(2),
-                erased: false,
-            },
-            What::Message {
-                body: Some(Body::Opaque { data: "aGk=".into() }),
-                reply_to: None,
-                erased: false,
-            },
+            What::message(body(), Some(2)),
+            What::message(Some(Body::Opaque { data: "aGk=".into() }), None),
             What::Edited {
                 target: 1,
                 body: body(),
@@ -359,11 +443,7 @@ mod tests {
 
     #[test]
     fn erasing_keeps_the_link_and_changing_anything_breaks_it() {
-        let whole = row(&What::Message {
-            body: Some(Body::Text { text: "hi".into() }),
-            reply_to: None,
-            erased: false,
-        });
+        let whole = row(&What::message(Some(Body::Text { text: "hi".into() }), None));
         let mut erased = whole.clone();
         (erased.salt, erased.body) = (whole.commitment().to_vec(), None);
         assert_eq!(whole.link(&[0; 32]), erased.link(&[0; 32]));

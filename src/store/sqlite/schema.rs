@@ -145,6 +145,7 @@ CREATE TABLE invitation (
     SEARCH,
     FILES,
     PEOPLE,
+    TALK,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -286,6 +287,82 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the journal of admins is only added to'); END;
+";
+
+/// Mentions, versions, threads.
+const TALK: &str = r"
+-- What is said: whom it mentions, its versions, its threads and who follows them.
+ALTER TABLE conversation ADD COLUMN all_mentions INTEGER;
+ALTER TABLE conversation ADD COLUMN members_pin INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN read_lists INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE conversation ADD COLUMN announcement TEXT;
+
+-- Who is mentioned where; -1 is everyone.
+CREATE TABLE mention (
+    conversation INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, user, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edit (
+    conversation INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, target, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO edit SELECT conversation, target, seq FROM log WHERE kind & ~64 IN (3, 4, 9) AND target IS NOT NULL;
+
+CREATE TABLE thread (
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    replies INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    last_pos INTEGER NOT NULL,
+    PRIMARY KEY (conversation, root)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX thread_newest ON thread (conversation, last_pos);
+
+CREATE TABLE thread_message (
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (conversation, root, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE follow (
+    user INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pin (
+    conversation INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    PRIMARY KEY (conversation, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nickname (
+    conversation INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (conversation, user)
+) STRICT, WITHOUT ROWID;
+
+-- Messages with a link.
+CREATE TABLE link (
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, seq)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

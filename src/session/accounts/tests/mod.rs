@@ -47,6 +47,7 @@ impl Hall {
             vfs: None,
             settings: Settings {
                 recall_seconds: u64::MAX,
+                edit_seconds: u64::MAX,
             },
             roster_members: 1_000,
             fatal: Arc::new(|why| panic!("the store gave up: {why}")),

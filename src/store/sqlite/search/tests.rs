@@ -7,11 +7,7 @@ use crate::proto::{Body, What};
 
 fn message(pos: Pos, words: &str) -> Row {
     let body = Some(Body::Text { text: words.into() });
-    let (kind, target, body) = pack(&What::Message {
-        body,
-        reply_to: None,
-        erased: false,
-    });
+    let (kind, target, body) = pack(&What::message(body, None));
     Row {
         pos,
         conversation: 0xc0,
