@@ -310,17 +310,20 @@ impl Live {
     /// All events up to now. A marker sent to oneself goes through the log behind them, and a question after it is only
     /// read once the round of delivery that brought the marker is done.
     pub async fn settle(&mut self) -> Vec<Value> {
+        let mut frames = self.settle_all().await;
+        frames.retain(|frame| frame["type"] == "event");
+        frames
+    }
+
+    /// The same with the notices among them.
+    pub async fn settle_all(&mut self) -> Vec<Value> {
         let user = self.who.user.clone();
         let marker = self.tell(&user, "marker").await;
         let own = marker["conversation"].clone();
         self.next_where(|frame| frame["type"] == "event" && frame["conversation"] == own)
             .await;
         self.get(json!({ "type": "conversations", "limit": 1 })).await;
-        let frames = std::mem::take(&mut self.inbox);
-        frames
-            .into_iter()
-            .filter(|frame| frame["type"] == "event")
-            .collect()
+        self.kept()
     }
 
     /// Reads until the connection ends; gives the close code.

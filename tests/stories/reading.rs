@@ -109,9 +109,9 @@ async fn typing_and_presence_are_told_to_those_who_share_a_conversation() {
     at_ben.get(typing(false)).await;
     assert_eq!(at_anna.notice("typing").await["on"], false);
     assert_eq!(at_zoe.refused(typing(true)).await, "not_found");
-    at_ben.settle().await;
+    let heard = at_ben.settle_all().await;
     assert!(
-        at_ben.kept().iter().all(|frame| frame["type"] != "typing"),
+        heard.iter().all(|frame| frame["type"] != "typing"),
         "one does not hear oneself type"
     );
     at_ben.close().await;
@@ -121,8 +121,7 @@ async fn typing_and_presence_are_told_to_those_who_share_a_conversation() {
         (&json!(ben.user), &json!(false))
     );
     at_anna.get(json!({ "type": "presence", "on": false })).await;
-    at_zoe.settle().await;
-    let strange = at_zoe.kept().into_iter().find(|frame| {
+    let strange = at_zoe.settle_all().await.into_iter().find(|frame| {
         ["typing", "presence", "read"]
             .iter()
             .any(|it| frame["type"] == *it)

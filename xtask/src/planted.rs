@@ -15,7 +15,7 @@ struct Planted {
     test: &'static str,
 }
 
-const PLANTED: [Planted; 8] = [
+const PLANTED: [Planted; 9] = [
     Planted {
         bug: "bug-synchronous-normal",
         program: "power_cut",
@@ -55,6 +55,11 @@ const PLANTED: [Planted; 8] = [
         bug: "bug-no-audience-check",
         program: "store_contract",
         test: "sqlite::rules::only_ones_own_time_is_shown",
+    },
+    Planted {
+        bug: "bug-no-audience-check",
+        program: "matrix",
+        test: "events_and_notices_are_heard_by_whom_the_table_says",
     },
 ];
 
