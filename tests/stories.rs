@@ -8,6 +8,8 @@ mod harness;
 mod http;
 #[path = "stories/live.rs"]
 mod live;
+#[path = "stories/push_service.rs"]
+mod push_service;
 #[path = "stories/raw.rs"]
 mod raw;
 
@@ -37,6 +39,10 @@ mod order;
 mod patience;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/push.rs"]
+mod push;
+#[path = "stories/push_limits.rs"]
+mod push_limits;
 #[path = "stories/reading.rs"]
 mod reading;
 #[path = "stories/recovery.rs"]

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::session::accounts::Accounts;
+use crate::session::push::Push;
 use crate::session::{Pulse, Services};
 use crate::store::{Options, Store};
 
@@ -112,6 +113,7 @@ pub async fn services(
     config: &Config,
     limits: Limits,
     canonical_url: &str,
+    push: Push,
 ) -> Outcome<(Arc<Services>, Option<String>)> {
     let (accounts, claim) =
         Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
@@ -122,6 +124,7 @@ pub async fn services(
         limits,
         pulse: Pulse::new(),
         quotas: crate::session::Quotas::new(limits.pace),
+        push,
     };
     Ok((Arc::new(services), claim))
 }

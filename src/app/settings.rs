@@ -36,6 +36,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         tail_bytes: size(asked.tail_mib) * MIB,
         recall_seconds: recall(config).recall_seconds,
         tls,
+        push: config.push.enabled,
     }
 }
 

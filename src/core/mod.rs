@@ -6,5 +6,6 @@ pub mod cursor;
 mod members;
 pub mod names;
 pub mod permit;
+pub mod push;
 pub mod quota;
 pub mod roster;

@@ -73,6 +73,8 @@ codes! {
     ClaimClosed = "claim_closed", 403, "This server cannot be claimed now.", "If it has no owner yet, restart it to get a new claim code, and claim from the same network.";
     ClaimWrong = "claim_wrong", 403, "This is not the claim code.", "Read it again where the server printed it.";
     InvitationInvalid = "invitation_invalid", 404, "This invitation does not exist, was revoked, or is used up or over.", "Ask the person who sent it for a new one.";
+    PushOff = "push_off", 409, "This server sends no push messages.", "Do without; the operator can set push.enabled.";
+    PushRefused = "push_refused", 400, "This server sends nothing to that push address.", "Subscribe with a push service on the public internet, or ask the operator to name its host in push.hosts.";
     LastOwner = "last_owner", 409, "The server's last owner cannot be disabled.", "Invite another owner first: an invitation with the role `owner`.";
     ShuttingDown = "shutting_down", 503, "The server is stopping.", "Connect again in a few seconds, with a random delay.";
     Internal = "internal", 500, "Something went wrong in the server.", "Try again; if it stays, tell the operator the time of it.";

@@ -9,6 +9,7 @@ mod health;
 mod live;
 pub mod poll;
 mod pulse;
+pub mod push;
 mod quotas;
 pub mod submit;
 
@@ -32,6 +33,7 @@ pub struct Services {
     pub limits: Limits,
     pub pulse: Arc<Pulse>,
     pub quotas: Quotas,
+    pub push: push::Push,
 }
 
 /// Who is signed in, and with what.

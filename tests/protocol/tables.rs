@@ -269,6 +269,30 @@ pub fn limits() -> String {
             format!("{}; {}", number(limits::INVITATIONS), number(limits::USERS)),
             refused(Code::LimitReached),
         ),
+        (
+            "push subscriptions of the server; the address of one",
+            format!(
+                "{}; {}",
+                number(limits::PUSH_SUBSCRIPTIONS),
+                bytes(limits::PUSH_ENDPOINT_BYTES)
+            ),
+            format!("{}; {}", refused(Code::LimitReached), refused(Code::PushRefused)),
+        ),
+        (
+            "text in a push message",
+            bytes(limits::PUSH_TEXT_BYTES),
+            "it is cut off".into(),
+        ),
+        (
+            "tests of push at once, over all users",
+            number(limits::PUSH_TESTS),
+            refused(Code::Busy),
+        ),
+        (
+            "time between two push messages about a conversation to a device",
+            seconds(limits::PUSH_PAUSE),
+            "they become one".into(),
+        ),
     ];
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
     for (what, most, beyond) in rows {

@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod live;
 pub mod openapi;
 pub mod problem;
+pub mod push;
 #[cfg(test)]
 mod tests;
 pub mod web;
@@ -46,6 +47,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
         .merge(live::routes())
+        .merge(push::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))

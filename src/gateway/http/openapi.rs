@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
+use crate::proto::push;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -73,7 +74,24 @@ const ROOMS: &[Room] = &[
         operations: LiveRoutes::openapi,
         schemas: live_schemas,
     },
+    Room {
+        operations: PushRoutes::openapi,
+        schemas: push_schemas,
+    },
 ];
+
+/// Push: who subscribed, and a test.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::push::info,
+    super::push::subscribe,
+    super::push::subscription,
+    super::push::unsubscribe,
+    super::push::test,
+))]
+struct PushRoutes;
+
+schemas!(push_schemas: push::PushInfo, push::PushSubscribe, push::PushSubscription, push::PushTested, push::PushMessage);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -14,6 +14,7 @@ mod markers;
 mod open;
 mod pace;
 pub mod peek;
+pub mod push;
 mod reads;
 mod recent;
 mod registers;
@@ -78,6 +79,7 @@ struct Shared {
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
     checkpointer: Checkpointer,
+    push: push::Interest,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

@@ -305,6 +305,7 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             accounts_change: AtomicU64::new(change.cast_unsigned()),
             checkpointer,
+            push: super::push::Interest::default(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });

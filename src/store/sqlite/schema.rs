@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,42 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    // Push. What is `due` was committed with a message and is laid out for each device as `waiting`. A device whose token goes is
+    // told nothing more, whoever took the token.
+    r"
+CREATE TABLE push_subscription (
+    device INTEGER PRIMARY KEY,
+    user INTEGER NOT NULL,
+    endpoint TEXT NOT NULL UNIQUE,
+    p256dh BLOB NOT NULL,
+    auth BLOB NOT NULL,
+    text INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX push_subscription_user ON push_subscription (user);
+
+CREATE TABLE push_due (
+    conversation INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    after INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE push_waiting (
+    device INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    waited INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (device, conversation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER push_signed_out AFTER UPDATE OF token ON device WHEN new.token IS NULL BEGIN
+    DELETE FROM push_subscription WHERE device = new.no;
+    DELETE FROM push_waiting WHERE device = new.no;
+END;
+",
+];
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -224,6 +224,7 @@ impl Writer {
                 Job::Stop(_) => {}
             }
         }
+        super::push::note(&self.connection, &staged.push)?;
         if flush && wrote {
             self.last_flush = monotonic();
             self.shared.markers.flush(&self.connection)?;
@@ -291,6 +292,9 @@ impl Writer {
             for (row, hash) in &staged.rows {
                 self.heads.note(row.conversation, row.seq, hash);
             }
+        }
+        if !staged.push.is_empty() {
+            self.shared.push.ring();
         }
         add(&METERS.log_bytes_written, bytes);
         self.shared.accounts_change.store(self.change, Ordering::Release);
@@ -371,6 +375,7 @@ impl Writer {
         }
         let _ = self.connection.execute_batch("ROLLBACK");
         self.shared.markers.not_written();
+        self.shared.push.reload(&self.connection);
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();
