@@ -154,6 +154,31 @@ pub const STATUS_BYTES: usize = 100;
 pub const QUIET_STRETCHES: usize = 14;
 /// Blocks of all users together: they are kept in memory.
 pub const BLOCKS: usize = 20_000;
+/// Push subscriptions of the server; an endpoint's address in bytes; conversations waiting for a device, over all devices.
+pub const PUSH_SUBSCRIPTIONS: usize = 10_000;
+pub const PUSH_ENDPOINT_BYTES: usize = 2_048;
+pub const PUSH_WAITING: usize = 20_000;
+/// Members looked at in one step when a message is laid out for those who subscribed.
+pub const PUSH_STEP: usize = 200;
+/// Push messages under way at once; to one host; tests that people asked for.
+pub const PUSH_AT_ONCE: usize = 4;
+pub const PUSH_PER_HOST: usize = 2;
+pub const PUSH_TESTS: usize = 2;
+/// The time for one push message, from the name's resolution to the answer, and the head of that answer in bytes.
+pub const PUSH_TIME: Duration = Duration::from_secs(15);
+pub const PUSH_HEAD_BYTES: usize = 16 * 1024;
+/// A message's text inside a push message, in bytes; the rest is cut off.
+pub const PUSH_TEXT_BYTES: usize = 1_000;
+/// Who is connected has this time to read a message before it is pushed.
+pub const PUSH_GRACE: Duration = Duration::from_secs(3);
+/// The least time between two push messages about one conversation to one device.
+pub const PUSH_PAUSE: Duration = Duration::from_secs(5);
+/// Waits between attempts double from the first to the last; after so much waiting a push message is given up.
+pub const PUSH_FIRST_WAIT: Duration = Duration::from_secs(30);
+pub const PUSH_LAST_WAIT: Duration = Duration::from_secs(60 * 60);
+pub const PUSH_GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
+/// Signed greetings kept, one for each push service.
+pub const PUSH_GREETINGS: usize = 64;
 
 /// The most that `limits.pace` may multiply the token buckets with.
 pub const PACE_MAX: u32 = 1_000;
@@ -317,6 +342,7 @@ const _: () = assert!(INDEX_ROWS as usize <= SEARCH_TAIL / 4 && INDEX_BYTES >= B
 const _: () = assert!(GROUP_MEMBERS <= CHANNEL_MEMBERS && CHANNEL_MEMBERS <= ROSTER_MEMBERS);
 const _: () = assert!(USERS_PER_COMMAND <= GROUP_MEMBERS);
 const _: () = assert!(HTTP_BODY >= FRAME_DEFAULT);
+const _: () = assert!(PUSH_PER_HOST <= PUSH_AT_ONCE && PUSH_TEXT_BYTES <= 2_048);
 
 /// The limits an operator may set, with the defaults above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,6 +361,8 @@ pub struct Limits {
     pub edit_seconds: u64,
     pub tls: bool,
     pub files: FileLimits,
+    /// Whether push messages are sent.
+    pub push: bool,
 }
 
 /// What files may take, with the defaults above.
@@ -377,6 +405,7 @@ impl Default for Limits {
             edit_seconds: u64::MAX,
             tls: false,
             files: FileLimits::default(),
+            push: false,
         }
     }
 }
@@ -398,7 +427,7 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
         CONNECTION_PLAIN
     };
     let line = |pool, bytes, why| BudgetLine { pool, bytes, why };
-    vec![
+    let mut lines = vec![
         line("base", BASE, "code, runtime, allocator and SQLite at rest"),
         line("connections", limits.connections * connection, "idle connections"),
         line(
@@ -468,7 +497,21 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             POOL_SOCKET,
             "kernel socket buffers, capped per socket and charged to us",
         ),
-    ]
+    ];
+    if limits.push {
+        lines.push(line(
+            "push",
+            push_bytes(),
+            "who subscribed, what waits, what is under way",
+        ));
+    }
+    lines
+}
+
+/// A subscriber in the set, a conversation in the queue, a connection with its buffers, and the certificates we trust.
+const fn push_bytes() -> usize {
+    let under_way = PUSH_AT_ONCE + PUSH_TESTS;
+    PUSH_SUBSCRIPTIONS * 32 + PUSH_WAITING * 128 + under_way * 64 * 1024 + 256 * 1024
 }
 
 /// The sum of `memory_budget`.

@@ -59,6 +59,13 @@ pub struct Meters {
     pub typing_dropped: AtomicU64,
     pub presence_dropped: AtomicU64,
     pub logs_dropped: AtomicU64,
+    /// Push messages by what became of them: taken by the service, put off, refused or given up, without room to wait.
+    pub push_taken: AtomicU64,
+    pub push_put_off: AtomicU64,
+    pub push_refused: AtomicU64,
+    pub push_dropped: AtomicU64,
+    /// Subscriptions that a push service said are gone.
+    pub push_gone: AtomicU64,
 }
 
 impl Meters {
@@ -89,6 +96,11 @@ impl Meters {
             typing_dropped: AtomicU64::new(0),
             presence_dropped: AtomicU64::new(0),
             logs_dropped: AtomicU64::new(0),
+            push_taken: AtomicU64::new(0),
+            push_put_off: AtomicU64::new(0),
+            push_refused: AtomicU64::new(0),
+            push_dropped: AtomicU64::new(0),
+            push_gone: AtomicU64::new(0),
         }
     }
 

@@ -349,3 +349,66 @@ fn a_problem_says_what_and_how_to_fix_it() {
         assert!(!text.contains(".."), "{text}");
     }
 }
+
+#[test]
+fn push_is_not_offered_before_somebody_is_named_whom_a_service_may_write_to() {
+    let with = |rest: &str| keys(&format!("[push]\nenabled = true\n{rest}"));
+    assert!(keys("[push]\nenabled = false").is_empty(), "it is off");
+    assert_eq!(with(""), ["push.subject"]);
+    for good in [
+        "mailto:admin@example.org",
+        "https://chat.example.org",
+        "https://chat.example.org:8443/contact",
+    ] {
+        assert!(with(&format!("subject = {good:?}")).is_empty(), "{good}");
+    }
+    for bad in [
+        "admin@example.org",
+        "mailto:admin",
+        "mailto:@example.org",
+        "mailto:a b@example.org",
+        "mailto:admin@kinglet.local",
+        "mailto:admin@localhost",
+        "mailto:admin@192.168.1.9",
+        "https://kinglet.local",
+        "https://chat.home.arpa",
+        "https://192.168.1.9",
+        "http://chat.example.org",
+    ] {
+        assert_eq!(with(&format!("subject = {bad:?}")), ["push.subject"], "{bad}");
+    }
+    let said = problems("[push]\nenabled = true\nsubject = \"mailto:admin@kinglet.local\"")[0].to_string();
+    assert!(
+        said.contains("refuse") && said.contains("mailto:admin@example.org"),
+        "{said}"
+    );
+}
+
+#[test]
+fn push_services_of_ones_own_are_hosts_with_a_port_or_without() {
+    let with = |rest: &str| {
+        keys(&format!(
+            "[push]\nenabled = true\nsubject = \"mailto:admin@example.org\"\n{rest}"
+        ))
+    };
+    assert!(
+        with("hosts = [\"ntfy.lan\", \"192.168.1.9:8443\", \"[fd00::9]:8443\"]\npublic = false").is_empty()
+    );
+    for bad in [
+        "https://ntfy.lan",
+        "ntfy.lan:",
+        "ntfy.lan:0",
+        "ntfy.lan/up",
+        "",
+        "me@ntfy.lan",
+        "a b",
+    ] {
+        assert_eq!(with(&format!("hosts = [{bad:?}]")), ["push.hosts"], "{bad}");
+    }
+    assert_eq!(
+        with("public = false"),
+        ["push.hosts"],
+        "nobody is left to send to"
+    );
+    assert_eq!(with("ca = \"/nowhere/ca.pem\""), ["push.ca"]);
+}

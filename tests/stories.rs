@@ -8,6 +8,8 @@ mod harness;
 mod http;
 #[path = "stories/live.rs"]
 mod live;
+#[path = "stories/push_service.rs"]
+mod push_service;
 #[path = "stories/raw.rs"]
 mod raw;
 
@@ -53,6 +55,10 @@ mod people;
 mod personal;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/push.rs"]
+mod push;
+#[path = "stories/push_limits.rs"]
+mod push_limits;
 #[path = "stories/quotes.rs"]
 mod quotes;
 #[path = "stories/reading.rs"]

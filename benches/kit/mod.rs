@@ -94,6 +94,7 @@ impl House {
             limits,
             pulse: Pulse::new(),
             quotas: Quotas::new(limits.pace),
+            push: kinglet::session::push::Push::default(),
         };
         House {
             services: Arc::new(services),

@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::session::accounts::Accounts;
 use crate::session::files::Files;
+use crate::session::push::Push;
 use crate::session::{Pulse, Services};
 use crate::store::{Options, Store};
 
@@ -114,6 +115,7 @@ pub async fn services(
     config: &Config,
     limits: Limits,
     canonical_url: &str,
+    push: Push,
 ) -> Outcome<(Arc<Services>, Option<String>)> {
     let (accounts, claim) =
         Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
@@ -131,6 +133,7 @@ pub async fn services(
         limits,
         pulse: Pulse::new(),
         quotas: crate::session::Quotas::new(limits.pace),
+        push,
     };
     Ok((Arc::new(services), claim))
 }

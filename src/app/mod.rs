@@ -17,6 +17,7 @@ mod measure;
 pub mod metrics;
 mod process;
 mod proxies;
+mod push;
 mod remote;
 mod serve;
 mod settings;

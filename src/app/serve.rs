@@ -16,7 +16,7 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, process, proxies, settings, surroundings};
+use super::{greeting, heart, logging, measure, process, proxies, push, settings, surroundings};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -170,8 +170,9 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     }
     let config = Arc::new(address.put_into(config));
     let tls = listen::tls(&config, &sockets)?;
-    let (services, claim) = heart::services(&log, &config, limits, &address.url).await?;
     let (stop, stopped) = watch::channel(false);
+    let push = push::open(&log, &config, &stopped).await?;
+    let (services, claim) = heart::services(&log, &config, limits, &address.url, push).await?;
     let urls = greeting::Urls::of(&address, &sockets);
     open_doors(
         Doors {

@@ -38,6 +38,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         edit_seconds: messages(config).edit_seconds,
         tls,
         files: files(config),
+        push: config.push.enabled,
     }
 }
 

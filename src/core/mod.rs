@@ -10,6 +10,7 @@ pub mod mentions;
 pub mod names;
 pub mod notify;
 pub mod permit;
+pub mod push;
 pub mod quota;
 pub mod roster;
 pub mod settings;

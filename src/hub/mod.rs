@@ -98,6 +98,12 @@ impl Hub {
         })
     }
 
+    /// Whether a user has a session just now.
+    #[must_use]
+    pub fn is_online(&self, user: UserId) -> bool {
+        self.maps.read().users.contains_key(&user)
+    }
+
     /// Where the log stands when the server starts; for before anybody is attached.
     pub fn begin_at(&self, head: Pos) {
         self.maps.read().published.store(head, Ordering::Release);

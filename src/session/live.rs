@@ -196,7 +196,7 @@ impl Session {
                 page_events: limits::PAGE_EVENTS,
                 ping_ms: u64::try_from(limits::PING_EVERY.as_millis()).expect("a short interval"),
             },
-            capabilities: Vec::new(),
+            capabilities: self.services.capabilities(),
             ts: now.ms,
             synchronised: now.synchronised,
         }

@@ -11,6 +11,7 @@ mod health;
 mod live;
 pub mod poll;
 mod pulse;
+pub mod push;
 mod quotas;
 mod search;
 mod settings;
@@ -38,6 +39,7 @@ pub struct Services {
     pub pulse: Arc<Pulse>,
     pub quotas: Quotas,
     pub files: Arc<files::Files>,
+    pub push: push::Push,
 }
 
 /// Who is signed in, and with what.

@@ -94,6 +94,14 @@ impl Quotas {
         self.take_from(user, (0, &limits::BUCKET_SEND), now_ms)
     }
 
+    /// Takes a token for a change that is no command of the log.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn take_change(&self, user: UserId, now_ms: u64) -> Result<(), Refusal> {
+        self.take_from(user, (3, &limits::BUCKET_CHANGE), now_ms)
+    }
+
     fn take_from(&self, user: UserId, (at, bucket): (usize, &Bucket), now_ms: u64) -> Result<(), Refusal> {
         let bucket = &Bucket {
             burst: bucket.burst * self.pace,

@@ -21,6 +21,10 @@ const SETTINGS: &str = "src/core/settings.rs";
 const UPLOADS: &str = "tests/stories/uploads.rs";
 const FILES: &str = "tests/stories/files.rs";
 const PLACES: &str = "src/session/files/places.rs";
+const PUSHED: &str = "src/store/sqlite/push/tests.rs";
+const PUSH_STORIES: &str = "tests/stories/push.rs";
+const PUSH_LIMITS: &str = "tests/stories/push_limits.rs";
+const PUSH_RULES: &str = "src/core/push.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -302,6 +306,46 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("DISK_BALLAST", "tests/power_cut/full.rs", "limits::DISK_BALLAST"),
     ("PICTURE_BYTES", "tests/pictures.rs", "limits::PICTURE_BYTES"),
     ("THUMBNAIL_SIDE", "tests/pictures.rs", "limits::THUMBNAIL_SIDE"),
+    (
+        "PUSH_SUBSCRIPTIONS",
+        PUSHED,
+        "fn subscriptions_are_limited_and_one_may_still_be_changed",
+    ),
+    (
+        "PUSH_ENDPOINT_BYTES",
+        PUSH_STORIES,
+        "repeat(limits::PUSH_ENDPOINT_BYTES)",
+    ),
+    (
+        "PUSH_WAITING",
+        PUSHED,
+        "fn what_waits_is_limited_and_the_rest_is_counted",
+    ),
+    (
+        "PUSH_STEP",
+        PUSHED,
+        "fn a_large_room_is_laid_out_in_steps_to_each_device_once",
+    ),
+    ("PUSH_AT_ONCE", PUSH_LIMITS, "limits::PUSH_AT_ONCE"),
+    ("PUSH_PER_HOST", PUSH_LIMITS, "limits::PUSH_PER_HOST"),
+    ("PUSH_TESTS", PUSH_LIMITS, "limits::PUSH_TESTS"),
+    ("PUSH_TIME", PUSH_LIMITS, "limits::PUSH_TIME"),
+    ("PUSH_HEAD_BYTES", PUSH_LIMITS, "repeat(limits::PUSH_HEAD_BYTES)"),
+    (
+        "PUSH_TEXT_BYTES",
+        "src/workers/push/letter.rs",
+        "fn a_long_text_is_cut_at_a_whole_character",
+    ),
+    ("PUSH_GRACE", PUSH_STORIES, "limits::PUSH_GRACE"),
+    ("PUSH_PAUSE", PUSH_STORIES, "limits::PUSH_PAUSE"),
+    ("PUSH_FIRST_WAIT", PUSH_RULES, "assert_eq!(waits[..4], [30,"),
+    ("PUSH_LAST_WAIT", PUSH_RULES, "limits::PUSH_LAST_WAIT"),
+    ("PUSH_GIVE_UP", PUSH_RULES, "waited >= limits::PUSH_GIVE_UP"),
+    (
+        "PUSH_GREETINGS",
+        "src/workers/push/greeting.rs",
+        "limits::PUSH_GREETINGS * 2",
+    ),
 ];
 
 /// What nobody can overstep.

@@ -12,6 +12,7 @@ use kinglet::proto::account::{
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply};
 use kinglet::proto::command::Request;
 use kinglet::proto::files::{FilePage, NewUpload, Storage, UploadInfo};
+use kinglet::proto::push::{PushInfo, PushMessage, PushSubscribe, PushSubscription, PushTested};
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -119,6 +120,8 @@ pub fn shapes() -> Vec<Shape> {
     ));
     shapes.extend(http!(received: NewUpload));
     shapes.extend(http!(sent: UploadInfo, FilePage, Storage));
+    shapes.extend(http!(received: PushSubscribe));
+    shapes.extend(http!(sent: PushInfo, PushSubscription, PushTested, PushMessage));
     shapes.extend(people_shapes());
     shapes
 }

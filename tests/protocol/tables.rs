@@ -440,6 +440,30 @@ pub fn limits() -> String {
             format!("{} MiB", limits::picture_file(limits::PICTURE_BYTES) >> 20),
             "it is kept as it came".into(),
         ),
+        (
+            "push subscriptions of the server; the address of one",
+            format!(
+                "{}; {}",
+                number(limits::PUSH_SUBSCRIPTIONS),
+                bytes(limits::PUSH_ENDPOINT_BYTES)
+            ),
+            format!("{}; {}", refused(Code::LimitReached), refused(Code::PushRefused)),
+        ),
+        (
+            "text in a push message",
+            bytes(limits::PUSH_TEXT_BYTES),
+            "it is cut off".into(),
+        ),
+        (
+            "tests of push at once, over all users",
+            number(limits::PUSH_TESTS),
+            refused(Code::Busy),
+        ),
+        (
+            "time between two push messages about a conversation to a device",
+            seconds(limits::PUSH_PAUSE),
+            "they become one".into(),
+        ),
     ];
     let rows = rows.into_iter().chain(personal());
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();

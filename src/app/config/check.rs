@@ -38,7 +38,7 @@ impl fmt::Display for Problem {
     }
 }
 
-fn problem(key: &str, what: impl Into<String>, fix: impl Into<String>) -> Problem {
+pub(super) fn problem(key: &str, what: impl Into<String>, fix: impl Into<String>) -> Problem {
     Problem {
         key: key.to_owned(),
         what: what.into(),
@@ -69,6 +69,7 @@ impl Config {
         self.check_proxies(&mut problems);
         self.check_tls_files(&mut problems);
         self.check_numbers(&mut problems);
+        self.push.check(&mut problems);
         problems
     }
 
@@ -361,7 +362,7 @@ fn web_address(text: &str) -> Result<(), String> {
     }
 }
 
-fn is_host(name: &str) -> bool {
+pub(super) fn is_host(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label
@@ -373,7 +374,7 @@ fn is_host(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label))
 }
 
-fn open_file(path: &Path) -> std::io::Result<()> {
+pub(super) fn open_file(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         return Err(std::io::Error::other("it is a directory"));
     }

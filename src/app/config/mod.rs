@@ -6,6 +6,7 @@
 //! - `environment.rs`: `KINGLET_…` variables
 //! - `check.rs`: what is wrong with settings that parse, and the fix
 //! - `network.rs`: an address range
+//! - `push.rs`: the section about push, with its checks
 //! - `example.rs`: the example file, from this file's doc comments and defaults
 
 // These comments are the text of a TOML file, where brackets and addresses are no links.
@@ -15,6 +16,7 @@ mod check;
 mod environment;
 mod example;
 mod network;
+mod push;
 
 use std::ffi::OsString;
 use std::io;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
 pub use network::Network;
+pub use push::{Push, read_authorities};
 
 /// Where the file is looked for when nobody named one; the first that exists is used.
 const DEFAULT_PATHS: [&str; 2] = ["kinglet.toml", "/etc/kinglet/kinglet.toml"];
@@ -52,6 +55,9 @@ pub struct Config {
     pub messages: Messages,
     /// Pictures, sound and other files that people send. They lie beside the log, in the data directory's `blobs`.
     pub files: Files,
+    /// Telling devices that are not connected, through the push service that each of them uses. It is off: nothing leaves
+    /// this machine unless you switch it on.
+    pub push: Push,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -231,6 +237,7 @@ impl Default for Config {
             accounts: Accounts::default(),
             messages: Messages::default(),
             files: Files::default(),
+            push: Push::default(),
             log: Log::default(),
             source: None,
         }

@@ -31,6 +31,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     delivery(&mut page, meters);
     refused(&mut page, meters, refusals);
     pooled(&mut page, meters, pools);
+    pushed(&mut page, meters);
     page
 }
 
@@ -220,6 +221,24 @@ fn pooled(page: &mut Exposition, meters: &Meters, pools: &[Pool<'_>]) {
         "kinglet_pool_limit",
         "What each bounded pool holds, in its own unit.",
         &limits,
+    );
+}
+
+fn pushed(page: &mut Exposition, meters: &Meters) {
+    let outcomes = [
+        (
+            &[("outcome", "taken")] as Labels<'_>,
+            get(&meters.push_taken) as f64,
+        ),
+        (&[("outcome", "put_off")], get(&meters.push_put_off) as f64),
+        (&[("outcome", "refused")], get(&meters.push_refused) as f64),
+        (&[("outcome", "dropped")], get(&meters.push_dropped) as f64),
+        (&[("outcome", "gone")], get(&meters.push_gone) as f64),
+    ];
+    page.counter(
+        "kinglet_push_total",
+        "Push messages by what became of them.",
+        &outcomes,
     );
 }
 

@@ -14,6 +14,7 @@ pub mod openapi;
 pub mod pairing;
 pub mod people;
 pub mod problem;
+pub mod push;
 #[cfg(test)]
 mod tests;
 pub mod web;
@@ -52,6 +53,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(pairing::routes())
         .merge(live::routes())
         .merge(files::routes())
+        .merge(push::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))

@@ -15,6 +15,7 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
+use crate::proto::push;
 use crate::proto::{history, pairing, people};
 
 #[derive(OpenApi)]
@@ -83,6 +84,10 @@ const ROOMS: &[Room] = &[
         operations: PeopleRoutes::openapi,
         schemas: people_schemas,
     },
+    Room {
+        operations: PushRoutes::openapi,
+        schemas: push_schemas,
+    },
 ];
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
@@ -113,6 +118,19 @@ schemas!(people_schemas:
     pairing::DeviceCode, pairing::DeviceCodeState, pairing::ConfirmDevice, pairing::AskToPair,
     pairing::PairingTicket, pairing::AwaitPairing, pairing::Paired,
 );
+
+/// Push: who subscribed, and a test.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::push::info,
+    super::push::subscribe,
+    super::push::subscription,
+    super::push::unsubscribe,
+    super::push::test,
+))]
+struct PushRoutes;
+
+schemas!(push_schemas: push::PushInfo, push::PushSubscribe, push::PushSubscription, push::PushTested, push::PushMessage);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -61,6 +61,8 @@ pub struct Staged {
     pub clients: HashMap<ClientKey, Pos>,
     pub places: HashMap<(u64, Seq), Pos>,
     pub markers: Vec<(UserId, u64, Seq, u64)>,
+    /// Conversations whose newest message somebody is to be told of by push.
+    pub push: HashMap<u64, Seq>,
 }
 
 /// What an append works with.
@@ -166,6 +168,9 @@ impl Work<'_> {
             self.staged
                 .markers
                 .push((permit.actor().user, conversation, row.seq, row.count));
+            if self.shared.push.concerns(roster, permit.actor().user) {
+                self.staged.push.insert(conversation, row.seq);
+            }
         }
         // What was said before one came counts as read.
         if let (None, Some(new)) = (pair, &changed) {

@@ -18,6 +18,7 @@ mod open;
 mod pace;
 pub mod peek;
 pub mod personal;
+pub mod push;
 mod reads;
 mod recent;
 mod registers;
@@ -92,6 +93,7 @@ struct Shared {
     discretion: Arc<Discretion>,
     checkpointer: Checkpointer,
     searches: search::Turns,
+    push: push::Interest,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

@@ -307,6 +307,7 @@ impl Store {
             discretion,
             checkpointer,
             searches: super::search::Turns::default(),
+            push: super::push::Interest::default(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });

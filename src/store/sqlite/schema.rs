@@ -146,6 +146,7 @@ CREATE TABLE invitation (
     FILES,
     PEOPLE,
     TALK,
+    PUSH,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -363,6 +364,40 @@ CREATE TABLE link (
     seq INTEGER NOT NULL,
     PRIMARY KEY (conversation, seq)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Whom to tell who is away.
+const PUSH: &str = r"
+CREATE TABLE push_subscription (
+    device INTEGER PRIMARY KEY,
+    user INTEGER NOT NULL,
+    endpoint TEXT NOT NULL UNIQUE,
+    p256dh BLOB NOT NULL,
+    auth BLOB NOT NULL,
+    text INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX push_subscription_user ON push_subscription (user);
+
+CREATE TABLE push_due (
+    conversation INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    after INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE push_waiting (
+    device INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    waited INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (device, conversation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER push_signed_out AFTER UPDATE OF token ON device WHEN new.token IS NULL BEGIN
+    DELETE FROM push_subscription WHERE device = new.no;
+    DELETE FROM push_waiting WHERE device = new.no;
+END;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -227,6 +227,7 @@ impl Writer {
                 Job::Stop(_) => {}
             }
         }
+        super::push::note(&self.connection, &staged.push)?;
         if flush && wrote {
             self.last_flush = monotonic();
             self.shared.markers.flush(&self.connection)?;
@@ -337,6 +338,9 @@ impl Writer {
                 self.heads.note(row.conversation, row.seq, hash);
             }
         }
+        if !staged.push.is_empty() {
+            self.shared.push.ring();
+        }
         add(&METERS.log_bytes_written, bytes);
         // Before anybody is answered: what is sent after a block's answer meets the block.
         for effect in &outcome.effects {
@@ -426,6 +430,7 @@ impl Writer {
         }
         let _ = self.connection.execute_batch("ROLLBACK");
         self.shared.markers.not_written();
+        self.shared.push.reload(&self.connection);
         *self.shared.writable.write() = Writable::Full;
         self.states.clear();
         let mut refused = Commit::default();

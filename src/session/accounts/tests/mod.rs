@@ -79,6 +79,7 @@ impl Hall {
             limits: crate::limits::Limits::default(),
             pulse: crate::session::Pulse::new(),
             quotas: crate::session::Quotas::default(),
+            push: crate::session::push::Push::default(),
         })
     }
 
