@@ -13,6 +13,7 @@ pub mod hub;
 pub mod store;
 
 pub mod session;
+pub mod workers;
 
 pub mod gateway;
 

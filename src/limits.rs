@@ -47,6 +47,16 @@ pub const FOLD_ROWS: usize = 4096;
 pub const WRITER_STATES: usize = 8192;
 /// Pages of 4 KiB in the write-ahead log at which the checkpointer starts.
 pub const WAL_PAGES: u32 = 1024;
+/// After an erasure the write-ahead log is emptied at once, and then at most once in this time, since each costs a sync.
+pub const ERASURE_PACE: Duration = Duration::from_secs(10);
+/// An attempt waits so long for readers, and the writer as long for it; one that fails is tried again after this time, and
+/// told in the log once it has lasted.
+pub const ERASURE_WAIT: Duration = Duration::from_millis(200);
+pub const ERASURE_RETRY: Duration = Duration::from_secs(1);
+pub const ERASURE_WITHIN: Duration = Duration::from_secs(60);
+/// A step of a sweep: rows that a reader looks at, and rows that one commit erases.
+pub const SWEEP_LOOKS: u64 = 2_048;
+pub const SWEEP_ROWS: usize = 256;
 /// SQLite's page caches, in KiB: the writer's, and each reader's.
 pub const WRITER_CACHE_KIB: usize = 4096;
 pub const READER_CACHE_KIB: usize = 256;

@@ -45,6 +45,12 @@ pub struct Meters {
     pub checkpoints: AtomicU64,
     /// One checkpoint, in microseconds.
     pub checkpoint_seconds: Histogram<14>,
+    /// Commits that erased words, and those of them whose words have left the write-ahead log.
+    pub erasures: AtomicU64,
+    pub erasures_done: AtomicU64,
+    /// Times the write-ahead log was emptied after an erasure, and times that could not be done.
+    pub wal_emptied: AtomicU64,
+    pub wal_not_emptied: AtomicU64,
     pub pages_read: AtomicU64,
     pub deliveries: AtomicU64,
     pub delivery_bytes: AtomicU64,
@@ -74,6 +80,10 @@ impl Meters {
             wal_bytes: AtomicU64::new(0),
             checkpoints: AtomicU64::new(0),
             checkpoint_seconds: Histogram::new(&SECONDS),
+            erasures: AtomicU64::new(0),
+            erasures_done: AtomicU64::new(0),
+            wal_emptied: AtomicU64::new(0),
+            wal_not_emptied: AtomicU64::new(0),
             pages_read: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             delivery_bytes: AtomicU64::new(0),

@@ -23,8 +23,12 @@ mod bad_input;
 mod changes;
 #[path = "stories/direct.rs"]
 mod direct;
+#[path = "stories/erasing.rs"]
+mod erasing;
 #[path = "stories/fallback.rs"]
 mod fallback;
+#[path = "stories/forgetting.rs"]
+mod forgetting;
 #[path = "stories/groups.rs"]
 mod groups;
 #[path = "stories/limits.rs"]

@@ -14,6 +14,7 @@ use crate::gateway::pools;
 use crate::gateway::tls::{Reloaded, Tls};
 use crate::meters::{METERS, get};
 use crate::session::Services;
+use crate::workers::sweeper;
 
 const PULSE: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
@@ -56,6 +57,7 @@ impl Timers {
             let _ = told.0.status(&status(&told.1));
         }));
         tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
+        tokio::spawn(sweeper::run(services.store.clone(), stop.clone()));
         if let Some(interval) = systemd::watchdog_interval() {
             let probed = Arc::clone(&services);
             let probe = move || {

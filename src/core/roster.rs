@@ -153,14 +153,22 @@ impl Roster {
     pub fn is_changed_by(what: &What) -> bool {
         !matches!(
             what,
-            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. }
+            What::Message { .. }
+                | What::Edited { .. }
+                | What::Recalled { .. }
+                | What::Reaction { .. }
+                | What::Erased { .. }
         )
     }
 
     /// Takes in one event. Snapshot and events give what a fresh load gives.
     pub fn fold(&mut self, seq: Seq, by: UserId, what: &What) {
         match what {
-            What::Message { .. } | What::Edited { .. } | What::Recalled { .. } | What::Reaction { .. } => {}
+            What::Message { .. }
+            | What::Edited { .. }
+            | What::Recalled { .. }
+            | What::Reaction { .. }
+            | What::Erased { .. } => {}
             What::Created {
                 conversation_kind,
                 title,

@@ -188,6 +188,14 @@ pub enum What {
     Transferred { user: UserId },
     /// The end: nobody is a member any more.
     Dissolved {},
+    /// The words of these events are to be erased, in every copy: messages with their edits, and reactions, up to a seq. Of
+    /// one who was erased (`by` is the same), or of everybody because their time was over (`by` is nobody).
+    Erased {
+        /// Whose; absent: everybody's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
+        upto: Seq,
+    },
 }
 
 impl What {
@@ -219,6 +227,7 @@ impl What {
             What::Unmuted { .. } => "unmuted",
             What::Transferred { .. } => "transferred",
             What::Dissolved {} => "dissolved",
+            What::Erased { .. } => "erased",
         }
     }
 }
@@ -243,4 +252,5 @@ pub const KINDS: &[&str] = &[
     "unmuted",
     "transferred",
     "dissolved",
+    "erased",
 ];

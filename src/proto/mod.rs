@@ -8,6 +8,7 @@ pub mod command;
 pub mod complaint;
 pub mod event;
 pub mod ids;
+pub mod privacy;
 pub mod refusal;
 
 pub use answer::{Ack, Answer, Notice};

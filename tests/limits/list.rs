@@ -199,6 +199,18 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "WAL_PAGES",
         "when work is done; the log's size is seen by `power_cut`",
     ),
+    (
+        "ERASURE_PACE",
+        "when work is done; `tests/stories/erasing.rs` waits for it",
+    ),
+    ("ERASURE_WAIT", "how long one attempt lasts; another follows"),
+    ("ERASURE_RETRY", "when work is done; nothing is refused"),
+    ("ERASURE_WITHIN", "when the operator is told"),
+    ("SWEEP_LOOKS", "the size of one step; another follows"),
+    (
+        "SWEEP_ROWS",
+        "the size of one step; `tests/stories/forgetting.rs` needs several",
+    ),
     ("WRITER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READERS", "a number of threads"),

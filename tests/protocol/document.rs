@@ -11,6 +11,7 @@ use kinglet::proto::account::{
 };
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use kinglet::proto::command::Request;
+use kinglet::proto::privacy::{EraseMe, EraseUser, Erasure};
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -116,6 +117,8 @@ pub fn shapes() -> Vec<Shape> {
         sent: SignedIn, SessionsEnded, InvitationCheck, InvitationInfo, InvitationList, DeviceList, Profile, UserList, UserInfo, UserStatus,
         PasswordReset, Health, PollPage, HistoryPage
     ));
+    shapes.extend(http!(received: EraseMe, EraseUser));
+    shapes.extend(http!(sent: Erasure));
     shapes
 }
 

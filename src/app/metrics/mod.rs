@@ -27,6 +27,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     let mut page = Exposition::new();
     connections(&mut page, meters);
     log(&mut page, meters);
+    erasing(&mut page, meters);
     delivery(&mut page, meters);
     refused(&mut page, meters, refusals);
     pooled(&mut page, meters, pools);
@@ -127,6 +128,29 @@ fn log(page: &mut Exposition, meters: &Meters) {
         "kinglet_checkpoint_seconds",
         "One checkpoint.",
         &meters.checkpoint_seconds.picture(),
+    );
+}
+
+fn erasing(page: &mut Exposition, meters: &Meters) {
+    // In this order: the other way round one that is done meanwhile would make it less than nothing.
+    let done = get(&meters.erasures_done);
+    let pending = get(&meters.erasures).saturating_sub(done);
+    page.gauge(
+        "kinglet_erasures_pending",
+        "Commits whose erased words are still in the write-ahead log.",
+        &[(&[], pending as f64)],
+    );
+    let outcomes = [
+        (
+            &[("outcome", "done")] as Labels<'_>,
+            get(&meters.wal_emptied) as f64,
+        ),
+        (&[("outcome", "in_use")], get(&meters.wal_not_emptied) as f64),
+    ];
+    page.counter(
+        "kinglet_wal_emptied_total",
+        "Attempts to empty the write-ahead log after an erasure.",
+        &outcomes,
     );
 }
 

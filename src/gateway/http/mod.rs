@@ -10,6 +10,7 @@ pub mod console;
 pub mod hosts;
 pub mod live;
 pub mod openapi;
+pub mod privacy;
 pub mod problem;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
     Router::new()
         .merge(accounts::routes())
         .merge(live::routes())
+        .merge(privacy::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))

@@ -14,6 +14,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
+use crate::proto::privacy;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -73,7 +74,23 @@ const ROOMS: &[Room] = &[
         operations: LiveRoutes::openapi,
         schemas: live_schemas,
     },
+    Room {
+        operations: PrivacyRoutes::openapi,
+        schemas: privacy_schemas,
+    },
 ];
+
+/// What is kept of a person.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::privacy::erase_me,
+    super::privacy::my_erasure,
+    super::privacy::erase,
+    super::privacy::erasure,
+))]
+struct PrivacyRoutes;
+
+schemas!(privacy_schemas: privacy::EraseMe, privacy::EraseUser, privacy::Erasure);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

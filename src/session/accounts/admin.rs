@@ -21,7 +21,7 @@ pub enum Administrator<'a> {
 }
 
 impl Administrator<'_> {
-    fn by(self) -> By {
+    pub(super) fn by(self) -> By {
         match self {
             Administrator::Caller(caller) => By::User(caller.user),
             Administrator::Operator => By::Operator,

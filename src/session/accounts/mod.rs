@@ -9,6 +9,7 @@
 mod admin;
 mod claim;
 mod devices;
+mod erase;
 mod invitations;
 pub mod password;
 mod profile;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -58,6 +59,10 @@ pub struct Staged {
     pub clients: HashMap<ClientKey, Pos>,
     pub places: HashMap<(u64, Seq), Pos>,
     pub markers: Vec<(UserId, u64, Seq, u64)>,
+    /// Rows that lost their words.
+    pub erased: u64,
+    /// People who were erased.
+    pub gone: Vec<UserId>,
 }
 
 /// What an append works with.
@@ -68,7 +73,12 @@ pub struct Work<'a> {
     pub staged: &'a mut Staged,
     pub head: &'a mut Pos,
     pub now: Now,
+    /// Who was erased a moment ago: what they sent before their connections were cut is not taken.
+    pub gone: &'a Gone,
 }
+
+/// People who were erased, and when.
+pub type Gone = Vec<(UserId, Instant)>;
 
 impl Work<'_> {
     pub fn append(&mut self, permit: &Permit) -> Result<Receipt, Failure> {
@@ -77,6 +87,11 @@ impl Work<'_> {
         let key = (actor.device, *change.client_id().0.as_bytes());
         if let Some(pos) = self.known(key)? {
             return self.repeat(pos, change.digest());
+        }
+        let is_gone =
+            |user| self.gone.iter().any(|(gone, _)| *gone == user) || self.staged.gone.contains(&user);
+        if is_gone(actor.user) {
+            return Err(Code::SignedOut.into());
         }
         let (roster, pair) = self.roster_for(permit)?;
         permit.renew(roster.as_deref(), self.now)?;
@@ -192,7 +207,7 @@ impl Work<'_> {
         }
     }
 
-    fn insert(&self, row: &Row) -> rusqlite::Result<()> {
+    pub fn insert(&self, row: &Row) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT INTO log (pos, conversation, seq, count, kind, sender, device, client, ts, target, digest,
@@ -375,7 +390,7 @@ impl Work<'_> {
     }
 
     /// The row of one event, wherever its place is kept.
-    fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
+    pub fn row_of(&self, conversation: u64, seq: Seq) -> rusqlite::Result<Option<Row>> {
         let staged = self.staged.places.get(&(conversation, seq)).copied();
         let recent = || {
             let recent = self.shared.recent.read();
@@ -389,42 +404,6 @@ impl Work<'_> {
             None => find::folded_pos(self.connection, conversation, seq)?,
         };
         pos.map_or(Ok(None), |pos| find::row_at(self.connection, pos))
-    }
-
-    /// Empties a message and its edits; their places, and so the chain, stay. Gives the tombstones.
-    fn erase(&mut self, conversation: u64, target: Seq) -> Result<Vec<Event>, Failure> {
-        let mut seqs = vec![target];
-        let mut later = self
-            .connection
-            .prepare_cached("SELECT seq FROM annotation WHERE conversation = ?1 AND target = ?2")?;
-        for seq in later.query_map([int(conversation), int(target)], |row| row.get::<_, i64>(0))? {
-            seqs.push(seq?.cast_unsigned());
-        }
-        let mut tombstones = Vec::new();
-        for seq in seqs {
-            let Some(mut row) = self.row_of(conversation, seq)? else {
-                continue;
-            };
-            if row.is_erased() || !(row.is_message() || row.is_edit()) {
-                continue;
-            }
-            let commitment = row.commitment();
-            self.connection
-                .prepare_cached("UPDATE log SET body = NULL, digest = NULL, salt = ?2 WHERE pos = ?1")?
-                .execute(params![int(row.pos), commitment])?;
-            (row.body, row.digest, row.salt) = (None, None, commitment.to_vec());
-            // An event of this very batch was not told yet: it is told as erased from the start.
-            if let Some(same) = self
-                .staged
-                .appended
-                .iter_mut()
-                .find(|appended| appended.pos == row.pos)
-            {
-                same.event = row.event();
-            }
-            tombstones.push(row.event());
-        }
-        Ok(tombstones)
     }
 
     fn change_roster(

@@ -5,6 +5,7 @@ pub mod accounts;
 mod append;
 mod checkpoint;
 pub mod doctor;
+mod erasure;
 #[cfg(feature = "fault-injection")]
 pub mod fault_vfs;
 mod find;
@@ -20,6 +21,7 @@ mod registers;
 mod rosters;
 mod rows;
 mod schema;
+pub mod sweep;
 mod writer;
 
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::checkpoint::Checkpointer;
 use self::markers::Markers;
@@ -78,6 +80,8 @@ struct Shared {
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
     checkpointer: Checkpointer,
+    /// Rung when there is something new to sweep.
+    sweeping: Notify,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

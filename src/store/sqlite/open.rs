@@ -89,8 +89,9 @@ pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<
     } else {
         "FULL"
     };
+    // The writer meets the checkpointer only when that empties the write-ahead log; on a bad card a sync takes seconds.
     let pragmas = format!(
-        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous};
+        "PRAGMA busy_timeout = 30000; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{cache_kib};"
     );
@@ -305,6 +306,7 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             accounts_change: AtomicU64::new(change.cast_unsigned()),
             checkpointer,
+            sweeping: tokio::sync::Notify::new(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });
@@ -325,6 +327,7 @@ impl Store {
             change: change.cast_unsigned(),
             last_flush: monotonic(),
             pace: super::pace::Pace::new(),
+            gone: Vec::new(),
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);

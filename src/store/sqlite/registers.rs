@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::Store;
 use crate::clock::{Clock, Now};
-use crate::proto::{Code, Refusal};
+use crate::proto::{Code, Refusal, UserId};
 use crate::store::{AccountEffect, Writable};
 
 /// What a register's change has at hand inside the writer's transaction.
@@ -16,6 +16,8 @@ pub struct Registers<'a> {
     pub clock: &'a Clock,
     /// What connected sessions must hear of it once it is on disk.
     pub effects: &'a mut Vec<AccountEffect>,
+    /// People whom this erases.
+    pub gone: &'a mut Vec<UserId>,
     pub(super) change: &'a mut u64,
 }
 

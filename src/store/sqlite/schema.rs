@@ -7,7 +7,8 @@
 use rusqlite::Connection;
 
 /// Each step runs once, in order, each in a transaction of its own. Steps add; a removal takes two releases.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -139,7 +140,31 @@ CREATE TABLE invitation (
     revoked INTEGER NOT NULL DEFAULT 0,
     UNIQUE (device, client)
 ) STRICT;
-"];
+",
+    r"
+-- People who were erased, and how far what they wrote is: all conversations up to one, and some of the next.
+CREATE TABLE erasure (
+    user INTEGER PRIMARY KEY,
+    token BLOB UNIQUE,
+    by INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    conversation INTEGER NOT NULL DEFAULT 0,
+    within INTEGER NOT NULL DEFAULT 0,
+    seq INTEGER NOT NULL DEFAULT 0,
+    erased INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Keyed hashes of names that nobody gets again.
+CREATE TABLE reserved_name (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+-- Up to which seq a conversation's words were erased because their time was over.
+CREATE TABLE retained (conversation INTEGER PRIMARY KEY, floor INTEGER NOT NULL) STRICT;
+
+-- After how many days a conversation's own rule erases; 0: never.
+ALTER TABLE conversation ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

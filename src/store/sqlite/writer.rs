@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Failure, Staged, State, Work};
+use super::append::{Failure, Gone, Staged, State, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
+use super::sweep::Step;
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
 use crate::core::permit::DeviceNo;
@@ -25,6 +26,8 @@ use crate::store::{AccountEffect, Append, Commit, Committed, Receipt, Writable};
 pub enum Job {
     Append(Append),
     Register(RegisterJob),
+    /// Erase a stretch of a conversation.
+    Sweep(Step),
     /// A round trip that writes nothing: is the writer alive?
     Probe(oneshot::Sender<bool>),
     /// Write the coalesced registers out, sync the heads.
@@ -52,6 +55,7 @@ pub struct Writer {
     pub change: u64,
     pub last_flush: Instant,
     pub pace: Pace,
+    pub gone: Gone,
 }
 
 /// One batch's answers, held back until the commit is synced.
@@ -150,6 +154,9 @@ impl Writer {
             return self.failed(error, jobs, outcome);
         }
         self.shared.markers.written();
+        if let Some(staged) = &told {
+            self.note_erasures(staged);
+        }
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
@@ -162,6 +169,24 @@ impl Writer {
         }
         self.finish(outcome);
         self.after_commit(folding)
+    }
+
+    /// Before anybody hears of it: whoever is told that words were erased finds that counted.
+    fn note_erasures(&mut self, staged: &Staged) {
+        if !self.gone.is_empty() || !staged.gone.is_empty() {
+            let now = monotonic();
+            // By then every connection of theirs is cut.
+            self.gone
+                .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
+            self.gone.extend(staged.gone.iter().map(|user| (*user, now)));
+            staged
+                .gone
+                .iter()
+                .for_each(|user| self.shared.markers.forget(*user));
+        }
+        if staged.erased > 0 || !staged.gone.is_empty() {
+            self.shared.checkpointer.after_erasure();
+        }
     }
 
     /// A statement that is said at each commit; it is prepared once.
@@ -198,6 +223,7 @@ impl Writer {
                         staged,
                         head: &mut head,
                         now,
+                        gone: &self.gone,
                     };
                     match work.append(&append.permit) {
                         Ok(receipt) => {
@@ -213,7 +239,24 @@ impl Writer {
                 }
                 Job::Register(change) => {
                     wrote = true;
-                    self.register(change, now, outcome)?;
+                    self.register(change, now, staged, outcome)?;
+                }
+                Job::Sweep(step) => {
+                    wrote = true;
+                    let mut work = Work {
+                        connection: &self.connection,
+                        shared: &self.shared,
+                        states: &mut self.states,
+                        staged,
+                        head: &mut head,
+                        now,
+                        gone: &self.gone,
+                    };
+                    match work.sweep(&step.stretch) {
+                        Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
+                        Err(Failure::Refused(refusal)) => step.answer(Err(refusal)),
+                        Err(Failure::Sql(error)) => return Err(error),
+                    }
                 }
                 Job::Probe(answer) => outcome.probes.push(answer),
                 Job::Tidy(answer) => {
@@ -236,21 +279,24 @@ impl Writer {
         &mut self,
         change: RegisterJob,
         now: crate::clock::Now,
+        staged: &mut Staged,
         outcome: &mut Outcome,
     ) -> Result<(), rusqlite::Error> {
         self.connection.execute_batch("SAVEPOINT register")?;
-        let effects_before = outcome.effects.len();
+        let (effects_before, gone_before) = (outcome.effects.len(), staged.gone.len());
         let mut registers = Registers {
             connection: &self.connection,
             now,
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
+            gone: &mut staged.gone,
             change: &mut self.change,
         };
         let (refused, finish) = change(&mut registers);
         outcome.finishes.push(finish);
         if let Some(code) = refused {
             outcome.effects.truncate(effects_before);
+            staged.gone.truncate(gone_before);
             // On a full disk or a failed write SQLite may have rolled the whole transaction back by itself.
             if self.connection.is_autocommit() {
                 let full = code == Code::StorageFull;
@@ -409,6 +455,7 @@ impl Writer {
                         .push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
+                Job::Sweep(step) => step.answer(Err(refusal.clone())),
                 Job::Probe(answer) => answer_probe(answer),
                 Job::Tidy(answer) => {
                     let _ = answer.send(());

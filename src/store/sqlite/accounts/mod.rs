@@ -18,12 +18,14 @@ use crate::proto::answer::UserInfo;
 use crate::proto::{Code, DeviceId, Refusal, UserId};
 
 mod devices;
+mod erase;
 mod invitations;
 #[cfg(test)]
 mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub use erase::EraseBy;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use users::{Credentials, NewUser};
 
@@ -155,6 +157,9 @@ fn authority(connection: &Connection, by: By, target: UserId) -> Outcome<ServerR
             })
             .map_err(sql_refusal)
     };
+    if erase::is_erased(connection, target)? {
+        return Err(Refusal::because(Code::NotFound, "That user was erased."));
+    }
     if let By::User(user) = by {
         let is_admin = |(role, disabled): &(ServerRole, bool)| !disabled && *role >= ServerRole::Admin;
         let (own, _) = role_of(user)?.filter(is_admin).ok_or(Code::Forbidden)?;
@@ -210,9 +215,11 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
 
 /// The columns `id, name, display_name, disabled` in the first four places.
 fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
+    let name: String = row.get(1)?;
     Ok(UserInfo {
         user: UserId(from_sql(row, 0)?),
-        name: row.get(1)?,
+        erased: name.starts_with(erase::ERASED_NAME),
+        name,
         display_name: row.get(2)?,
         disabled: row.get(3)?,
     })

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::erase::is_reserved;
 use super::{
     By, Entered, Outcome, Registers, SecretHash, Store, authority, from_sql, is_constraint, owner_exists,
     read_info, read_role, role_number, sql_refusal, to_sql,
@@ -162,6 +163,9 @@ pub(super) fn insert_user(
             "This server has as many users as it may have.",
         ));
     }
+    if is_reserved(connection, &user.name, &user.skeleton)? {
+        return Err(Code::NameTaken.into());
+    }
     let id = fresh_id(registers)?;
     let change = registers.next_change();
     connection
@@ -208,7 +212,7 @@ fn fresh_id(registers: &Registers<'_>) -> Outcome<UserId> {
     }
 }
 
-fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
+pub(super) fn tell_profile(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
     let info = infos(registers.connection, &[user])?
         .pop()
         .ok_or(Code::NotFound)?;
@@ -242,13 +246,14 @@ pub(super) fn credentials(
 }
 
 pub(super) fn name_is_taken(connection: &Connection, name: &str, skeleton: &str) -> Outcome<bool> {
-    connection
+    let taken: bool = connection
         .query_row(
             "SELECT EXISTS (SELECT 1 FROM user WHERE name = ?1 OR skeleton = ?2)",
             params![name, skeleton],
             |row| row.get(0),
         )
-        .map_err(sql_refusal)
+        .map_err(sql_refusal)?;
+    Ok(taken || is_reserved(connection, name, skeleton)?)
 }
 
 pub(super) fn profile(connection: &Connection, user: UserId) -> Outcome<Profile> {
@@ -349,19 +354,9 @@ pub(super) fn set_disabled(
     user: UserId,
     disabled: bool,
 ) -> Outcome<()> {
-    let role = authority(registers.connection, by, user)?;
-    if disabled && role == ServerRole::Owner {
-        let another: bool = registers
-            .connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
-                params![role_number(ServerRole::Owner), to_sql(user.0)],
-                |row| row.get(0),
-            )
-            .map_err(sql_refusal)?;
-        if !another {
-            return Err(Code::LastOwner.into());
-        }
+    authority(registers.connection, by, user)?;
+    if disabled && last_owner(registers.connection, user)? {
+        return Err(Code::LastOwner.into());
     }
     let is_so: bool = registers
         .connection
@@ -388,6 +383,18 @@ pub(super) fn set_disabled(
         revoke_all(registers, user, None)?;
     }
     Ok(())
+}
+
+/// Whether this is the only owner who can come in.
+pub(super) fn last_owner(connection: &Connection, user: UserId) -> Outcome<bool> {
+    connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM user WHERE id = ?2 AND role = ?1)
+             AND NOT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
+            params![role_number(ServerRole::Owner), to_sql(user.0)],
+            |row| row.get(0),
+        )
+        .map_err(sql_refusal)
 }
 
 pub(super) fn users(connection: &Connection, after: Option<&str>, limit: usize) -> Outcome<UserList> {

@@ -50,6 +50,7 @@ impl Desk {
             now: self.clock.now(),
             clock: &self.clock,
             effects: &mut effects,
+            gone: &mut Vec::new(),
             change: &mut self.change,
         });
         let end = if outcome.is_ok() {

@@ -1,0 +1,4 @@
+//! What nobody asked for just now: sweeping away what is to be forgotten. What must not live here: a client's socket, SQL,
+//! and the rules of what may be erased.
+
+pub mod sweeper;
