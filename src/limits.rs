@@ -129,6 +129,8 @@ pub const INVITATIONS: usize = 1_000;
 /// The most uses of one invitation, and the most days it lasts.
 pub const INVITATION_USES: u32 = 1_000;
 pub const INVITATION_DAYS: u32 = 365;
+/// The longest time to keep what is said, in days.
+pub const RETENTION_DAYS: u32 = 36_500;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -217,6 +219,8 @@ pub struct Limits {
     pub tail_bytes: usize,
     /// A message may be recalled by its sender for this long: 0 never, `u64::MAX` for ever.
     pub recall_seconds: u64,
+    /// Days after which what is said is erased; 0 never.
+    pub retention_days: u32,
     pub tls: bool,
 }
 
@@ -231,6 +235,7 @@ impl Default for Limits {
             roster_members: ROSTER_MEMBERS,
             tail_bytes: TAIL_BYTES,
             recall_seconds: u64::MAX,
+            retention_days: 0,
             tls: false,
         }
     }

@@ -322,6 +322,7 @@ fn each_problem_names_its_key() {
             "[messages]\nrecall_minutes = 4000000000",
             "messages.recall_minutes",
         ),
+        ("[retention]\ndays = 36501", "retention.days"),
     ] {
         assert_eq!(keys(text), [expected], "{text}");
     }

@@ -13,6 +13,8 @@ mod limits;
 mod pages;
 #[path = "store_contract/queue.rs"]
 mod queue;
+#[path = "store_contract/retention.rs"]
+mod retention;
 #[path = "store_contract/rules.rs"]
 mod rules;
 #[path = "store_contract/sends.rs"]
@@ -33,6 +35,9 @@ macro_rules! contract {
                 markers_rise_and_are_counted, a_marker_never_goes_back, lists_survive_a_restart;
             queue: a_full_queue_is_busy, queued_bytes_are_bounded_too, a_batch_takes_what_waits,
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
+            retention: what_was_kept_long_enough_is_erased_day_by_day,
+                a_conversation_keeps_for_its_own_time_if_that_is_shorter,
+                a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_certain_one;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
         }
     };

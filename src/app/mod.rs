@@ -18,6 +18,7 @@ pub mod metrics;
 mod process;
 mod proxies;
 mod remote;
+mod retention;
 mod serve;
 mod settings;
 mod surroundings;
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Capacity(asked) => capacity::capacity(&cli, &asked),
         Command::Invite(invite) => remote::invite(&cli, &invite),
         Command::User { command } => remote::user(&cli, &command),
+        Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
         Command::Version => version(&cli),
     };

@@ -35,6 +35,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         roster_members: size(asked.roster_mib) * MIB / MEMBERSHIP,
         tail_bytes: size(asked.tail_mib) * MIB,
         recall_seconds: recall(config).recall_seconds,
+        retention_days: config.retention.days,
         tls,
     }
 }

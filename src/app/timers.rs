@@ -57,7 +57,11 @@ impl Timers {
             let _ = told.0.status(&status(&told.1));
         }));
         tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
-        tokio::spawn(sweeper::run(services.store.clone(), stop.clone()));
+        tokio::spawn(sweeper::run(
+            services.store.clone(),
+            services.limits.retention_days,
+            stop.clone(),
+        ));
         if let Some(interval) = systemd::watchdog_interval() {
             let probed = Arc::clone(&services);
             let probe = move || {

@@ -162,6 +162,10 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             ];
             put(&words(b"update..", &settings));
             put(update.title.as_deref().map_or(&[0xff], str::as_bytes));
+            // Only where it is: a change of a release without it keeps its digest.
+            if let Some(days) = update.retention_days {
+                put(&words(b"retain..", &[u64::from(days)]));
+            }
         }
         other => put(&short(other)),
     }

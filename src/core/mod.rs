@@ -7,4 +7,5 @@ mod members;
 pub mod names;
 pub mod permit;
 pub mod quota;
+pub mod retention;
 pub mod roster;

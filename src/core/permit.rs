@@ -160,6 +160,7 @@ impl Permit {
                 join: update.join,
                 history: update.history,
                 mute_all: update.mute_all,
+                retention_days: update.retention_days,
             },
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
@@ -263,11 +264,21 @@ fn shape(change: &Change) -> Allowed {
             let nothing = update.title.is_none()
                 && update.join.is_none()
                 && update.history.is_none()
-                && update.mute_all.is_none();
+                && update.mute_all.is_none()
+                && update.retention_days.is_none();
             if nothing {
                 return Err(Refusal::because(
                     Code::BadRequest,
                     "An `update` changes at least one setting.",
+                ));
+            }
+            if update
+                .retention_days
+                .is_some_and(|days| days > limits::RETENTION_DAYS)
+            {
+                return Err(Refusal::because(
+                    Code::BadRequest,
+                    "`retention_days` is at most a hundred years; 0 for as long as the server keeps it.",
                 ));
             }
             update.title.as_deref().map_or(Ok(()), title)
@@ -406,7 +417,10 @@ fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed 
         .is_none_or(|title| *title == *roster.title)
         && update.join.is_none_or(|join| join == roster.join)
         && update.history.is_none_or(|history| history == roster.history)
-        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all);
+        && update.mute_all.is_none_or(|mute_all| mute_all == roster.mute_all)
+        && update
+            .retention_days
+            .is_none_or(|days| days == roster.retention_days);
     if same { Err(Code::NoChange.into()) } else { Ok(()) }
 }
 

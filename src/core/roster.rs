@@ -50,6 +50,8 @@ pub struct Roster {
     pub join: JoinRule,
     pub history: bool,
     pub mute_all: bool,
+    /// 0: as long as the server keeps it.
+    pub retention_days: u32,
     pub dissolved: bool,
     members: Members,
     /// Memberships before the present one, or before the one in `departed`.
@@ -71,6 +73,7 @@ impl Roster {
             join: JoinRule::Invitation,
             history: false,
             mute_all: false,
+            retention_days: 0,
             dissolved: false,
             members: Members::default(),
             earlier: Vec::new(),
@@ -189,6 +192,7 @@ impl Roster {
                 join,
                 history,
                 mute_all,
+                retention_days,
             } => {
                 if let Some(title) = title {
                     self.title = title.as_str().into();
@@ -196,6 +200,7 @@ impl Roster {
                 self.join = join.unwrap_or(self.join);
                 self.history = history.unwrap_or(self.history);
                 self.mute_all = mute_all.unwrap_or(self.mute_all);
+                self.retention_days = retention_days.unwrap_or(self.retention_days);
             }
             What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
             What::JoinRequested {} => self.requests.push(by),

@@ -128,6 +128,9 @@ pub struct ConversationInfo {
     pub history: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mute_all: bool,
+    /// Days after which what is said here is erased: the shorter of the conversation's time and the server's. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     /// The newest seq the asker may see.
     pub last_seq: Seq,
     /// The asker's read marker; 0: never read.

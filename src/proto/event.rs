@@ -158,6 +158,9 @@ pub enum What {
         history: Option<bool>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mute_all: Option<bool>,
+        /// Days after which what is said here is erased; 0: as long as the server keeps it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
     },
     /// These are members from here on; open requests of theirs are settled.
     Joined { users: Vec<UserId> },

@@ -6,6 +6,7 @@ use super::{Services, Who};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
+use crate::core::retention;
 use crate::core::roster::Roster;
 use crate::hub::Kind;
 use crate::limits;
@@ -152,7 +153,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
 }
 
 /// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
-fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
+fn info(services: &Services, listed: &Listed, user: UserId) -> Option<ConversationInfo> {
     let roster = &listed.roster;
     let member = roster.member(user)?;
     Some(ConversationInfo {
@@ -165,6 +166,7 @@ fn info(listed: &Listed, user: UserId) -> Option<ConversationInfo> {
         join: roster.join,
         history: roster.history,
         mute_all: roster.mute_all,
+        retention_days: retention::shorter(roster.retention_days, services.limits.retention_days),
         last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
         read_seq: listed.marker.0,
         unread: listed.standing.last_count.saturating_sub(listed.marker.1),
@@ -184,7 +186,7 @@ async fn conversations(
     let listed = services.store.list(who.user, ids).await?;
     let conversations = listed
         .iter()
-        .filter_map(|listed| info(listed, who.user))
+        .filter_map(|listed| info(services, listed, who.user))
         .collect();
     Ok(ConversationPage { conversations, more })
 }
@@ -282,7 +284,7 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     Ok(SyncPage {
         conversations: listed
             .iter()
-            .filter_map(|listed| info(listed, who.user))
+            .filter_map(|listed| info(services, listed, who.user))
             .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
         users: users.into_iter().map(|(_, info)| info).collect(),

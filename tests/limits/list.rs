@@ -116,6 +116,11 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
+    (
+        "RETENTION_DAYS",
+        "tests/store_contract/retention.rs",
+        "limits::RETENTION_DAYS + 1",
+    ),
     ("USERS", INVITED, "limits::USERS"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
     (

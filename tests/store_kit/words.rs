@@ -82,6 +82,7 @@ pub fn update(conversation: ConversationId, change: impl FnOnce(&mut Update)) ->
         join: None,
         history: None,
         mute_all: None,
+        retention_days: None,
     };
     change(&mut update);
     Command::Update(update)

@@ -279,6 +279,11 @@ impl Config {
                 self.messages.recall_minutes,
                 RECALL_MINUTES,
             ),
+            (
+                "retention.days",
+                self.retention.days,
+                0..=crate::limits::RETENTION_DAYS,
+            ),
         ];
         for (key, value, range) in numbers
             .into_iter()

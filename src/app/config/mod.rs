@@ -50,6 +50,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// What may be done with a message after it was sent.
     pub messages: Messages,
+    /// How long what is said is kept.
+    pub retention: Retention,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -160,6 +162,15 @@ pub struct Messages {
     pub recall_minutes: u32,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days after which messages, edits and reactions lose their content, in every conversation; 0 means never. A conversation
+    /// may have a shorter time of its own. What is older at the start is erased then, for ever: `kinglet retention` shows
+    /// beforehand how much that is.
+    pub days: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -200,6 +211,7 @@ impl Default for Config {
             limits: Limits::default(),
             accounts: Accounts::default(),
             messages: Messages::default(),
+            retention: Retention::default(),
             log: Log::default(),
             source: None,
         }

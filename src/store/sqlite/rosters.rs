@@ -218,7 +218,8 @@ fn unpack_annex(roster: &mut Roster, mut bytes: &[u8]) -> Option<()> {
 /// Reads a roster from the tables.
 pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Option<Roster>> {
     let mut statement = connection.prepare_cached(
-        "SELECT kind, title, join_rule, history, mute_all, dissolved, annex FROM conversation WHERE id = ?1",
+        "SELECT kind, title, join_rule, history, mute_all, dissolved, annex, retention_days FROM conversation
+         WHERE id = ?1",
     )?;
     let found = statement
         .query_row([int(conversation)], |row| {
@@ -226,6 +227,7 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
             roster.title = row.get::<_, String>(1)?.into();
             roster.join = join_of(row.get(2)?);
             (roster.history, roster.mute_all, roster.dissolved) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            roster.retention_days = row.get(7)?;
             let annex: Vec<u8> = row.get(6)?;
             if unpack_annex(&mut roster, &annex).is_none() {
                 return Err(rusqlite::Error::InvalidQuery);
@@ -278,7 +280,7 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
     connection
         .prepare_cached(
             "UPDATE conversation SET kind = ?2, title = ?3, join_rule = ?4, history = ?5, mute_all = ?6,
-             dissolved = ?7, annex = ?8 WHERE id = ?1",
+             dissolved = ?7, annex = ?8, retention_days = ?9 WHERE id = ?1",
         )?
         .execute(params![
             conversation,
@@ -289,6 +291,7 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
             new.mute_all,
             new.dissolved,
             pack_annex(new),
+            new.retention_days,
         ])?;
     let mut put = connection.prepare_cached(
         "INSERT INTO member (conversation, user, role, from_seq) VALUES (?1, ?2, ?3, ?4)

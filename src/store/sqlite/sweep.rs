@@ -48,6 +48,25 @@ pub struct Open {
     pub seq: Seq,
 }
 
+/// A conversation's own time, and up to where it was swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub conversation: ConversationId,
+    /// 0: none.
+    pub days: u32,
+    pub floor: Seq,
+}
+
+/// A part of a conversation, looked through for what was said before a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aged {
+    /// Everything up to here is older.
+    pub upto: Seq,
+    pub looked: Seq,
+    /// Whether something newer was found, or the conversation ends.
+    pub ends: bool,
+}
+
 /// What the writer does in one commit.
 pub struct Step {
     pub stretch: Stretch,
@@ -81,6 +100,26 @@ impl Store {
     ) -> Result<Vec<ConversationId>, Refusal> {
         self.read(move |connection| conversations_ever(connection, user, after).map_err(sql_refusal))
             .await
+    }
+
+    /// The next conversations after one, with how long they keep what is said.
+    pub async fn kept(&self, after: ConversationId) -> Result<Vec<Kept>, Refusal> {
+        self.read(move |connection| kept(connection, after).map_err(sql_refusal))
+            .await
+    }
+
+    /// Looks after a seq for what was said before a moment.
+    pub async fn aged(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        before: Timestamp,
+    ) -> Result<Aged, Refusal> {
+        let recent = RecentSlice::of(&self.shared.recent.read(), conversation.0);
+        self.read(move |connection| {
+            aged(connection, &recent, conversation, after, before).map_err(sql_refusal)
+        })
+        .await
     }
 
     /// The next stretch of a conversation after a seq, at most up to `end`.
@@ -199,6 +238,51 @@ fn glimpse(connection: &Connection, pos: u64) -> rusqlite::Result<Option<Glimpse
             })
         })
         .optional()
+}
+
+fn kept(connection: &Connection, after: ConversationId) -> rusqlite::Result<Vec<Kept>> {
+    let mut kept = connection.prepare_cached(
+        "SELECT id, retention_days, coalesce(floor, 0) FROM conversation LEFT JOIN retained ON conversation = id
+         WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let most = i64::try_from(limits::LIST_ROWS).expect("a small bound");
+    kept.query_map([int(after.0), most], |row| {
+        Ok(Kept {
+            conversation: ConversationId(row.get::<_, i64>(0)?.cast_unsigned()),
+            days: row.get(1)?,
+            floor: row.get::<_, i64>(2)?.cast_unsigned(),
+        })
+    })?
+    .collect()
+}
+
+/// A row whose time is doubtful is as old as the next one whose time is not: order is what the log knows for certain.
+fn aged(
+    connection: &Connection,
+    recent: &RecentSlice,
+    conversation: ConversationId,
+    after: Seq,
+    before: Timestamp,
+) -> rusqlite::Result<Aged> {
+    let last = find::standing(connection, recent, conversation.0)?.last_seq;
+    let to = last.min(after.saturating_add(limits::SWEEP_LOOKS));
+    let mut found = Aged {
+        upto: after,
+        looked: after,
+        ends: false,
+    };
+    for (seq, pos) in find::positions(connection, recent, conversation.0, after + 1, to)? {
+        if let Some(row) = glimpse(connection, pos)?.filter(|row| !row.unsynchronised) {
+            if row.ts >= before {
+                found.ends = true;
+                return Ok(found);
+            }
+            found.upto = seq;
+        }
+        found.looked = seq;
+    }
+    found.ends = to >= last;
+    Ok(found)
 }
 
 fn stretch(
