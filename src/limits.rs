@@ -131,6 +131,11 @@ pub const INVITATION_USES: u32 = 1_000;
 pub const INVITATION_DAYS: u32 = 365;
 /// The longest time to keep what is said, in days.
 pub const RETENTION_DAYS: u32 = 36_500;
+/// Archives of people's own data that are made at once, how often one may be had, and the memory of one: a page of events, its
+/// members' list, and the piece on its way.
+pub const EXPORTS_AT_ONCE: usize = 2;
+pub const EXPORT_EVERY: Duration = Duration::from_secs(300);
+pub const EXPORT_BYTES: usize = 2 * 1024 * 1024;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -290,6 +295,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "pages",
             (READS_WAITING.min(64)) * PAGE_BYTES,
             "history pages on their way",
+        ),
+        line(
+            "exports",
+            EXPORTS_AT_ONCE * EXPORT_BYTES,
+            "archives of people's own data on their way",
         ),
         line(
             "sqlite",

@@ -28,7 +28,7 @@ macro_rules! contract {
                 a_direct_conversation_needs_two_people_who_exist, time_is_shown_and_marked;
             rules: groups_live_and_die, joining_by_approval, members_are_moved_about, bans_and_mutes,
                 edits_recalls_and_reactions, channels_are_for_reading, the_writer_asks_again,
-                only_ones_own_time_is_shown;
+                only_ones_own_time_is_shown, who_was_erased_is_not_heard;
             folding: a_roster_is_what_its_events_say, rosters_beyond_the_budget_are_busy;
             pages: pages_are_what_was_told, ranges_with_holes_hide_the_rest, a_page_has_a_weight,
                 a_page_far_away_is_empty, annotations_follow_their_targets, what_changed_since,

@@ -25,6 +25,8 @@ mod changes;
 mod direct;
 #[path = "stories/erasing.rs"]
 mod erasing;
+#[path = "stories/export.rs"]
+mod export;
 #[path = "stories/fallback.rs"]
 mod fallback;
 #[path = "stories/forgetting.rs"]

@@ -88,6 +88,7 @@ impl House {
             limits,
             pulse: Pulse::new(),
             quotas: Quotas::new(limits.pace),
+            exports: kinglet::session::export::Exports::default(),
         };
         House {
             services: Arc::new(services),

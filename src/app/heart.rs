@@ -122,6 +122,7 @@ pub async fn services(
         limits,
         pulse: Pulse::new(),
         quotas: crate::session::Quotas::new(limits.pace),
+        exports: crate::session::export::Exports::default(),
     };
     Ok((Arc::new(services), claim))
 }

@@ -200,6 +200,7 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let stranger = conn.seat.stranger.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Underway(Arc::clone(&at_work)));
         let busy = Busy::new(&at_work);
         // Whoever's token proves good is no stranger any more, also while a long poll waits: see `auth`.
         let showed = request
@@ -257,8 +258,18 @@ struct Work {
     begun: AtomicU32,
 }
 
+/// For an answer that takes longer than its handler: as long as it holds a `Busy` the connection has work.
+#[derive(Clone)]
+pub struct Underway(Arc<Work>);
+
+impl Underway {
+    pub fn busy(&self) -> Busy {
+        Busy::new(&self.0)
+    }
+}
+
 /// One request under way.
-struct Busy(Arc<Work>);
+pub struct Busy(Arc<Work>);
 
 impl Busy {
     fn new(work: &Arc<Work>) -> Busy {

@@ -1,10 +1,12 @@
-//! The bodies of HTTP requests and answers about erasing people. What must not live here: routes, or who may.
+//! The bodies of HTTP requests and answers about erasing people, and the files of an export. What must not live here: routes, or who may.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ids::{Timestamp, UserId};
+use super::answer::{ConversationInfo, MemberInfo};
+use super::event::Event;
+use super::ids::{ConversationId, Timestamp, UserId};
 
 /// `POST /api/v1/me/erase`: erases the one who asks. There is no way back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -43,4 +45,40 @@ pub struct Erasure {
     pub erased: u64,
     /// Conversations that are still to be gone through.
     pub conversations_left: u64,
+}
+
+/// `format.json` of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportFormat {
+    /// `kinglet-export`.
+    pub format: String,
+    /// Rises when files change in a way that a reader must know of; new files and fields do not count.
+    pub version: u32,
+    /// Whose data it is.
+    pub user: UserId,
+    pub made: Timestamp,
+}
+
+/// `conversations/ID/conversation.json` of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportConversation {
+    /// With one's own role and read marker.
+    pub conversation: ConversationInfo,
+    /// Who is in it, as everyone in it may see.
+    pub members: Vec<MemberInfo>,
+}
+
+/// `conversations/ID/events-NNNNNN.json` of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportEvents {
+    pub conversation: ConversationId,
+    /// Ascending by seq; what one may see, and nothing else.
+    pub events: Vec<Event>,
+}
+
+/// `complete.json`, the last file of an export: without it something is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportEnd {
+    /// Files before this one.
+    pub files: u64,
 }

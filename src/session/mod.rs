@@ -5,6 +5,7 @@ pub mod accounts;
 mod answer;
 mod deliver;
 mod desk;
+pub mod export;
 mod health;
 mod live;
 pub mod poll;
@@ -32,6 +33,7 @@ pub struct Services {
     pub limits: Limits,
     pub pulse: Arc<Pulse>,
     pub quotas: Quotas,
+    pub exports: export::Exports,
 }
 
 /// Who is signed in, and with what.

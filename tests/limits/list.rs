@@ -117,6 +117,16 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
     (
+        "EXPORTS_AT_ONCE",
+        "src/session/export.rs",
+        "2..=limits::EXPORTS_AT_ONCE as u64",
+    ),
+    (
+        "EXPORT_EVERY",
+        "tests/stories/export.rs",
+        "fn one_archive_in_five_minutes",
+    ),
+    (
         "RETENTION_DAYS",
         "tests/store_contract/retention.rs",
         "limits::RETENTION_DAYS + 1",
@@ -220,6 +230,7 @@ const NOT_REACHED: &[(&str, &str)] = &[
     ("READER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READERS", "a number of threads"),
     ("WRITE_BYTES", "the size of one write; more follows in the next"),
+    ("EXPORT_BYTES", "an estimate of two bounded pages and a list"),
     ("SOCKET_SEND", "kept by the kernel"),
     (
         "CONNECTION_PLAIN",

@@ -11,7 +11,9 @@ use kinglet::proto::account::{
 };
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use kinglet::proto::command::Request;
-use kinglet::proto::privacy::{EraseMe, EraseUser, Erasure};
+use kinglet::proto::privacy::{
+    EraseMe, EraseUser, Erasure, ExportConversation, ExportEnd, ExportEvents, ExportFormat,
+};
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -118,7 +120,7 @@ pub fn shapes() -> Vec<Shape> {
         PasswordReset, Health, PollPage, HistoryPage
     ));
     shapes.extend(http!(received: EraseMe, EraseUser));
-    shapes.extend(http!(sent: Erasure));
+    shapes.extend(http!(sent: Erasure, ExportFormat, ExportConversation, ExportEvents, ExportEnd));
     shapes
 }
 

@@ -87,6 +87,10 @@ async fn an_erased_person_is_in_no_file_and_the_others_see_tombstones_at_home_an
     let (mut at_anna, mut at_bird) = (anna.live().await, bird.live().await);
     let group = at_anna.group(&[&ben, &bird], json!({})).await;
     at_anna.say(&group, "this stays").await;
+    let early = ben.live().await.welcome["resume"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     talk(&mut at_bird, &group, 300).await;
     let direct = at_bird.tell(&ben.user, CANARY).await["conversation"].clone();
     // Ben's phone has seen it all and goes offline; Anna stays.
@@ -138,6 +142,13 @@ async fn an_erased_person_is_in_no_file_and_the_others_see_tombstones_at_home_an
         let erased = events.iter().filter(|event| event["erased"] == true).count();
         assert_eq!(erased, 330, "300 messages and 30 edits");
     }
+    // Who comes from before it all is told tombstones, from the tails in memory.
+    let events = ben.resume(&early).await.settle().await;
+    assert!(events.iter().any(|event| event["erased"] == true));
+    assert!(
+        !json!(events).to_string().contains(CANARY),
+        "the words are still in memory"
+    );
     let members = at_anna
         .get(json!({ "type": "members", "conversation": group }))
         .await

@@ -85,6 +85,7 @@ const ROOMS: &[Room] = &[
 #[openapi(paths(
     super::privacy::erase_me,
     super::privacy::my_erasure,
+    super::privacy::my_export,
     super::privacy::erase,
     super::privacy::erasure,
 ))]

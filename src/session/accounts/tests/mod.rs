@@ -69,6 +69,7 @@ impl Hall {
             limits: crate::limits::Limits::default(),
             pulse: crate::session::Pulse::new(),
             quotas: crate::session::Quotas::default(),
+            exports: crate::session::export::Exports::default(),
         })
     }
 
