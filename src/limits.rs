@@ -54,9 +54,12 @@ pub const ERASURE_PACE: Duration = Duration::from_secs(10);
 pub const ERASURE_WAIT: Duration = Duration::from_millis(200);
 pub const ERASURE_RETRY: Duration = Duration::from_secs(1);
 pub const ERASURE_WITHIN: Duration = Duration::from_secs(60);
-/// A step of a sweep: rows that a reader looks at, and rows that one commit erases.
+/// How long the writer waits for the log to be emptied before it takes the disk for broken: on a bad card a sync takes seconds.
+pub const EMPTYING_TIME: Duration = Duration::from_secs(30);
+/// A step of a sweep: rows that a reader looks at; rows that one commit erases, and their bytes, which are all overwritten.
 pub const SWEEP_LOOKS: u64 = 2_048;
 pub const SWEEP_ROWS: usize = 256;
+pub const SWEEP_BYTES: u64 = 256 * 1024;
 /// SQLite's page caches, in KiB: the writer's, and each reader's.
 pub const WRITER_CACHE_KIB: usize = 4096;
 pub const READER_CACHE_KIB: usize = 256;

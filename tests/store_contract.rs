@@ -37,7 +37,8 @@ macro_rules! contract {
                 one_bad_command_spares_its_batch, a_closed_store_says_so, one_store_per_directory;
             retention: what_was_kept_long_enough_is_erased_day_by_day,
                 a_conversation_keeps_for_its_own_time_if_that_is_shorter,
-                a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_certain_one;
+                a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_certain_one,
+                long_words_are_erased_a_few_at_a_time;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
         }
     };

@@ -130,28 +130,34 @@ async fn one(store: &Store, person: Open) -> Result<(), Refusal> {
             } else {
                 0
             };
-            conversation_of(store, person, conversation, begun).await?;
+            // A mark costs a commit, and most people only read in most places.
+            if conversation_of(store, person, conversation, begun).await? || conversation == after {
+                store.conversation_swept(person.user, conversation).await?;
+            }
         }
     }
     store.erasure_done(person.user).await
 }
 
+/// Erases what a person wrote in one conversation; says whether there was anything.
 async fn conversation_of(
     store: &Store,
     person: Open,
     conversation: ConversationId,
     mut after: Seq,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let whose = Whose::Person(person.user);
+    let mut swept = false;
     loop {
         let stretch = store.stretch(conversation, whose, after, Seq::MAX).await?;
         after = stretch.upto;
         let ends = stretch.ends;
         if !stretch.seqs.is_empty() {
+            swept = true;
             store.sweep(stretch).await?;
         }
         if ends {
-            return store.conversation_swept(person.user, conversation).await;
+            return Ok(swept);
         }
     }
 }

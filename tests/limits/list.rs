@@ -221,6 +221,14 @@ const NOT_REACHED: &[(&str, &str)] = &[
     ("ERASURE_WAIT", "how long one attempt lasts; another follows"),
     ("ERASURE_RETRY", "when work is done; nothing is refused"),
     ("ERASURE_WITHIN", "when the operator is told"),
+    (
+        "EMPTYING_TIME",
+        "how long the writer waits; the process ends after it",
+    ),
+    (
+        "SWEEP_BYTES",
+        "the size of one step; `tests/store_contract/retention.rs` needs several",
+    ),
     ("SWEEP_LOOKS", "the size of one step; another follows"),
     (
         "SWEEP_ROWS",

@@ -145,3 +145,23 @@ pub async fn a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_cer
     assert_eq!(ages(&world.store, 1).await, Ok(true));
     assert_eq!(words(&world, room).await, (0, 13));
 }
+
+pub async fn long_words_are_erased_a_few_at_a_time(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    for _ in 0..40 {
+        world.done(1, send(room, "w".repeat(limits::BODY_BYTES))).await;
+    }
+    world.clock.set(START + 3 * DAY, true);
+    assert_eq!(ages(&world.store, 1).await, Ok(true));
+    assert_eq!(words(&world, room).await, (0, 40));
+    let each = usize::try_from(limits::SWEEP_BYTES).expect("a small bound") / limits::BODY_BYTES;
+    assert_eq!(
+        told(&world, room).await.len(),
+        40 / each,
+        "each step overwrites only so much"
+    );
+}

@@ -114,3 +114,104 @@ async fn a_crash_before_the_log_is_emptied_is_made_good_at_the_start() {
         "the start serves erased words"
     );
 }
+
+#[tokio::test]
+async fn how_long_a_conversation_keeps_is_told_to_all_and_the_shorter_time_holds() {
+    let mut server = Server::with(&[("KINGLET_RETENTION_DAYS", "30")]).await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let (mut at_anna, mut at_ben) = (anna.live().await, ben.live().await);
+    let was_at = at_ben.welcome["resume"].as_str().expect("a token").to_owned();
+    let group = at_anna.group(&[&ben], json!({})).await;
+    let set = |days: u32| json!({ "type": "update", "conversation": group, "retention_days": days });
+    assert_eq!(at_ben.refused(set(7)).await, "forbidden");
+    assert_eq!(at_anna.refused(set(36_501)).await, "bad_request");
+    let direct = at_anna.tell(&ben.user, "hello").await["conversation"].clone();
+    let own = json!({ "type": "update", "conversation": direct, "retention_days": 7 });
+    assert_eq!(at_anna.refused(own).await, "wrong_kind");
+    for (own, holds) in [(90, 30), (7, 7), (0, 30)] {
+        at_anna.act(set(own)).await;
+        for live in [&mut at_anna, &mut at_ben] {
+            let listed = live.get(json!({ "type": "conversations" })).await;
+            for info in listed["conversations"].as_array().expect("a list") {
+                let expected = if info["conversation"] == group.as_str() {
+                    holds
+                } else {
+                    30
+                };
+                assert_eq!(info["retention_days"], expected, "{info}");
+            }
+        }
+    }
+    assert_eq!(at_anna.refused(set(0)).await, "no_change");
+    // The other device was away, and is told each change.
+    drop(at_ben);
+    let events = ben.resume(&was_at).await.settle().await;
+    let told: Vec<_> = events.iter().filter(|event| event["kind"] == "updated").collect();
+    assert_eq!(told.len(), 3, "{events:?}");
+}
+
+#[tokio::test]
+async fn what_a_time_would_erase_is_counted_beside_the_server_and_nothing_is_changed() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let mut at_anna = anna.live().await;
+    at_anna.tell(&ben.user, "old one").await;
+    at_anna.tell(&ben.user, "old two").await;
+    drop(at_anna);
+    assert_eq!(server.stop().await, Some(0));
+    // The hash chain does not know the time: only so can a test grow old.
+    let log = rusqlite::Connection::open(server.data().join("kinglet.db")).expect("it is closed");
+    log.execute("UPDATE log SET ts = 0, kind = kind & ~64", [])
+        .expect("two rows");
+    drop(log);
+    server.restart().await;
+    anna.live().await.tell(&ben.user, "a new one").await;
+    for (days, events) in [("1", 2), ("0", 0)] {
+        let (code, said, complaint) = server.run(&["retention", "--json", "--days", days]).await;
+        assert_eq!(code, 0, "{complaint}");
+        let figures: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(
+            (&figures["events"], &figures["bytes"]),
+            (&json!(events), &json!(events * 7)),
+            "{said}"
+        );
+    }
+    let (_, said, _) = server.run(&["retention"]).await;
+    assert!(said.contains("for ever"), "{said}");
+    assert!(is_in_a_file(&server.data(), "old one"), "it was erased");
+}
+
+#[tokio::test]
+async fn a_reader_in_the_way_is_waited_for_and_holds_nobody_up() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let mut at_anna = anna.live().await;
+    let group = at_anna.group(&[&ben], json!({})).await;
+    let seq = at_anna.say(&group, "zq9xsecret").await["seq"].clone();
+    // An operator's `sqlite3` in the middle of something.
+    let reader = rusqlite::Connection::open(server.data().join("kinglet.db")).expect("it may be read");
+    reader.execute_batch("BEGIN").expect("a transaction");
+    let rows: i64 = reader
+        .query_row("SELECT count(*) FROM log", [], |row| row.get(0))
+        .expect("a reading");
+    assert!(rows > 0);
+    at_anna
+        .act(json!({ "type": "recall", "conversation": group, "target": seq }))
+        .await;
+    let deadline = Instant::now() + PATIENCE;
+    while server.metric("kinglet_wal_emptied_total").await < 1.0 {
+        assert!(Instant::now() < deadline, "it is not even tried");
+    }
+    assert!(server.metric("kinglet_erasures_pending").await > 0.0);
+    assert!(
+        is_in_a_file(&server.data(), "zq9x"),
+        "the reader is not in the way"
+    );
+    at_anna.say(&group, "and life goes on").await;
+    drop(reader);
+    erasures_are_done(&server).await;
+    assert!(
+        !is_in_a_file(&server.data(), "zq9x"),
+        "the words are still in a file"
+    );
+}

@@ -89,9 +89,8 @@ pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<
     } else {
         "FULL"
     };
-    // The writer meets the checkpointer only when that empties the write-ahead log; on a bad card a sync takes seconds.
     let pragmas = format!(
-        "PRAGMA busy_timeout = 30000; PRAGMA synchronous = {synchronous};
+        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{cache_kib};"
     );
@@ -333,6 +332,8 @@ impl Store {
         let fatal = Arc::clone(&options.fatal);
         let mut writer = writer;
         checkpoint::watch(&mut writer.connection).map_err(sql("watched"))?;
+        let waits = writer.connection.busy_timeout(limits::EMPTYING_TIME);
+        waits.map_err(sql("set up"))?;
         spawn("writer", move || {
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())).is_err() {
                 fatal("the writer panicked; memory would lag the log");

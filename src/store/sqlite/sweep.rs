@@ -223,11 +223,14 @@ struct Glimpse {
     sender: u64,
     ts: Timestamp,
     unsynchronised: bool,
+    bytes: u64,
 }
 
 fn glimpse(connection: &Connection, pos: u64) -> rusqlite::Result<Option<Glimpse>> {
     connection
-        .prepare_cached("SELECT kind, sender, ts, body IS NOT NULL FROM log WHERE pos = ?1")?
+        .prepare_cached(
+            "SELECT kind, sender, ts, body IS NOT NULL, coalesce(length(body), 0) FROM log WHERE pos = ?1",
+        )?
         .query_row([int(pos)], |row| {
             let kind = row.get::<_, i64>(0)?;
             Ok(Glimpse {
@@ -235,6 +238,7 @@ fn glimpse(connection: &Connection, pos: u64) -> rusqlite::Result<Option<Glimpse
                 sender: row.get::<_, i64>(1)?.cast_unsigned(),
                 ts: row.get::<_, i64>(2)?.cast_unsigned(),
                 unsynchronised: rows::is_unsynchronised(kind),
+                bytes: row.get::<_, i64>(4)?.cast_unsigned(),
             })
         })
         .optional()
@@ -304,8 +308,9 @@ fn stretch(
         seqs: Vec::new(),
         ends: false,
     };
+    let mut bytes = 0;
     for (seq, pos) in find::positions(connection, recent, conversation.0, after + 1, to)? {
-        if found.seqs.len() == limits::SWEEP_ROWS {
+        if bytes >= limits::SWEEP_BYTES || found.seqs.len() == limits::SWEEP_ROWS {
             return Ok(found);
         }
         if let Some(row) = glimpse(connection, pos)? {
@@ -315,6 +320,7 @@ fn stretch(
             };
             if row.has_words && theirs {
                 found.seqs.push(seq);
+                bytes += row.bytes;
             }
         }
         found.upto = seq;

@@ -485,6 +485,7 @@ impl Writer {
             log::warn!("the heads file was not synced: {error}");
         }
         // A stopped server's database is one file, whoever copies it. A reader at work only leaves that to the next start.
+        let _ = self.connection.busy_timeout(limits::ERASURE_RETRY);
         let _ = super::checkpoint::complete(&self.connection);
     }
 }
