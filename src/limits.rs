@@ -47,6 +47,19 @@ pub const FOLD_ROWS: usize = 4096;
 pub const WRITER_STATES: usize = 8192;
 /// Pages of 4 KiB in the write-ahead log at which the checkpointer starts.
 pub const WAL_PAGES: u32 = 1024;
+/// After an erasure the write-ahead log is emptied at once, and then at most once in this time, since each costs a sync.
+pub const ERASURE_PACE: Duration = Duration::from_secs(10);
+/// An attempt waits so long for readers, and the writer as long for it; one that fails is tried again after this time, and
+/// told in the log once it has lasted.
+pub const ERASURE_WAIT: Duration = Duration::from_millis(200);
+pub const ERASURE_RETRY: Duration = Duration::from_secs(1);
+pub const ERASURE_WITHIN: Duration = Duration::from_secs(60);
+/// How long the writer waits for the log to be emptied before it takes the disk for broken: on a bad card a sync takes seconds.
+pub const EMPTYING_TIME: Duration = Duration::from_secs(30);
+/// A step of a sweep: rows that a reader looks at; rows that one commit erases, and their bytes, which are all overwritten.
+pub const SWEEP_LOOKS: u64 = 2_048;
+pub const SWEEP_ROWS: usize = 256;
+pub const SWEEP_BYTES: u64 = 256 * 1024;
 /// SQLite's page caches, in KiB: the writer's, and each reader's.
 pub const WRITER_CACHE_KIB: usize = 4096;
 pub const READER_CACHE_KIB: usize = 256;
@@ -138,6 +151,13 @@ pub const DEVICE_CODES: usize = 256;
 pub const DEVICE_CODE_TIME: Duration = Duration::from_secs(300);
 /// Sign-ins of a user that are kept for them, the newest.
 pub const SIGN_INS_PER_USER: usize = 50;
+/// The longest time to keep what is said, in days.
+pub const RETENTION_DAYS: u32 = 36_500;
+/// Archives of people's own data that are made at once, how often one may be had, and the memory of one: a page of events, its
+/// members' list, and the piece on its way.
+pub const EXPORTS_AT_ONCE: usize = 2;
+pub const EXPORT_EVERY: Duration = Duration::from_secs(300);
+pub const EXPORT_BYTES: usize = 2 * 1024 * 1024;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
@@ -359,6 +379,8 @@ pub struct Limits {
     pub recall_seconds: u64,
     /// A message may be edited by its sender for this long; `u64::MAX` for ever.
     pub edit_seconds: u64,
+    /// Days after which what is said is erased; 0 never.
+    pub retention_days: u32,
     pub tls: bool,
     pub files: FileLimits,
     /// Whether push messages are sent.
@@ -403,6 +425,7 @@ impl Default for Limits {
             tail_bytes: TAIL_BYTES,
             recall_seconds: u64::MAX,
             edit_seconds: u64::MAX,
+            retention_days: 0,
             tls: false,
             files: FileLimits::default(),
             push: false,
@@ -464,6 +487,11 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "pages",
             (READS_WAITING.min(64)) * PAGE_BYTES,
             "history pages on their way",
+        ),
+        line(
+            "exports",
+            EXPORTS_AT_ONCE * EXPORT_BYTES,
+            "archives of people's own data on their way",
         ),
         line(
             "sqlite",

@@ -49,6 +49,12 @@ pub struct Meters {
     pub index_rows_waiting: AtomicU64,
     /// One step of making the search index, its sync included, in microseconds.
     pub index_step: Histogram<14>,
+    /// Commits that erased words, and those of them whose words have left the write-ahead log.
+    pub erasures: AtomicU64,
+    pub erasures_done: AtomicU64,
+    /// Times the write-ahead log was emptied after an erasure, and times that could not be done.
+    pub wal_emptied: AtomicU64,
+    pub wal_not_emptied: AtomicU64,
     pub pages_read: AtomicU64,
     pub deliveries: AtomicU64,
     pub delivery_bytes: AtomicU64,
@@ -87,6 +93,10 @@ impl Meters {
             checkpoint_seconds: Histogram::new(&SECONDS),
             index_rows_waiting: AtomicU64::new(0),
             index_step: Histogram::new(&SECONDS),
+            erasures: AtomicU64::new(0),
+            erasures_done: AtomicU64::new(0),
+            wal_emptied: AtomicU64::new(0),
+            wal_not_emptied: AtomicU64::new(0),
             pages_read: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             delivery_bytes: AtomicU64::new(0),

@@ -328,6 +328,7 @@ fn each_problem_names_its_key() {
             "[messages]\nedit_limit_minutes = 4000000000",
             "messages.edit_limit_minutes",
         ),
+        ("[retention]\ndays = 36501", "retention.days"),
     ] {
         assert_eq!(keys(text), [expected], "{text}");
     }

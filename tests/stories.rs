@@ -29,10 +29,16 @@ mod changes;
 mod direct;
 #[path = "stories/discretion.rs"]
 mod discretion;
+#[path = "stories/erasing.rs"]
+mod erasing;
+#[path = "stories/export.rs"]
+mod export;
 #[path = "stories/fallback.rs"]
 mod fallback;
 #[path = "stories/files.rs"]
 mod files;
+#[path = "stories/forgetting.rs"]
+mod forgetting;
 #[path = "stories/groups.rs"]
 mod groups;
 #[path = "stories/leaving.rs"]

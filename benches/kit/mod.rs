@@ -95,6 +95,7 @@ impl House {
             pulse: Pulse::new(),
             quotas: Quotas::new(limits.pace),
             push: kinglet::session::push::Push::default(),
+            exports: kinglet::session::export::Exports::default(),
         };
         House {
             services: Arc::new(services),

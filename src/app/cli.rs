@@ -84,6 +84,12 @@ pub enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Say what would be erased because it was kept long enough
+    ///
+    /// Changes nothing and may run beside the server. The server itself erases once a day, while its clock is known to be
+    /// right.
+    #[command(after_help = "Example:\n  kinglet retention --days 365")]
+    Retention(Retention),
     /// Read the whole log, its hash chains and indexes, and say whether they are sound
     ///
     /// Changes nothing, unless told to accept a loss. It reads everything, so it takes its time on a large log, and the
@@ -125,6 +131,16 @@ pub struct Capacity {
     /// Count connections without TLS
     #[arg(long)]
     pub plain: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Retention {
+    /// Days that the server keeps what is said, instead of retention.days of the configuration; 0 for ever
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(crate::limits::RETENTION_DAYS)))]
+    pub days: Option<u32>,
+    /// Said for clarity: this command never erases anything
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Milliseconds with a fraction, as whole microseconds.

@@ -134,6 +134,7 @@ pub async fn services(
         pulse: Pulse::new(),
         quotas: crate::session::Quotas::new(limits.pace),
         push,
+        exports: crate::session::export::Exports::default(),
     };
     Ok((Arc::new(services), claim))
 }

@@ -19,6 +19,7 @@ mod process;
 mod proxies;
 mod push;
 mod remote;
+mod retention;
 mod serve;
 mod settings;
 mod surroundings;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Capacity(asked) => capacity::capacity(&cli, &asked),
         Command::Invite(invite) => remote::invite(&cli, &invite),
         Command::User { command } => remote::user(&cli, &command),
+        Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
         Command::Version => version(&cli),
     };

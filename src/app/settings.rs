@@ -36,6 +36,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         tail_bytes: size(asked.tail_mib) * MIB,
         recall_seconds: messages(config).recall_seconds,
         edit_seconds: messages(config).edit_seconds,
+        retention_days: config.retention.days,
         tls,
         files: files(config),
         push: config.push.enabled,

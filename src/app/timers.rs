@@ -14,6 +14,7 @@ use crate::gateway::pools;
 use crate::gateway::tls::{Reloaded, Tls};
 use crate::meters::{METERS, get};
 use crate::session::Services;
+use crate::workers::sweeper;
 
 const PULSE: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_secs(60);
@@ -60,6 +61,11 @@ impl Timers {
         tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
         tokio::spawn(watch_disk(Arc::clone(&services), stop.clone()));
         tokio::spawn(sweep(Arc::clone(&services), stop.clone()));
+        tokio::spawn(sweeper::run(
+            services.store.clone(),
+            services.limits.retention_days,
+            stop.clone(),
+        ));
         if let Some(interval) = systemd::watchdog_interval() {
             let probed = Arc::clone(&services);
             let probe = move || {

@@ -253,6 +253,10 @@ fn feed(hash: &mut blake3::Hasher, command: &Command) {
             if let Some(lists) = update.read_lists {
                 put(&words(b"readlist", &[u64::from(lists)]));
             }
+            // Only where it is: a change of a release without it keeps its digest.
+            if let Some(days) = update.retention_days {
+                put(&words(b"retain..", &[u64::from(days)]));
+            }
         }
         Command::Announce(announce) => {
             put(&words(b"announce", &[announce.conversation.0]));

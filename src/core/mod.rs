@@ -12,6 +12,7 @@ pub mod notify;
 pub mod permit;
 pub mod push;
 pub mod quota;
+pub mod retention;
 pub mod roster;
 pub mod settings;
 pub mod text;

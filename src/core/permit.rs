@@ -220,6 +220,7 @@ impl Permit {
                 all_mentions: update.all_mentions,
                 members_pin: update.members_pin,
                 read_lists: update.read_lists,
+                retention_days: update.retention_days,
             },
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
@@ -480,7 +481,10 @@ fn updating(roster: &Roster, update: &crate::proto::command::Update) -> Allowed 
             .all_mentions
             .is_none_or(|all| all == roster.lets_mention_all())
         && update.members_pin.is_none_or(|pin| pin == roster.members_pin)
-        && update.read_lists.is_none_or(|lists| lists == roster.read_lists);
+        && update.read_lists.is_none_or(|lists| lists == roster.read_lists)
+        && update
+            .retention_days
+            .is_none_or(|days| days == roster.retention_days);
     if same { Err(Code::NoChange.into()) } else { Ok(()) }
 }
 

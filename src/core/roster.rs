@@ -55,6 +55,8 @@ pub struct Roster {
     pub members_pin: bool,
     pub read_lists: bool,
     pub announcement: Option<Box<str>>,
+    /// 0: as long as the server keeps it.
+    pub retention_days: u32,
     pub dissolved: bool,
     members: Members,
     /// Memberships before the present one, or before the one in `departed`.
@@ -80,6 +82,7 @@ impl Roster {
             members_pin: false,
             read_lists: true,
             announcement: None,
+            retention_days: 0,
             dissolved: false,
             members: Members::default(),
             earlier: Vec::new(),
@@ -178,6 +181,7 @@ impl Roster {
                 | What::Pinned { .. }
                 | What::Unpinned { .. }
                 | What::Nickname { .. }
+                | What::Erased { .. }
         )
     }
 
@@ -190,7 +194,8 @@ impl Roster {
             | What::Reaction { .. }
             | What::Pinned { .. }
             | What::Unpinned { .. }
-            | What::Nickname { .. } => {}
+            | What::Nickname { .. }
+            | What::Erased { .. } => {}
             What::Announced { text } => self.announcement = text.as_deref().map(Into::into),
             What::Created {
                 conversation_kind,
@@ -215,6 +220,7 @@ impl Roster {
                 all_mentions,
                 members_pin,
                 read_lists,
+                retention_days,
             } => {
                 if let Some(title) = title {
                     self.title = title.as_str().into();
@@ -225,6 +231,7 @@ impl Roster {
                 self.all_mentions = all_mentions.or(self.all_mentions);
                 self.members_pin = members_pin.unwrap_or(self.members_pin);
                 self.read_lists = read_lists.unwrap_or(self.read_lists);
+                self.retention_days = retention_days.unwrap_or(self.retention_days);
             }
             What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
             What::JoinRequested {} => self.requests.push(by),

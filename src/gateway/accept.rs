@@ -200,10 +200,10 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     let stranger = conn.seat.stranger.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let busy = Busy::new(&at_work);
         if request.method() == hyper::Method::GET {
-            request.extensions_mut().insert(UnderWay(Arc::clone(&at_work)));
+            request.extensions_mut().insert(Underway(Arc::clone(&at_work)));
         }
+        let busy = Busy::new(&at_work);
         // Whoever's token proves good is no stranger any more, also while a long poll waits: see `auth`.
         let showed = request
             .headers()
@@ -260,19 +260,18 @@ pub struct Work {
     begun: AtomicU32,
 }
 
-/// One request under way.
-pub struct Busy(Arc<Work>);
-
-/// With what a request whose answer takes long after its head says that it is still under way.
+/// For an answer that takes longer than its handler: as long as it holds a `Busy` the connection has work.
 #[derive(Clone)]
-pub struct UnderWay(Arc<Work>);
+pub struct Underway(Arc<Work>);
 
-impl UnderWay {
-    #[must_use]
-    pub fn begin(&self) -> Busy {
+impl Underway {
+    pub fn busy(&self) -> Busy {
         Busy::new(&self.0)
     }
 }
+
+/// One request under way.
+pub struct Busy(Arc<Work>);
 
 impl Busy {
     fn new(work: &Arc<Work>) -> Busy {

@@ -161,6 +161,9 @@ pub struct ConversationInfo {
     /// Open requests to join; only for owner and admins, and only where there are any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests: u64,
+    /// Days after which what is said here is erased: the shorter of the conversation's time and the server's. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     /// The newest seq the asker may see.
     pub last_seq: Seq,
     /// The asker's read marker; 0: never read.
@@ -276,6 +279,9 @@ pub struct UserInfo {
     /// Their role on the server; absent for a member.
     #[serde(default, skip_serializing_if = "ServerRole::is_member")]
     pub role: ServerRole,
+    /// Present and true for one who was erased: both names are the server's words.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -236,6 +236,9 @@ pub struct Update {
     /// Whether members are told who has read what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_lists: Option<bool>,
+    /// Days after which what is said here is erased, at most 36,500; 0: as long as the server keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -224,6 +224,9 @@ pub enum What {
         members_pin: Option<bool>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read_lists: Option<bool>,
+        /// Days after which what is said here is erased; 0: as long as the server keeps it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
     },
     /// These are members from here on; open requests of theirs are settled.
     Joined { users: Vec<UserId> },
@@ -268,6 +271,14 @@ pub enum What {
         user: UserId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+    },
+    /// The words of these events are to be erased, in every copy: messages with their edits, and reactions, up to a seq. Of
+    /// one who was erased (`by` is the same), or of everybody because their time was over (`by` is nobody).
+    Erased {
+        /// Whose; absent: everybody's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
+        upto: Seq,
     },
 }
 
@@ -338,6 +349,7 @@ impl What {
             What::Unpinned { .. } => "unpinned",
             What::Announced { .. } => "announced",
             What::Nickname { .. } => "nickname",
+            What::Erased { .. } => "erased",
         }
     }
 }
@@ -366,4 +378,5 @@ pub const KINDS: &[&str] = &[
     "unpinned",
     "announced",
     "nickname",
+    "erased",
 ];

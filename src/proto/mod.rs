@@ -13,6 +13,7 @@ pub mod history;
 pub mod ids;
 pub mod pairing;
 pub mod people;
+pub mod privacy;
 pub mod push;
 pub mod refusal;
 pub mod search;

@@ -7,6 +7,7 @@ use super::{Services, Who, board, settings, talk};
 use crate::core::audience;
 use crate::core::cursor::Position;
 use crate::core::permit;
+use crate::core::retention;
 use crate::core::roster::Roster;
 use crate::hub::Kind;
 use crate::limits;
@@ -176,7 +177,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
 type Mentions = HashMap<ConversationId, u64>;
 
 /// A listed conversation as its reader sees it; nothing when the reader is not in it any more.
-fn info(listed: &Listed, user: UserId, mentions: &Mentions) -> Option<ConversationInfo> {
+fn info(services: &Services, listed: &Listed, user: UserId, mentions: &Mentions) -> Option<ConversationInfo> {
     let roster = &listed.roster;
     let member = roster.member(user)?;
     Some(ConversationInfo {
@@ -197,6 +198,7 @@ fn info(listed: &Listed, user: UserId, mentions: &Mentions) -> Option<Conversati
             Role::Member => 0,
             Role::Admin | Role::Owner => roster.requests.len() as u64,
         },
+        retention_days: retention::shorter(roster.retention_days, services.limits.retention_days),
         last_seq: audience::visible(roster, user).newest(listed.standing.last_seq),
         read_seq: listed.marker.0,
         unread: listed.standing.last_count.saturating_sub(listed.marker.1),
@@ -218,7 +220,7 @@ async fn conversations(
     let mentions = talk::unread_mentions(services, who.user, &listed).await?;
     let conversations = listed
         .iter()
-        .filter_map(|listed| info(listed, who.user, &mentions))
+        .filter_map(|listed| info(services, listed, who.user, &mentions))
         .collect();
     Ok(ConversationPage { conversations, more })
 }
@@ -339,7 +341,7 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     Ok(SyncPage {
         conversations: listed
             .iter()
-            .filter_map(|listed| info(listed, who.user, &mentions))
+            .filter_map(|listed| info(services, listed, who.user, &mentions))
             .collect(),
         gone: changed.gone.into_iter().map(|(id, _)| id).collect(),
         users: users

@@ -6,6 +6,7 @@ mod answer;
 mod board;
 mod deliver;
 mod desk;
+pub mod export;
 pub mod files;
 mod health;
 mod live;
@@ -40,6 +41,7 @@ pub struct Services {
     pub quotas: Quotas,
     pub files: Arc<files::Files>,
     pub push: push::Push,
+    pub exports: export::Exports,
 }
 
 /// Who is signed in, and with what.

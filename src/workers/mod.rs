@@ -1,3 +1,5 @@
-//! What nobody asked for just now, done beside the sessions. What must not live here: sessions, and clients' sockets.
+//! What nobody asked for just now: telling those who are away, and sweeping away what is to be forgotten. What must not live
+//! here: a client's socket, SQL, and the rules of what may be erased.
 
 pub mod push;
+pub mod sweeper;

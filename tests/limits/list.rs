@@ -174,6 +174,21 @@ const REACHED: &[(&str, &str, &str)] = &[
         "src/store/sqlite/accounts/tests/people.rs",
         "limits::SIGN_INS_PER_USER",
     ),
+    (
+        "EXPORTS_AT_ONCE",
+        "src/session/export.rs",
+        "2..=limits::EXPORTS_AT_ONCE as u64",
+    ),
+    (
+        "EXPORT_EVERY",
+        "tests/stories/export.rs",
+        "fn one_archive_in_five_minutes",
+    ),
+    (
+        "RETENTION_DAYS",
+        "tests/store_contract/retention.rs",
+        "limits::RETENTION_DAYS + 1",
+    ),
     ("USERS", INVITED, "limits::USERS"),
     ("SETTINGS_OF_KEY", PERSONAL, "fn settings_of_a_key_are_limited"),
     (
@@ -373,10 +388,31 @@ const NOT_REACHED: &[(&str, &str)] = &[
     ("INDEX_BYTES", "the size of one step; more follow"),
     ("INDEX_MERGE_PAGES", "the size of one step; more follow"),
     ("INDEX_MEMORY", "a buffer's size, kept by SQLite"),
+    (
+        "ERASURE_PACE",
+        "when work is done; `tests/stories/erasing.rs` waits for it",
+    ),
+    ("ERASURE_WAIT", "how long one attempt lasts; another follows"),
+    ("ERASURE_RETRY", "when work is done; nothing is refused"),
+    ("ERASURE_WITHIN", "when the operator is told"),
+    (
+        "EMPTYING_TIME",
+        "how long the writer waits; the process ends after it",
+    ),
+    (
+        "SWEEP_BYTES",
+        "the size of one step; `tests/store_contract/retention.rs` needs several",
+    ),
+    ("SWEEP_LOOKS", "the size of one step; another follows"),
+    (
+        "SWEEP_ROWS",
+        "the size of one step; `tests/stories/forgetting.rs` needs several",
+    ),
     ("WRITER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READER_CACHE_KIB", "a cache's size, kept by SQLite"),
     ("READERS", "a number of threads"),
     ("WRITE_BYTES", "the size of one write; more follows in the next"),
+    ("EXPORT_BYTES", "an estimate of two bounded pages and a list"),
     ("SOCKET_SEND", "kept by the kernel"),
     (
         "CONNECTION_PLAIN",

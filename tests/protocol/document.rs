@@ -12,6 +12,9 @@ use kinglet::proto::account::{
 use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply};
 use kinglet::proto::command::Request;
 use kinglet::proto::files::{FilePage, NewUpload, Storage, UploadInfo};
+use kinglet::proto::privacy::{
+    EraseMe, EraseUser, Erasure, ExportConversation, ExportEnd, ExportEvents, ExportFormat,
+};
 use kinglet::proto::push::{PushInfo, PushMessage, PushSubscribe, PushSubscription, PushTested};
 use kinglet::proto::{Event, Notice, codec};
 use schemars::JsonSchema;
@@ -144,6 +147,8 @@ fn people_shapes() -> Vec<Shape> {
         sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage, DeviceCode, DeviceCodeState, PairingTicket, Paired,
         SignInList
     ));
+    shapes.extend(http!(received: EraseMe, EraseUser));
+    shapes.extend(http!(sent: Erasure, ExportFormat, ExportConversation, ExportEvents, ExportEnd));
     shapes
 }
 

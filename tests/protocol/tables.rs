@@ -391,6 +391,16 @@ pub fn limits() -> String {
             refused(Code::BadRequest),
         ),
         (
+            "archives of one's own data: at once in all; time from one to the next",
+            format!("{}; {}", limits::EXPORTS_AT_ONCE, seconds(limits::EXPORT_EVERY)),
+            format!("{}; {}", refused(Code::Busy), refused(Code::RateLimited)),
+        ),
+        (
+            "days that a conversation keeps what is said",
+            number(limits::RETENTION_DAYS as usize),
+            refused(Code::BadRequest),
+        ),
+        (
             "open invitations; users of the server",
             format!("{}; {}", number(limits::INVITATIONS), number(limits::USERS)),
             refused(Code::LimitReached),

@@ -4,6 +4,7 @@ use kinglet::core::audience::{may_see, visible};
 use kinglet::core::change::Change;
 use kinglet::core::permit::authorise;
 use kinglet::proto::{Code, ConversationKind, JoinRule, Role, UserId, What};
+use kinglet::store::sqlite::accounts::{By, EraseBy};
 
 use crate::store_kit::words::*;
 use crate::store_kit::{Factory, World, actor, locked};
@@ -374,4 +375,28 @@ pub async fn only_ones_own_time_is_shown(factory: &dyn Factory) {
         let paged: Vec<u64> = page.events.iter().map(|(_, event)| event.seq).collect();
         assert_eq!(paged, seqs, "on the page of {user}");
     }
+}
+
+/// Between the erasure and the end of their connections somebody may still send: that is not taken.
+pub async fn who_was_erased_is_not_heard(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    let before = send(room, "before");
+    let first = world.done(2, before.clone()).await;
+    let erased = world
+        .store
+        .erase_user(EraseBy::Other(By::Operator), UserId(2))
+        .await;
+    erased.expect("they own nothing");
+    assert_eq!(world.refused(2, send(room, "after")).await, Code::SignedOut);
+    let again = world.done(2, before).await;
+    assert_eq!(
+        (again.seq, again.duplicate),
+        (first.seq, true),
+        "a retry has its answer for ever"
+    );
+    world.done(1, send(room, "others are heard")).await;
 }

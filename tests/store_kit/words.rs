@@ -94,6 +94,7 @@ pub fn update(conversation: ConversationId, change: impl FnOnce(&mut Update)) ->
         all_mentions: None,
         members_pin: None,
         read_lists: None,
+        retention_days: None,
     };
     change(&mut update);
     Command::Update(update)

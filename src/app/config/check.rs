@@ -292,6 +292,11 @@ impl Config {
                 self.messages.edit_limit_minutes,
                 RECALL_MINUTES,
             ),
+            (
+                "retention.days",
+                self.retention.days,
+                0..=crate::limits::RETENTION_DAYS,
+            ),
         ];
         for (key, value, range) in numbers
             .into_iter()

@@ -58,6 +58,8 @@ pub struct Config {
     /// Telling devices that are not connected, through the push service that each of them uses. It is off: nothing leaves
     /// this machine unless you switch it on.
     pub push: Push,
+    /// How long what is said is kept.
+    pub retention: Retention,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -196,6 +198,15 @@ pub struct Files {
     pub reserve_mib: u32,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days after which messages, edits and reactions lose their content, in every conversation; 0 means never. A conversation
+    /// may have a shorter time of its own. What is older at the start is erased then, for ever: `kinglet retention` shows
+    /// beforehand how much that is.
+    pub days: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -238,6 +249,7 @@ impl Default for Config {
             messages: Messages::default(),
             files: Files::default(),
             push: Push::default(),
+            retention: Retention::default(),
             log: Log::default(),
             source: None,
         }

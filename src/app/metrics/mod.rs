@@ -28,6 +28,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     connections(&mut page, meters);
     log(&mut page, meters);
     index(&mut page, meters);
+    erasing(&mut page, meters);
     delivery(&mut page, meters);
     refused(&mut page, meters, refusals);
     pooled(&mut page, meters, pools);
@@ -143,6 +144,29 @@ fn index(page: &mut Exposition, meters: &Meters) {
         "kinglet_index_step_seconds",
         "One step of making the search index, its sync included.",
         &meters.index_step.picture(),
+    );
+}
+
+fn erasing(page: &mut Exposition, meters: &Meters) {
+    // In this order: the other way round one that is done meanwhile would make it less than nothing.
+    let done = get(&meters.erasures_done);
+    let pending = get(&meters.erasures).saturating_sub(done);
+    page.gauge(
+        "kinglet_erasures_pending",
+        "Commits whose erased words are still in the write-ahead log.",
+        &[(&[], pending as f64)],
+    );
+    let outcomes = [
+        (
+            &[("outcome", "done")] as Labels<'_>,
+            get(&meters.wal_emptied) as f64,
+        ),
+        (&[("outcome", "in_use")], get(&meters.wal_not_emptied) as f64),
+    ];
+    page.counter(
+        "kinglet_wal_emptied_total",
+        "Attempts to empty the write-ahead log after an erasure.",
+        &outcomes,
     );
 }
 

@@ -65,11 +65,21 @@ pub(super) fn shape(change: &Change) -> Allowed {
                 && update.mute_all.is_none()
                 && update.all_mentions.is_none()
                 && update.members_pin.is_none()
-                && update.read_lists.is_none();
+                && update.read_lists.is_none()
+                && update.retention_days.is_none();
             if nothing {
                 return Err(Refusal::because(
                     Code::BadRequest,
                     "An `update` changes at least one setting.",
+                ));
+            }
+            if update
+                .retention_days
+                .is_some_and(|days| days > limits::RETENTION_DAYS)
+            {
+                return Err(Refusal::because(
+                    Code::BadRequest,
+                    "`retention_days` is at most a hundred years; 0 for as long as the server keeps it.",
                 ));
             }
             update.title.as_deref().map_or(Ok(()), title)

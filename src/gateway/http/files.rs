@@ -16,7 +16,7 @@ use axum::routing::{get, post, put};
 use super::Face;
 use super::auth::{ApiCaller, ApiId, ApiJson, ApiQuery, bearer};
 use super::problem::Problem;
-use crate::gateway::accept::UnderWay;
+use crate::gateway::accept::Underway;
 use crate::proto::files::{BlobQuery, FilePage, FilesQuery, NewUpload, Storage, UploadInfo};
 use crate::proto::{BlobId, Code, ConversationId, Refusal, UploadId};
 use crate::session::Who;
@@ -295,7 +295,7 @@ async fn give(
         .headers_mut()
         .insert(header::CONTENT_LENGTH, (to - from).into());
     if request.method() != Method::HEAD {
-        let busy = request.extensions().get::<UnderWay>().map(UnderWay::begin);
+        let busy = request.extensions().get::<Underway>().map(Underway::busy);
         let who = (who, token_of(headers)?);
         let pieces = given.pieces(Arc::clone(&face.services), who, (from, to), busy);
         *response.body_mut() = Body::from_stream(pieces);

@@ -13,6 +13,7 @@ pub mod live;
 pub mod openapi;
 pub mod pairing;
 pub mod people;
+pub mod privacy;
 pub mod problem;
 pub mod push;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(live::routes())
         .merge(files::routes())
         .merge(push::routes())
+        .merge(privacy::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(never_cached))

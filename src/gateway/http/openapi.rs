@@ -15,6 +15,7 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
+use crate::proto::privacy;
 use crate::proto::push;
 use crate::proto::{history, pairing, people};
 
@@ -88,6 +89,10 @@ const ROOMS: &[Room] = &[
         operations: PushRoutes::openapi,
         schemas: push_schemas,
     },
+    Room {
+        operations: PrivacyRoutes::openapi,
+        schemas: privacy_schemas,
+    },
 ];
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
@@ -131,6 +136,19 @@ schemas!(people_schemas:
 struct PushRoutes;
 
 schemas!(push_schemas: push::PushInfo, push::PushSubscribe, push::PushSubscription, push::PushTested, push::PushMessage);
+
+/// What is kept of a person.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::privacy::erase_me,
+    super::privacy::my_erasure,
+    super::privacy::my_export,
+    super::privacy::erase,
+    super::privacy::erasure,
+))]
+struct PrivacyRoutes;
+
+schemas!(privacy_schemas: privacy::EraseMe, privacy::EraseUser, privacy::Erasure);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

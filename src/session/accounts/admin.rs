@@ -66,7 +66,7 @@ impl Accounts {
         Ok(UserProfile { info, last_seen })
     }
 
-    async fn info(&self, user: UserId) -> Outcome<UserInfo> {
+    pub(super) async fn info(&self, user: UserId) -> Outcome<UserInfo> {
         let found = self.store.user_infos(vec![user]).await?.pop();
         found.ok_or_else(|| Code::NotFound.into())
     }

@@ -10,6 +10,7 @@ mod admin;
 mod claim;
 mod code;
 mod devices;
+mod erase;
 mod history;
 mod invitations;
 mod leaving;

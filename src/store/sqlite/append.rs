@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -63,6 +64,10 @@ pub struct Staged {
     pub markers: Vec<(UserId, u64, Seq, u64)>,
     /// Conversations whose newest message somebody is to be told of by push.
     pub push: HashMap<u64, Seq>,
+    /// Rows that lost their words.
+    pub erased: u64,
+    /// People who were erased.
+    pub gone: Vec<UserId>,
 }
 
 /// What an append works with.
@@ -73,7 +78,12 @@ pub struct Work<'a> {
     pub staged: &'a mut Staged,
     pub head: &'a mut Pos,
     pub now: Now,
+    /// Who was erased a moment ago: what they sent before their connections were cut is not taken.
+    pub gone: &'a Gone,
 }
+
+/// People who were erased, and when.
+pub type Gone = Vec<(UserId, Instant)>;
 
 impl Work<'_> {
     pub fn append(&mut self, permit: &Permit) -> Result<Receipt, Failure> {
@@ -86,6 +96,11 @@ impl Work<'_> {
         // After the look for a repeat: what was acknowledged once is acknowledged again.
         if self.shared.tight.load(Ordering::Relaxed) && change.grows() {
             return Err(Code::StorageFull.into());
+        }
+        let is_gone =
+            |user| self.gone.iter().any(|(gone, _)| *gone == user) || self.staged.gone.contains(&user);
+        if is_gone(actor.user) {
+            return Err(Code::SignedOut.into());
         }
         let (roster, pair) = self.roster_for(permit)?;
         permit.renew(roster.as_deref(), self.now)?;
@@ -229,7 +244,7 @@ impl Work<'_> {
         }
     }
 
-    fn insert(&self, row: &Row) -> rusqlite::Result<()> {
+    pub fn insert(&self, row: &Row) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT INTO log (pos, conversation, seq, count, kind, sender, device, client, ts, target, digest,
@@ -426,49 +441,6 @@ impl Work<'_> {
             None => find::folded_pos(self.connection, conversation, seq)?,
         };
         pos.map_or(Ok(None), |pos| find::row_at(self.connection, pos))
-    }
-
-    /// Empties a message and its edits; their places, and so the chain, stay. Gives the tombstones.
-    fn erase(&mut self, conversation: u64, target: Seq) -> Result<Vec<Event>, Failure> {
-        if let Some(message) = self.row_of(conversation, target)? {
-            search::erased(self.connection, &message)?;
-        }
-        let mut seqs = vec![target];
-        let mut later = self
-            .connection
-            .prepare_cached("SELECT seq FROM annotation WHERE conversation = ?1 AND target = ?2")?;
-        for seq in later.query_map([int(conversation), int(target)], |row| row.get::<_, i64>(0))? {
-            seqs.push(seq?.cast_unsigned());
-        }
-        let mut tombstones = Vec::new();
-        for seq in seqs {
-            let Some(mut row) = self.row_of(conversation, seq)? else {
-                continue;
-            };
-            if row.is_erased() || !(row.is_message() || row.is_edit()) {
-                continue;
-            }
-            if row.carries_blob() {
-                uses::let_go(self.connection, conversation, seq, self.now.ms)?;
-            }
-            self.unnote(&row)?;
-            let commitment = row.commitment();
-            self.connection
-                .prepare_cached("UPDATE log SET body = NULL, digest = NULL, salt = ?2 WHERE pos = ?1")?
-                .execute(params![int(row.pos), commitment])?;
-            (row.body, row.digest, row.salt) = (None, None, commitment.to_vec());
-            // An event of this very batch was not told yet: it is told as erased from the start.
-            if let Some(same) = self
-                .staged
-                .appended
-                .iter_mut()
-                .find(|appended| appended.pos == row.pos)
-            {
-                same.event = row.event();
-            }
-            tombstones.push(row.event());
-        }
-        Ok(tombstones)
     }
 
     fn change_roster(

@@ -2,14 +2,16 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use crate::clock::monotonic;
-use crate::meters::{METERS, add};
+use crate::limits;
+use crate::meters::{METERS, add, set};
 
 thread_local! {
     static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
@@ -39,20 +41,41 @@ const NEARLY: u8 = 2;
 pub struct Checkpointer {
     nudges: SyncSender<()>,
     state: Arc<AtomicU8>,
+    erasures: Arc<AtomicU64>,
 }
 
 /// The checkpointer's side of it.
 pub struct Nudges {
     receiver: Receiver<()>,
     state: Arc<AtomicU8>,
+    /// Committed so far.
+    erasures: Arc<AtomicU64>,
 }
 
 impl Checkpointer {
     pub fn new() -> (Checkpointer, Nudges) {
         let (nudges, receiver) = sync_channel(1);
         let state = Arc::new(AtomicU8::new(IDLE));
-        let own = Arc::clone(&state);
-        (Checkpointer { nudges, state }, Nudges { receiver, state: own })
+        let erasures = Arc::new(AtomicU64::new(0));
+        let theirs = Nudges {
+            receiver,
+            state: Arc::clone(&state),
+            erasures: Arc::clone(&erasures),
+        };
+        let own = Checkpointer {
+            nudges,
+            state,
+            erasures,
+        };
+        (own, theirs)
+    }
+
+    /// Called by the writer after a commit that erased words: old pages of the write-ahead log still have them.
+    pub fn after_erasure(&self) {
+        self.erasures.fetch_add(1, Ordering::AcqRel);
+        add(&METERS.erasures, 1);
+        // A nudge that waits already is as good.
+        let _ = self.nudges.try_send(());
     }
 
     /// Called by the writer after each commit, with its own connection.
@@ -74,14 +97,92 @@ impl Checkpointer {
     }
 }
 
-/// Runs until the last `Checkpointer` is gone. PASSIVE never makes the writer wait.
+/// Runs until the last `Checkpointer` is gone. PASSIVE never makes the writer wait; emptying the log after an erasure does,
+/// for a moment.
 pub fn run(connection: &Connection, nudges: &Nudges) {
-    while nudges.receiver.recv().is_ok() {
-        let moved = passive(connection);
-        nudges
-            .state
-            .store(if moved { NEARLY } else { IDLE }, Ordering::Release);
+    let mut emptying = Emptying::default();
+    loop {
+        let wait = emptying.wait(nudges.erasures.load(Ordering::Acquire), monotonic());
+        let nudged = match wait {
+            None => nudges.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => nudges.receiver.recv_timeout(wait),
+        };
+        if nudged == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        if nudges.state.load(Ordering::Acquire) == RUNNING {
+            let moved = passive(connection);
+            nudges
+                .state
+                .store(if moved { NEARLY } else { IDLE }, Ordering::Release);
+        }
+        emptying.attempt(connection, &nudges.erasures);
     }
+}
+
+/// When the write-ahead log is emptied of what was erased: soon, but not each time anew, since it costs a sync.
+#[derive(Default)]
+struct Emptying {
+    /// Erasures whose words are in no file any more.
+    done: u64,
+    /// Not before this.
+    next: Option<Instant>,
+    /// When the oldest erasure that is not done was seen.
+    since: Option<Instant>,
+    warned: bool,
+}
+
+impl Emptying {
+    /// How long to wait for a nudge; nothing when there is nothing to do.
+    fn wait(&self, erasures: u64, now: Instant) -> Option<std::time::Duration> {
+        (erasures > self.done).then(|| {
+            self.next.map_or(std::time::Duration::ZERO, |next| {
+                next.saturating_duration_since(now)
+            })
+        })
+    }
+
+    fn attempt(&mut self, connection: &Connection, erasures: &AtomicU64) {
+        // Read before the attempt: what is erased meanwhile has the next one.
+        let wanted = erasures.load(Ordering::Acquire);
+        let now = monotonic();
+        if self.wait(wanted, now).is_none_or(|wait| !wait.is_zero()) {
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        match emptied(connection) {
+            Ok(true) => {
+                add(&METERS.erasures_done, wanted - self.done);
+                self.done = wanted;
+                self.next = Some(monotonic() + limits::ERASURE_PACE);
+                (self.since, self.warned) = (None, false);
+                add(&METERS.wal_emptied, 1);
+                set(&METERS.wal_bytes, 0);
+            }
+            outcome => {
+                add(&METERS.wal_not_emptied, 1);
+                self.next = Some(monotonic() + limits::ERASURE_RETRY);
+                if !self.warned && now.duration_since(since) > limits::ERASURE_WITHIN {
+                    self.warned = true;
+                    let why = outcome
+                        .err()
+                        .map_or("a reader is in the way".into(), |error| error.to_string());
+                    log::warn!(
+                        "erased words are still in the write-ahead log ({why}); it is tried again, and each start empties it. \
+                         Look for a program that keeps the database open"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Empties the write-ahead log if nobody reads from it just now. Nearly everything is moved before the writer has to wait.
+fn emptied(connection: &Connection) -> rusqlite::Result<bool> {
+    passive(connection);
+    connection.busy_timeout(limits::ERASURE_WAIT)?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 fn passive(connection: &Connection) -> bool {

@@ -66,6 +66,11 @@ impl Markers {
         *known = (*known).max(ts);
     }
 
+    /// What waits of an erased user is not written.
+    pub fn forget(&self, user: UserId) {
+        self.waiting.lock().markers.retain(|(_, whose), _| *whose != user);
+    }
+
     /// How many changes wait to be written.
     pub fn len(&self) -> usize {
         let waiting = self.waiting.lock();
@@ -166,11 +171,14 @@ impl Markers {
             )
         };
         let mut put = connection.prepare_cached(
-            "INSERT INTO marker (user, conversation, seq, count) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO marker (user, conversation, seq, count) SELECT ?1, ?2, ?3, ?4
+             WHERE NOT EXISTS (SELECT 1 FROM erasure WHERE erasure.user = ?1)
              ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
         )?;
-        let mut touch =
-            connection.prepare_cached("UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1")?;
+        let mut touch = connection.prepare_cached(
+            "UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1
+                 AND user NOT IN (SELECT user FROM erasure)",
+        )?;
         let mut all: Vec<_> = markers.iter().collect();
         all.sort_unstable();
         for ((conversation, user), marker) in all {

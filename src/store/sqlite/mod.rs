@@ -7,6 +7,7 @@ pub mod blobs;
 mod board;
 mod checkpoint;
 pub mod doctor;
+mod erasure;
 mod extras;
 #[cfg(feature = "fault-injection")]
 pub mod fault_vfs;
@@ -26,6 +27,7 @@ mod rosters;
 mod rows;
 mod schema;
 mod search;
+pub mod sweep;
 mod talk;
 mod talk_reads;
 mod writer;
@@ -36,7 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::checkpoint::Checkpointer;
 use self::markers::Markers;
@@ -94,6 +96,8 @@ struct Shared {
     checkpointer: Checkpointer,
     searches: search::Turns,
     push: push::Interest,
+    /// Rung when there is something new to sweep.
+    sweeping: Notify,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

@@ -308,6 +308,7 @@ impl Store {
             checkpointer,
             searches: super::search::Turns::default(),
             push: super::push::Interest::default(),
+            sweeping: tokio::sync::Notify::new(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });
@@ -329,11 +330,14 @@ impl Store {
             last_flush: monotonic(),
             pace: super::pace::Pace::new(),
             indexing: super::search::Indexing::default(),
+            gone: Vec::new(),
         };
         spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);
         let mut writer = writer;
         checkpoint::watch(&mut writer.connection).map_err(sql("watched"))?;
+        let waits = writer.connection.busy_timeout(limits::EMPTYING_TIME);
+        waits.map_err(sql("set up"))?;
         spawn("writer", move || {
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())).is_err() {
                 fatal("the writer panicked; memory would lag the log");

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::Store;
 use crate::clock::{Clock, Now};
 use crate::core::permit::Permit;
-use crate::proto::{Code, Refusal};
+use crate::proto::{Code, Refusal, UserId};
 use crate::store::{AccountEffect, Writable};
 
 /// What a register's change has at hand inside the writer's transaction.
@@ -19,6 +19,8 @@ pub struct Registers<'a> {
     pub effects: &'a mut Vec<AccountEffect>,
     /// What this change does in conversations: appended after it, in the same savepoint. A refusal there undoes both.
     pub appends: &'a mut Vec<Permit>,
+    /// People whom this erases.
+    pub gone: &'a mut Vec<UserId>,
     pub(super) change: &'a mut u64,
 }
 

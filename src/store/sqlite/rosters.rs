@@ -219,7 +219,7 @@ fn unpack_annex(roster: &mut Roster, mut bytes: &[u8]) -> Option<()> {
 pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Option<Roster>> {
     let mut statement = connection.prepare_cached(
         "SELECT kind, title, join_rule, history, mute_all, dissolved, annex,
-         all_mentions, members_pin, read_lists, announcement FROM conversation WHERE id = ?1",
+         all_mentions, members_pin, read_lists, announcement, retention_days FROM conversation WHERE id = ?1",
     )?;
     let found = statement
         .query_row([int(conversation)], |row| {
@@ -227,6 +227,7 @@ pub fn load(connection: &Connection, conversation: u64) -> rusqlite::Result<Opti
             roster.title = row.get::<_, String>(1)?.into();
             roster.join = join_of(row.get(2)?);
             (roster.history, roster.mute_all, roster.dissolved) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            roster.retention_days = row.get(11)?;
             let annex: Vec<u8> = row.get(6)?;
             (roster.all_mentions, roster.members_pin, roster.read_lists) =
                 (row.get(7)?, row.get(8)?, row.get(9)?);
@@ -283,7 +284,7 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
         .prepare_cached(
             "UPDATE conversation SET kind = ?2, title = ?3, join_rule = ?4, history = ?5, mute_all = ?6,
              dissolved = ?7, annex = ?8, all_mentions = ?9, members_pin = ?10, read_lists = ?11,
-             announcement = ?12 WHERE id = ?1",
+             announcement = ?12, retention_days = ?13 WHERE id = ?1",
         )?
         .execute(params![
             conversation,
@@ -298,6 +299,7 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
             new.members_pin,
             new.read_lists,
             new.announcement.as_deref(),
+            new.retention_days,
         ])?;
     let mut put = connection.prepare_cached(
         "INSERT INTO member (conversation, user, role, from_seq) VALUES (?1, ?2, ?3, ?4)

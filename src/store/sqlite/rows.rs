@@ -132,6 +132,17 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
     }
 }
 
+/// Whether a kind column's row holds what somebody wrote.
+pub fn holds_words(column: i64) -> bool {
+    let words = i64::from(kind::TEXT)..=i64::from(kind::REACTION_REMOVED);
+    let plain = column & !i64::from(kind::UNSYNCHRONISED);
+    words.contains(&plain) && plain != i64::from(kind::RECALLED)
+}
+
+pub fn is_unsynchronised(column: i64) -> bool {
+    column & i64::from(kind::UNSYNCHRONISED) != 0
+}
+
 impl Row {
     pub fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
@@ -206,6 +217,10 @@ impl Row {
         std::str::from_utf8(words).ok()
     }
 
+    pub fn is_reaction(&self) -> bool {
+        matches!(self.kind, kind::REACTION | kind::REACTION_REMOVED)
+    }
+
     pub fn is_erased(&self) -> bool {
         self.body.is_none()
     }
@@ -251,10 +266,11 @@ impl Row {
             kind::EDITED_TEXT => edited(text()),
             kind::EDITED_OPAQUE => edited(opaque()),
             kind::RECALLED => What::Recalled { target },
+            // An erased one is told without its emoji, as one that is not there.
             kind::REACTION => What::Reaction {
                 target,
                 emoji: words().unwrap_or_default(),
-                removed: false,
+                removed: self.is_erased(),
             },
             kind::REACTION_REMOVED => What::Reaction {
                 target,

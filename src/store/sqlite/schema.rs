@@ -147,6 +147,7 @@ CREATE TABLE invitation (
     PEOPLE,
     TALK,
     PUSH,
+    PRIVACY,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -398,6 +399,31 @@ CREATE TRIGGER push_signed_out AFTER UPDATE OF token ON device WHEN new.token IS
     DELETE FROM push_subscription WHERE device = new.no;
     DELETE FROM push_waiting WHERE device = new.no;
 END;
+";
+
+/// What is to be forgotten.
+const PRIVACY: &str = r"
+-- People who were erased, and how far what they wrote is: all conversations up to one, and some of the next.
+CREATE TABLE erasure (
+    user INTEGER PRIMARY KEY,
+    token BLOB UNIQUE,
+    by INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    conversation INTEGER NOT NULL DEFAULT 0,
+    within INTEGER NOT NULL DEFAULT 0,
+    seq INTEGER NOT NULL DEFAULT 0,
+    erased INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Keyed hashes of names that nobody gets again.
+CREATE TABLE reserved_name (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+-- Up to which seq a conversation's words were erased because their time was over.
+CREATE TABLE retained (conversation INTEGER PRIMARY KEY, floor INTEGER NOT NULL) STRICT;
+
+-- After how many days a conversation's own rule erases; 0: never.
+ALTER TABLE conversation ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Failure, Staged, State, Work};
+use super::append::{Failure, Gone, Staged, State, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
 use super::search::Indexing;
+use super::sweep::Step;
 use super::{Shared, fold, sql_refusal};
 use crate::clock::monotonic;
 use crate::core::permit::{DeviceNo, Permit};
@@ -26,6 +27,8 @@ use crate::store::{AccountEffect, Append, Commit, Committed, Pos, Receipt, Writa
 pub enum Job {
     Append(Append),
     Register(RegisterJob),
+    /// Erase a stretch of a conversation.
+    Sweep(Step),
     /// A round trip that writes nothing: is the writer alive?
     Probe(oneshot::Sender<bool>),
     /// Write the coalesced registers out, sync the heads.
@@ -54,6 +57,7 @@ pub struct Writer {
     pub last_flush: Instant,
     pub pace: Pace,
     pub indexing: Indexing,
+    pub gone: Gone,
 }
 
 /// One batch's answers, held back until the commit is synced.
@@ -152,6 +156,9 @@ impl Writer {
             return self.failed(error, jobs, outcome);
         }
         self.shared.markers.written();
+        if let Some(staged) = &told {
+            self.note_erasures(staged);
+        }
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
@@ -165,6 +172,24 @@ impl Writer {
         }
         self.finish(outcome);
         self.after_commit(folding)
+    }
+
+    /// Before anybody hears of it: whoever is told that words were erased finds that counted.
+    fn note_erasures(&mut self, staged: &Staged) {
+        if !self.gone.is_empty() || !staged.gone.is_empty() {
+            let now = monotonic();
+            // By then every connection of theirs is cut.
+            self.gone
+                .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
+            self.gone.extend(staged.gone.iter().map(|user| (*user, now)));
+            staged
+                .gone
+                .iter()
+                .for_each(|user| self.shared.markers.forget(*user));
+        }
+        if staged.erased > 0 || !staged.gone.is_empty() {
+            self.shared.checkpointer.after_erasure();
+        }
     }
 
     /// A statement that is said at each commit; it is prepared once.
@@ -201,6 +226,7 @@ impl Writer {
                         staged,
                         head: &mut head,
                         now,
+                        gone: &self.gone,
                     };
                     match work.append(&append.permit) {
                         Ok(receipt) => {
@@ -217,6 +243,23 @@ impl Writer {
                 Job::Register(change) => {
                     wrote = true;
                     self.register(change, now, outcome, (staged, &mut head))?;
+                }
+                Job::Sweep(step) => {
+                    wrote = true;
+                    let mut work = Work {
+                        connection: &self.connection,
+                        shared: &self.shared,
+                        states: &mut self.states,
+                        staged,
+                        head: &mut head,
+                        now,
+                        gone: &self.gone,
+                    };
+                    match work.sweep(&step.stretch) {
+                        Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
+                        Err(Failure::Refused(refusal)) => step.answer(Err(refusal)),
+                        Err(Failure::Sql(error)) => return Err(error),
+                    }
                 }
                 Job::Probe(answer) => outcome.probes.push(answer),
                 Job::Tidy(answer) => {
@@ -241,22 +284,23 @@ impl Writer {
         change: RegisterJob,
         now: crate::clock::Now,
         outcome: &mut Outcome,
-        log: (&mut Staged, &mut Pos),
+        (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), rusqlite::Error> {
         self.connection.execute_batch("SAVEPOINT register")?;
         let (effects_before, change_before) = (outcome.effects.len(), self.change);
-        let mut appends = Vec::new();
+        let (mut appends, gone_before) = (Vec::new(), staged.gone.len());
         let mut registers = Registers {
             connection: &self.connection,
             now,
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
             appends: &mut appends,
+            gone: &mut staged.gone,
             change: &mut self.change,
         };
         let (mut refused, mut finish) = change(&mut registers);
         if refused.is_none() && !appends.is_empty() {
-            match self.append_with(&appends, now, log) {
+            match self.append_with(&appends, now, (staged, head)) {
                 Ok(()) => {}
                 Err(Failure::Refused(refusal)) => {
                     self.change = change_before;
@@ -272,6 +316,7 @@ impl Writer {
         outcome.finishes.push(finish);
         if let Some(code) = refused {
             outcome.effects.truncate(effects_before);
+            staged.gone.truncate(gone_before);
             // On a full disk or a failed write SQLite may have rolled the whole transaction back by itself.
             if self.connection.is_autocommit() {
                 let full = code == Code::StorageFull;
@@ -304,6 +349,7 @@ impl Writer {
                 staged,
                 head,
                 now,
+                gone: &self.gone,
             };
             if let Err(failure) = work.append(permit) {
                 (*staged, *head, self.states) = before;
@@ -469,6 +515,7 @@ impl Writer {
                         .push((append.waiter, append.slot, Err(refusal.clone())));
                 }
                 Job::Register(change) => drop(change),
+                Job::Sweep(step) => step.answer(Err(refusal.clone())),
                 Job::Probe(answer) => answer_probe(answer),
                 Job::Tidy(answer) => {
                     let _ = answer.send(());
@@ -498,6 +545,7 @@ impl Writer {
             log::warn!("the heads file was not synced: {error}");
         }
         // A stopped server's database is one file, whoever copies it. A reader at work only leaves that to the next start.
+        let _ = self.connection.busy_timeout(limits::ERASURE_RETRY);
         let _ = super::checkpoint::complete(&self.connection);
     }
 }

@@ -80,6 +80,7 @@ impl Hall {
             pulse: crate::session::Pulse::new(),
             quotas: crate::session::Quotas::default(),
             push: crate::session::push::Push::default(),
+            exports: crate::session::export::Exports::default(),
         })
     }
 

@@ -19,6 +19,7 @@ use crate::proto::{DeviceId, Refusal, UserId};
 
 mod audit;
 mod devices;
+mod erase;
 mod history;
 mod invitations;
 mod leaving;
@@ -31,6 +32,7 @@ mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub use erase::EraseBy;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use leaving::{Departed, Departure};
@@ -213,9 +215,11 @@ const GONE: i64 = 2;
 
 /// The columns of `INFO` in the first places.
 fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
+    let name: String = row.get(1)?;
     Ok(UserInfo {
         user: UserId(from_sql(row, 0)?),
-        name: row.get(1)?,
+        erased: name.starts_with(erase::ERASED_NAME),
+        name,
         display_name: row.get(2)?,
         disabled: row.get(3)?,
         // One of a form that this release does not know is not shown.

@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::users::tell_profile;
 use super::{
-    By, Outcome, Registers, Store, audit, invitations, news, read_role, reset, role_number, sql_refusal,
-    to_sql,
+    By, Outcome, Registers, Store, audit, erase, invitations, news, read_role, reset, role_number,
+    sql_refusal, to_sql,
 };
 use crate::core::permit::server::{self, Office};
 use crate::proto::account::ServerRole;
 use crate::proto::people::{AuditWhat, NewsWhat};
-use crate::proto::{Code, UserId};
+use crate::proto::{Code, Refusal, UserId};
 
 /// A user's role, and whether they are locked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,9 @@ pub(super) fn authority(connection: &Connection, by: By, target: UserId) -> Outc
     let office = office(connection, by)?;
     // Asked before it is looked whether there is such a user: one without an office learns nothing.
     server::may_oversee(office)?;
+    if erase::is_erased(connection, target)? {
+        return Err(Refusal::because(Code::NotFound, "That user was erased."));
+    }
     let rank = rank(connection, target)?.ok_or(Code::NotFound)?;
     server::may_administer(office, rank.role)?;
     Ok(rank)

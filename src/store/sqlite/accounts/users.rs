@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::erase::is_reserved;
 use super::history::{self, Entrance};
 use super::office::{authority, may_cease};
 use super::{
@@ -191,6 +192,9 @@ pub(super) fn insert_user(
             "This server has as many users as it may have.",
         ));
     }
+    if is_reserved(connection, &user.name, &user.skeleton)? {
+        return Err(Code::NameTaken.into());
+    }
     let id = fresh_id(registers)?;
     let change = registers.next_change();
     connection
@@ -271,13 +275,14 @@ pub(super) fn credentials(
 }
 
 pub(super) fn name_is_taken(connection: &Connection, name: &str, skeleton: &str) -> Outcome<bool> {
-    connection
+    let taken: bool = connection
         .query_row(
             "SELECT EXISTS (SELECT 1 FROM user WHERE name = ?1 OR skeleton = ?2)",
             params![name, skeleton],
             |row| row.get(0),
         )
-        .map_err(sql_refusal)
+        .map_err(sql_refusal)?;
+    Ok(taken || is_reserved(connection, name, skeleton)?)
 }
 
 pub(super) fn profile(connection: &Connection, user: UserId) -> Outcome<Profile> {
@@ -414,6 +419,18 @@ pub(super) fn is_gone(connection: &Connection, user: UserId) -> Outcome<bool> {
         .query_row(
             "SELECT EXISTS (SELECT 1 FROM user WHERE id = ?1 AND disabled = ?2)",
             params![to_sql(user.0), GONE],
+            |row| row.get(0),
+        )
+        .map_err(sql_refusal)
+}
+
+/// Whether this is the only owner who can come in.
+pub(super) fn last_owner(connection: &Connection, user: UserId) -> Outcome<bool> {
+    connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM user WHERE id = ?2 AND role = ?1)
+             AND NOT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
+            params![role_number(ServerRole::Owner), to_sql(user.0)],
             |row| row.get(0),
         )
         .map_err(sql_refusal)

@@ -52,6 +52,7 @@ impl Desk {
             clock: &self.clock,
             effects: &mut effects,
             appends: &mut Vec::new(),
+            gone: &mut Vec::new(),
             change: &mut self.change,
         });
         let end = if outcome.is_ok() {
