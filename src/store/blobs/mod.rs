@@ -276,6 +276,8 @@ mod tests {
         assert_eq!(partial.offset, 5);
         partial.write(b" again").expect("it is written");
         assert_eq!(partial.id().0, *blake3::hash(b"whole again").as_bytes());
+        let path = vault.partial_path(upload);
+        assert_eq!(fs::read(path).expect("it is there"), b"whole again");
         let hash = partial.into_hash();
         let kept = vault.resume(upload, 11, Some(hash.clone())).expect("it goes on");
         assert_eq!(kept.id().0, *blake3::hash(b"whole again").as_bytes());
