@@ -7,32 +7,12 @@ use super::roster::Roster;
 use crate::limits;
 use crate::proto::{Seq, UserId};
 
-/// What a person wants to be told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    #[default]
-    All,
-    Mentions,
-    Nothing,
-}
-
-/// Whether a message is worth disturbing someone: their level for the conversation, whether it mentions them, and whether
-/// they asked for quiet now.
-#[must_use]
-pub fn wants(level: Level, mention: bool, quiet: bool) -> bool {
-    !quiet
-        && match level {
-            Level::All => true,
-            Level::Mentions => mention,
-            Level::Nothing => false,
-        }
-}
-
 /// Whether `user` still has to be told of the message `seq`, having read up to `read`. Asked right before sending, so that
-/// who left, or read it meanwhile on any device, is not told. Who sent it has read it.
+/// who left, or read it meanwhile on any device, is not told. Who sent it has read it. Whether they want to be told is another
+/// question: see `notify`.
 #[must_use]
 pub fn is_owed(roster: &Roster, user: UserId, seq: Seq, read: Seq) -> bool {
-    seq > read && audience::may_see(roster, user, seq) && wants(Level::default(), false, false)
+    seq > read && audience::may_see(roster, user, seq)
 }
 
 /// What a push service's status means.
@@ -77,13 +57,6 @@ pub fn wait(tries: u32, waited: Duration, asked: Option<Duration>) -> Option<Dur
 mod tests {
     use super::*;
     use crate::proto::{ConversationId, What};
-
-    #[test]
-    fn a_level_a_mention_and_quiet() {
-        assert!(wants(Level::All, false, false) && wants(Level::Mentions, true, false));
-        assert!(!wants(Level::Mentions, false, false) && !wants(Level::Nothing, true, false));
-        assert!(!wants(Level::All, true, true));
-    }
 
     #[test]
     fn who_has_read_it_or_left_is_owed_nothing() {

@@ -12,7 +12,7 @@ use super::{Store, int, sql_refusal};
 use crate::core::discretion::{Discreet, Discretion};
 use crate::core::settings::{Facts, may_set};
 use crate::limits;
-use crate::proto::setting::{Kept, Key, Place, Setting};
+use crate::proto::setting::{Kept, Key, Notify, Place, Quiet, Setting};
 use crate::proto::{Code, ConversationId, Refusal, Seq, UserId};
 use crate::store::AccountEffect;
 
@@ -322,6 +322,43 @@ fn listed(
         kept,
     )?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// What somebody has chosen to be notified of: in one conversation, wherever nothing else is set, and when not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    pub here: Option<Notify>,
+    pub elsewhere: Option<Notify>,
+    pub quiet: Option<Quiet>,
+}
+
+pub(super) fn wishes(
+    connection: &Connection,
+    user: UserId,
+    conversation: ConversationId,
+) -> rusqlite::Result<Wishes> {
+    let mut find = connection.prepare_cached(
+        "SELECT key, subject, seq, value, change FROM personal
+         WHERE user = ?1 AND value IS NOT NULL AND (key = ?2 OR key = ?3 AND subject IN (0, ?4))",
+    )?;
+    let keys = [Key::Quiet as i64, Key::Notify as i64];
+    let rows = find.query_map([int(user.0), keys[0], keys[1], int(conversation.0)], kept)?;
+    let mut wishes = Wishes::default();
+    for row in rows {
+        match row?.map(|kept| kept.setting) {
+            Some(Setting::Notify {
+                conversation: Some(_),
+                value,
+            }) => wishes.here = value,
+            Some(Setting::Notify {
+                conversation: None,
+                value,
+            }) => wishes.elsewhere = value,
+            Some(Setting::Quiet { value }) => wishes.quiet = value,
+            _ => {}
+        }
+    }
+    Ok(wishes)
 }
 
 fn hidden(connection: &Connection, user: UserId, conversation: ConversationId) -> rusqlite::Result<Vec<Seq>> {

@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{Push, Unsent};
-use crate::clock::monotonic;
+use crate::clock::{Now, monotonic};
+use crate::core::notify::{self, Occasion, Wishes};
 use crate::core::push::{self, Verdict};
 use crate::limits;
 use crate::meters::{METERS, add};
-use crate::proto::Refusal;
+use crate::proto::{ConversationKind, Refusal};
 use crate::store::sqlite::push::{Attempt, Letter, Slot};
 
 /// A bell that was lost is made up for within this time.
@@ -203,7 +204,8 @@ async fn attempt(push: &Arc<Push>, slot: Slot, had_grace: bool) -> Result<Ended,
         // Whoever is looking at it reads it now, on any device, and need not be told twice.
         return Ok(Ended::Grace);
     }
-    if !push::is_owed(&letter.roster, letter.user, letter.seq, letter.read) {
+    let is_owed = push::is_owed(&letter.roster, letter.user, letter.seq, letter.read);
+    if !is_owed || !is_wanted(&letter, push.store.clock().now()) {
         return empty(push, slot, letter.seq, false).await;
     }
     let target = match push.guard.read(&letter.subscription.endpoint) {
@@ -240,6 +242,21 @@ async fn attempt(push: &Arc<Push>, slot: Slot, had_grace: bool) -> Result<Ended,
             }
         },
     }
+}
+
+/// Whether its reader chose to be told of such a message at this hour. What is not wanted now is not told later either.
+fn is_wanted(letter: &Letter, now: Now) -> bool {
+    let wishes = Wishes {
+        here: letter.wishes.here.as_ref(),
+        elsewhere: letter.wishes.elsewhere.as_ref(),
+        quiet: letter.wishes.quiet.as_ref(),
+    };
+    let occasion = Occasion {
+        mentioned: letter.mentioned,
+        direct: letter.roster.kind == ConversationKind::Direct,
+    };
+    let zone = wishes.quiet.and_then(|quiet| notify::zone(&quiet.zone));
+    notify::may_notify(&wishes, occasion, now, zone.as_ref())
 }
 
 /// Takes away what is done with; what came meanwhile is looked at after a pause.

@@ -13,7 +13,9 @@ use crate::limits;
 use crate::meters::{METERS, add};
 use crate::proto::{ConversationId, Seq, UserId};
 use crate::store::sqlite::find::{self, RecentSlice};
+use crate::store::sqlite::personal::{Wishes, wishes};
 use crate::store::sqlite::push::Interest;
+use crate::store::sqlite::talk::is_mentioned;
 use crate::store::sqlite::{Store, int, sql_refusal};
 
 /// One conversation that waits for one device.
@@ -46,6 +48,9 @@ pub struct Letter {
     pub seq: Seq,
     pub read: Seq,
     pub unread: u64,
+    /// Whether one of these mentions the user.
+    pub mentioned: bool,
+    pub wishes: Wishes,
     pub roster: Arc<Roster>,
     pub attempt: Attempt,
 }
@@ -100,6 +105,9 @@ impl Store {
                 seq,
                 read: marker.seq,
                 unread: standing.last_count.saturating_sub(marker.count),
+                mentioned: is_mentioned(connection, user, slot.conversation, marker.seq)
+                    .map_err(sql_refusal)?,
+                wishes: wishes(connection, user, slot.conversation).map_err(sql_refusal)?,
                 roster,
                 attempt,
             }))
