@@ -10,6 +10,7 @@ pub mod event;
 pub mod files;
 pub mod history;
 pub mod ids;
+pub mod moderation;
 pub mod pairing;
 pub mod people;
 pub mod refusal;

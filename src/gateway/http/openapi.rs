@@ -15,7 +15,7 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
-use crate::proto::{history, pairing, people};
+use crate::proto::{history, moderation, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -83,6 +83,10 @@ const ROOMS: &[Room] = &[
         operations: PeopleRoutes::openapi,
         schemas: people_schemas,
     },
+    Room {
+        operations: ModerationRoutes::openapi,
+        schemas: moderation_schemas,
+    },
 ];
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
@@ -112,6 +116,28 @@ schemas!(people_schemas:
     people::AuditPage, history::SignInList,
     pairing::DeviceCode, pairing::DeviceCodeState, pairing::ConfirmDevice, pairing::AskToPair,
     pairing::PairingTicket, pairing::AwaitPairing, pairing::Paired,
+);
+
+/// Reports of messages, and warnings, mutes and bans.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::moderation::report,
+    super::moderation::reports,
+    super::moderation::report_view,
+    super::moderation::resolve_report,
+    super::moderation::warn,
+    super::moderation::mute,
+    super::moderation::unmute,
+    super::moderation::ban,
+    super::moderation::unban,
+    super::moderation::measures,
+))]
+struct ModerationRoutes;
+
+schemas!(moderation_schemas:
+    moderation::NewReport, moderation::Reported, moderation::ReportList, moderation::ReportView,
+    moderation::ReportInfo, moderation::ResolveReport, moderation::Warn, moderation::Restrain,
+    moderation::MeasureInfo, moderation::MeasureList,
 );
 
 /// The fallback of the live protocol, history, and what an operator asks.

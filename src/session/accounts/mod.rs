@@ -13,6 +13,7 @@ mod devices;
 mod history;
 mod invitations;
 mod leaving;
+mod moderation;
 mod news;
 mod pairing;
 pub mod password;

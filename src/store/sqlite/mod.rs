@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::core::cursor::Position;
 use crate::core::discretion::Discretion;
 use crate::core::permit::Settings;
+use crate::core::permit::moderation::Restraints;
 use crate::limits;
 use crate::proto::{Code, Refusal};
 
@@ -85,6 +86,7 @@ struct Shared {
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
     discretion: Arc<Discretion>,
+    restraints: Restraints,
     checkpointer: Checkpointer,
     searches: search::Turns,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,

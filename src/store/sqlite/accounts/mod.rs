@@ -22,9 +22,11 @@ mod devices;
 mod history;
 mod invitations;
 mod leaving;
+mod measures;
 mod news;
 mod office;
 mod paired;
+mod reports;
 mod reset;
 #[cfg(test)]
 mod tests;
@@ -34,7 +36,10 @@ pub use devices::SignInWith;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use leaving::{Departed, Departure};
+pub use measures::NewMeasure;
+pub(in crate::store::sqlite) use measures::restraints;
 pub use paired::PairedWith;
+pub use reports::{NewReportRow, ReportFacts};
 pub use reset::{ResetFacts, ResetRow};
 pub use users::{Credentials, NewUser};
 

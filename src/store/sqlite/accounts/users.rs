@@ -543,7 +543,7 @@ pub(in crate::store::sqlite) fn changed_since(
         connection,
         &format!("SELECT {INFO}, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2"),
         params![to_sql(change), rows(limit)],
-        |row| Ok((from_sql(row, 5)?, read_info(row)?)),
+        |row| Ok((from_sql(row, 6)?, read_info(row)?)),
     )
 }
 
