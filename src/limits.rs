@@ -161,6 +161,21 @@ pub const EXPORT_BYTES: usize = 2 * 1024 * 1024;
 /// Users of the server.
 pub const USERS: usize = 100_000;
 
+/// Why a message is reported, what was made of it, why somebody is warned, muted or banned: each in bytes.
+pub const REASON_BYTES: usize = 500;
+/// Open reports of the server, and of one user; reports that are resolved and kept, the newest.
+pub const REPORTS_OPEN: usize = 1_000;
+pub const REPORTS_OPEN_PER_USER: usize = 50;
+pub const REPORTS_KEPT: usize = 10_000;
+/// Messages that a report shows on each side of the one it is about.
+pub const REPORT_CONTEXT: usize = 2;
+/// Users muted on the whole server at once: they are kept in memory.
+pub const MUTES: usize = 1_000;
+/// The longest mute or ban that ends, in seconds: ten years.
+pub const MEASURE_SECONDS: u64 = 10 * 365 * 86_400;
+/// Warnings, mutes and bans of one user that are over and kept, the newest.
+pub const MEASURES_PER_USER: usize = 100;
+
 /// Personal settings of one key that a user may have set.
 pub const SETTINGS_OF_KEY: usize = 1_000;
 /// Cleared settings of one user that are still told to devices that come back; the oldest are forgotten first.
@@ -478,8 +493,8 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
         ),
         line(
             "discretion",
-            BLOCKS * 16 + USERS * 8,
-            "who blocks whom, and who is not to be seen",
+            BLOCKS * 16 + USERS * 8 + MUTES * 24,
+            "who blocks whom, who is not to be seen, and who is muted",
         ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),

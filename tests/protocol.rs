@@ -4,6 +4,8 @@
 
 #[path = "protocol/document.rs"]
 mod document;
+#[path = "protocol/rows.rs"]
+mod rows;
 #[path = "protocol/tables.rs"]
 mod tables;
 

@@ -47,6 +47,8 @@ mod leaving;
 mod limits;
 #[path = "stories/mentions.rs"]
 mod mentions;
+#[path = "stories/moderation.rs"]
+mod moderation;
 #[path = "stories/operations.rs"]
 mod operations;
 #[path = "stories/order.rs"]

@@ -39,6 +39,8 @@ impl Tie {
                 self.hub.ring_own(user, change);
             }
             AccountEffect::News(user) => self.hub.tell_news(user),
+            // The store keeps it; nobody who is connected needs to hear of it.
+            AccountEffect::Restrained(_) => {}
             AccountEffect::Profile(info) => {
                 self.hub.tell_all(info.user, Kind::User, &Notice::User(info));
             }

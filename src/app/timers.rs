@@ -127,6 +127,8 @@ async fn tidy(services: Arc<Services>, stop: watch::Receiver<bool>) {
             () = &mut end => return,
             _ = ticks.tick() => services.store.tidy().await,
         }
+        // What went wrong is in the log, and the next minute tries again.
+        let _ = services.accounts.tend().await;
     }
 }
 

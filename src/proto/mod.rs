@@ -11,6 +11,7 @@ pub mod event;
 pub mod files;
 pub mod history;
 pub mod ids;
+pub mod moderation;
 pub mod pairing;
 pub mod people;
 pub mod privacy;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{NewDevice, ServerRole};
 use super::event::{ConversationKind, Role};
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
+use super::moderation::MeasureKind;
 use super::refusal::{Code, Refusal};
 
 /// `POST /api/v1/users/{id}/reset-link`
@@ -175,6 +176,38 @@ pub enum NewsWhat {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserId>,
     },
+    /// An admin warns one: nothing else happens.
+    Warned {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+    },
+    /// One may not post on this server, until then or until it is lifted.
+    Muted {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+    },
+    /// One could not sign in, until then or until it was lifted.
+    Banned {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+    },
+    /// A mute or a ban was lifted before its time.
+    Lifted {
+        measure: MeasureKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+    },
+    /// Somebody looked into what one reported.
+    ReportResolved { report: u64 },
+    /// There are open reports, and were none before; for those who decide on them.
+    ReportsWaiting {},
 }
 
 /// `GET /api/v1/audit`
@@ -227,5 +260,21 @@ pub enum AuditWhat {
     Deactivated {},
     RoleSet {
         role: ServerRole,
+    },
+    /// `seconds` is absent for a mute or a ban without an end, and for a warning.
+    Restrained {
+        measure: MeasureKind,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
+    },
+    /// A mute or a ban was lifted before its time.
+    MeasureLifted {
+        measure: MeasureKind,
+    },
+    ReportResolved {
+        report: u64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
     },
 }

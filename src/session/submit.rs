@@ -87,7 +87,8 @@ fn authorise(
     change: Change,
     roster: Option<&Roster>,
 ) -> Result<permit::Permit, Box<permit::Refused>> {
-    permit::authorise(change, who.actor(), roster, services.store.clock().now())
+    let now = services.store.clock().now();
+    permit::authorise(change, who.actor(), roster, now)?.unless_restrained(services.store.restraints(), now)
 }
 
 fn append(

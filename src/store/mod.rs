@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::core::discretion::Discreet;
+use crate::core::permit::moderation::Restraint;
 use crate::core::permit::{DeviceNo, Permit};
 use crate::core::roster::Roster;
 use crate::proto::answer::UserInfo;
@@ -75,6 +76,8 @@ pub enum AccountEffect {
     },
     /// There is something new for this user to ask for.
     News(UserId),
+    /// Somebody was muted on the whole server, or is not any more.
+    Restrained(Restraint),
 }
 
 /// Who waits, for which of its requests, and the outcome.

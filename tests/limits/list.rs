@@ -25,6 +25,8 @@ const PUSHED: &str = "src/store/sqlite/push/tests.rs";
 const PUSH_STORIES: &str = "tests/stories/push.rs";
 const PUSH_LIMITS: &str = "tests/stories/push_limits.rs";
 const PUSH_RULES: &str = "src/core/push.rs";
+const MODERATED: &str = "src/store/sqlite/accounts/tests/moderation.rs";
+const MODERATION: &str = "tests/stories/moderation.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -293,6 +295,22 @@ const REACHED: &[(&str, &str, &str)] = &[
         "src/core/permit/blobs.rs",
         "limits::FILE_NAME_BYTES + 1",
     ),
+    ("REASON_BYTES", MODERATION, "limits::REASON_BYTES + 1"),
+    ("REPORTS_OPEN", MODERATED, "limits::REPORTS_OPEN)"),
+    (
+        "REPORTS_OPEN_PER_USER",
+        MODERATED,
+        "limits::REPORTS_OPEN_PER_USER)",
+    ),
+    ("REPORTS_KEPT", MODERATED, "limits::REPORTS_KEPT"),
+    (
+        "REPORT_CONTEXT",
+        MODERATION,
+        "fn a_report_shows_two_messages_on_each_side_and_no_more",
+    ),
+    ("MUTES", MODERATED, "limits::MUTES"),
+    ("MEASURE_SECONDS", MODERATION, "limits::MEASURE_SECONDS + 1"),
+    ("MEASURES_PER_USER", MODERATED, "limits::MEASURES_PER_USER"),
     ("UPLOADS_OPEN", UPLOADS, "0..limits::UPLOADS_OPEN"),
     ("UPLOADS_AT_ONCE", PLACES, "three are all"),
     (

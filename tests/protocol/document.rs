@@ -126,6 +126,18 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(http!(received: PushSubscribe));
     shapes.extend(http!(sent: PushInfo, PushSubscription, PushTested, PushMessage));
     shapes.extend(people_shapes());
+    shapes.extend(moderation_shapes());
+    shapes
+}
+
+fn moderation_shapes() -> Vec<Shape> {
+    use kinglet::proto::moderation::{
+        MeasureInfo, MeasureList, NewReport, ReportInfo, ReportList, ReportView, Reported, ResolveReport,
+        Restrain, Warn,
+    };
+    let mut shapes = Vec::new();
+    shapes.extend(http!(received: NewReport, ResolveReport, Warn, Restrain));
+    shapes.extend(http!(sent: Reported, ReportInfo, ReportList, ReportView, MeasureInfo, MeasureList));
     shapes
 }
 

@@ -62,7 +62,7 @@ pub fn number(value: usize) -> String {
     groups.join(",")
 }
 
-fn bytes(value: usize) -> String {
+pub fn bytes(value: usize) -> String {
     match value {
         value if value % 1024 == 0 && value >= 1024 => format!("{} KiB", number(value / 1024)),
         value => format!("{} bytes", number(value)),
@@ -74,7 +74,7 @@ fn bucket(bucket: &Bucket) -> String {
 }
 
 /// The rows about settings of one's own.
-fn personal() -> [(&'static str, String, String); 6] {
+pub fn personal() -> [(&'static str, String, String); 6] {
     let refused = |code: Code| format!("`{}`", code.text());
     [
         (
@@ -475,7 +475,7 @@ pub fn limits() -> String {
             "they become one".into(),
         ),
     ];
-    let rows = rows.into_iter().chain(personal());
+    let rows = rows.into_iter().chain(crate::rows::of_subjects());
     let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
     for (what, most, beyond) in rows {
         writeln!(table, "| {what} | {most} | {beyond} |").expect("writing to a text");

@@ -49,6 +49,18 @@ pub fn may_administer(by: Office, theirs: ServerRole) -> Allowed {
     Ok(())
 }
 
+/// Whether one may warn, mute or ban somebody of this role: whom one may administer, but not oneself.
+pub fn may_restrain(by: Office, oneself: bool, theirs: ServerRole) -> Allowed {
+    may_administer(by, theirs)?;
+    if oneself {
+        return Err(Refusal::because(
+            Code::Forbidden,
+            "One cannot do this to oneself.",
+        ));
+    }
+    Ok(())
+}
+
 /// Whether one may hand out roles of the server.
 pub fn may_appoint(by: Office) -> Allowed {
     match by {
@@ -86,6 +98,21 @@ mod tests {
             assert_eq!(by_admin.is_ok(), theirs == ServerRole::Member);
         }
         assert_eq!(Office::of(ServerRole::Owner, true), Office::Nobody);
+    }
+
+    #[test]
+    fn nobody_restrains_themselves_or_whom_they_do_not_administer() {
+        for own in ROLES {
+            for theirs in ROLES {
+                let by = Office::Holder(own);
+                assert!(may_restrain(by, true, theirs).is_err());
+                assert_eq!(
+                    may_restrain(by, false, theirs).is_ok(),
+                    may_administer(by, theirs).is_ok()
+                );
+            }
+        }
+        assert!(may_restrain(Office::Operator, false, ServerRole::Owner).is_ok());
     }
 
     #[test]

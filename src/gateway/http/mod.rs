@@ -10,6 +10,7 @@ pub mod console;
 pub mod files;
 pub mod hosts;
 pub mod live;
+pub mod moderation;
 pub mod openapi;
 pub mod pairing;
 pub mod people;
@@ -52,6 +53,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(accounts::routes())
         .merge(people::routes())
         .merge(pairing::routes())
+        .merge(moderation::routes())
         .merge(live::routes())
         .merge(files::routes())
         .merge(push::routes())

@@ -17,7 +17,7 @@ use crate::proto::command::Request;
 use crate::proto::files;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{history, pairing, people};
+use crate::proto::{history, moderation, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -93,6 +93,10 @@ const ROOMS: &[Room] = &[
         operations: PrivacyRoutes::openapi,
         schemas: privacy_schemas,
     },
+    Room {
+        operations: ModerationRoutes::openapi,
+        schemas: moderation_schemas,
+    },
 ];
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
@@ -149,6 +153,27 @@ schemas!(push_schemas: push::PushInfo, push::PushSubscribe, push::PushSubscripti
 struct PrivacyRoutes;
 
 schemas!(privacy_schemas: privacy::EraseMe, privacy::EraseUser, privacy::Erasure);
+/// Reports of messages, and warnings, mutes and bans.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::moderation::report,
+    super::moderation::reports,
+    super::moderation::report_view,
+    super::moderation::resolve_report,
+    super::moderation::warn,
+    super::moderation::mute,
+    super::moderation::unmute,
+    super::moderation::ban,
+    super::moderation::unban,
+    super::moderation::measures,
+))]
+struct ModerationRoutes;
+
+schemas!(moderation_schemas:
+    moderation::NewReport, moderation::Reported, moderation::ReportList, moderation::ReportView,
+    moderation::ReportInfo, moderation::ResolveReport, moderation::Warn, moderation::Restrain,
+    moderation::MeasureInfo, moderation::MeasureList,
+);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -14,6 +14,7 @@ mod erase;
 mod history;
 mod invitations;
 mod leaving;
+mod moderation;
 mod news;
 mod pairing;
 pub mod password;

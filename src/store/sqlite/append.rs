@@ -105,6 +105,7 @@ impl Work<'_> {
         let (roster, pair) = self.roster_for(permit)?;
         permit.renew(roster.as_deref(), self.now)?;
         permit.on_discretion(roster.as_deref(), &self.shared.discretion)?;
+        permit.on_restraint(&self.shared.restraints, self.now)?;
         self.check_people(permit)?;
         let founded = roster.is_none();
         let roster = match roster {

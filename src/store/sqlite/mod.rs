@@ -50,6 +50,7 @@ use crate::clock::Clock;
 use crate::core::cursor::Position;
 use crate::core::discretion::Discretion;
 use crate::core::permit::Settings;
+use crate::core::permit::moderation::Restraints;
 use crate::limits;
 use crate::proto::{Code, Refusal};
 
@@ -93,6 +94,7 @@ struct Shared {
     queued_bytes: AtomicUsize,
     accounts_change: AtomicU64,
     discretion: Arc<Discretion>,
+    restraints: Restraints,
     checkpointer: Checkpointer,
     searches: search::Turns,
     push: push::Interest,

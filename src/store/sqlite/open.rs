@@ -277,6 +277,7 @@ impl Store {
         let heads = open_heads(&connection, &heads_path, epoch, &recent, &mut damage)?;
         let change = personal::last_change(&connection).map_err(sql("read"))?;
         let discretion = Arc::new(personal::discretion(&connection).map_err(sql("read"))?);
+        let restraints = super::accounts::restraints(&connection).map_err(sql("read"))?;
         let writable = match damage.first() {
             None => Writable::Yes,
             Some(first) => {
@@ -305,6 +306,7 @@ impl Store {
             queued_bytes: AtomicUsize::new(0),
             accounts_change: AtomicU64::new(change),
             discretion,
+            restraints,
             checkpointer,
             searches: super::search::Turns::default(),
             push: super::push::Interest::default(),

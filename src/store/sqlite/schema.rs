@@ -148,6 +148,7 @@ CREATE TABLE invitation (
     TALK,
     PUSH,
     PRIVACY,
+    MODERATION,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -424,6 +425,51 @@ CREATE TABLE retained (conversation INTEGER PRIMARY KEY, floor INTEGER NOT NULL)
 
 -- After how many days a conversation's own rule erases; 0: never.
 ALTER TABLE conversation ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Moderation: messages that people reported, and what was done about people.
+const MODERATION: &str = r"
+-- The text of the message is not here: it is the log's to keep, or to erase. `shown_from` is the first seq that the one who
+-- reports sees without a gap before it. While a report is open, `resolved` is empty.
+CREATE TABLE report (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    shown_from INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    resolved INTEGER,
+    resolved_by INTEGER,
+    resolved_unsynchronised INTEGER,
+    note TEXT,
+    UNIQUE (device, client)
+) STRICT;
+CREATE UNIQUE INDEX report_open ON report (by, conversation, seq) WHERE resolved IS NULL;
+
+-- Warnings (kind 0), mutes (1) and bans (2). `ended` is 0 while it holds, 1 once lifted, 2 once replaced, 3 once it ran out.
+-- One made while the clock was wrong has `created` 0 and in `expires` its duration, until a right clock dates it.
+CREATE TABLE measure (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    by INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    ts INTEGER NOT NULL,
+    unsynchronised INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    ended INTEGER NOT NULL,
+    UNIQUE (device, client)
+) STRICT;
+CREATE INDEX measure_user ON measure (user, no);
+CREATE UNIQUE INDEX measure_held ON measure (user, kind) WHERE kind > 0 AND ended = 0;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

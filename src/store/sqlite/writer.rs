@@ -390,12 +390,13 @@ impl Writer {
         add(&METERS.log_bytes_written, bytes);
         // Before anybody is answered: what is sent after a block's answer meets the block.
         for effect in &outcome.effects {
-            if let AccountEffect::Setting {
-                discreet: Some(discreet),
-                ..
-            } = effect
-            {
-                self.shared.discretion.apply(*discreet);
+            match effect {
+                AccountEffect::Setting {
+                    discreet: Some(discreet),
+                    ..
+                } => self.shared.discretion.apply(*discreet),
+                AccountEffect::Restrained(restraint) => self.shared.restraints.apply(*restraint),
+                _ => {}
             }
         }
         self.shared.accounts_change.store(self.change, Ordering::Release);

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::history::{self, Entrance};
 use super::{
-    Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, read_device_id, read_role,
-    sql_refusal, to_sql, users,
+    Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, measures, read_device_id,
+    read_role, sql_refusal, to_sql, users,
 };
 use crate::core::permit::DeviceNo;
 use crate::limits;
@@ -109,6 +109,7 @@ pub(super) fn put_device(
     device: &NewDevice,
     token: &SecretHash,
 ) -> Outcome<DeviceNo> {
+    measures::admit(registers, user)?;
     let connection = registers.connection;
     let id = device.id.0.as_bytes();
     let known = connection

@@ -307,11 +307,12 @@ pub(super) fn open_invitation(
     code: &SecretHash,
     now: Now,
 ) -> Outcome<InvitationFacts> {
-    // An invitation by someone disabled since is void: it must not be their way back in.
+    // An invitation by someone disabled or banned since is void: it must not be their way back in.
     let sql = format!(
         "SELECT {COLUMNS}, invitation.created = 0
          FROM invitation JOIN user ON user.id = invitation.by AND user.disabled = 0
-         WHERE invitation.code = ?1"
+         WHERE invitation.code = ?1 AND NOT EXISTS (SELECT 1 FROM measure WHERE measure.user = invitation.by
+               AND measure.kind > 0 AND measure.ended = 0 AND measure.kind = 2)"
     );
     let found = connection
         .query_row(&sql, params![code], |row| {

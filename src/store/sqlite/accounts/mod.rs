@@ -23,9 +23,11 @@ mod erase;
 mod history;
 mod invitations;
 mod leaving;
+mod measures;
 mod news;
 mod office;
 mod paired;
+mod reports;
 mod reset;
 #[cfg(test)]
 mod tests;
@@ -36,7 +38,10 @@ pub use erase::EraseBy;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use leaving::{Departed, Departure};
+pub use measures::NewMeasure;
+pub(in crate::store::sqlite) use measures::restraints;
 pub use paired::PairedWith;
+pub use reports::{NewReportRow, ReportFacts};
 pub use reset::{ResetFacts, ResetRow};
 pub use users::{Credentials, NewUser};
 

@@ -13,11 +13,12 @@ use crate::proto::account::ServerRole;
 use crate::proto::people::{AuditWhat, NewsWhat};
 use crate::proto::{Code, Refusal, UserId};
 
-/// A user's role, and whether they are locked out.
+/// A user's role, and whether they are locked out, or banned (until they are let in again).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rank {
     pub role: ServerRole,
     pub disabled: bool,
+    pub banned: bool,
 }
 
 impl Store {
@@ -30,12 +31,17 @@ impl Store {
 
 pub(super) fn rank(connection: &Connection, user: UserId) -> Outcome<Option<Rank>> {
     connection
-        .prepare_cached("SELECT role, disabled FROM user WHERE id = ?1")
+        .prepare_cached(
+            "SELECT role, disabled, EXISTS (SELECT 1 FROM measure WHERE measure.user = user.id AND measure.kind > 0
+                    AND measure.ended = 0 AND measure.kind = 2)
+             FROM user WHERE id = ?1",
+        )
         .and_then(|mut find| {
             find.query_row([to_sql(user.0)], |row| {
                 Ok(Rank {
                     role: read_role(row, 0)?,
                     disabled: row.get(1)?,
+                    banned: row.get(2)?,
                 })
             })
             .optional()
@@ -49,7 +55,18 @@ pub(super) fn office(connection: &Connection, by: By) -> Outcome<Office> {
         return Ok(Office::Operator);
     };
     let rank = rank(connection, user)?;
-    Ok(rank.map_or(Office::Nobody, |rank| Office::of(rank.role, rank.disabled)))
+    Ok(rank.map_or(Office::Nobody, |rank| {
+        Office::of(rank.role, rank.disabled || rank.banned)
+    }))
+}
+
+/// The highest role of those whom an office may administer, as its column: for lists.
+pub(super) fn highest_role(office: Office) -> i64 {
+    let roles = [ServerRole::Owner, ServerRole::Admin];
+    let highest = roles
+        .into_iter()
+        .find(|role| server::may_administer(office, *role).is_ok());
+    role_number(highest.unwrap_or(ServerRole::Member))
 }
 
 /// Whether `by` may administer `target` at this moment; gives the target's rank.
@@ -69,7 +86,9 @@ pub(super) fn authority(connection: &Connection, by: By, target: UserId) -> Outc
 pub(super) fn may_cease(connection: &Connection, user: UserId, role: ServerRole) -> Outcome<()> {
     let others = connection
         .query_row(
-            "SELECT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2)",
+            "SELECT EXISTS (SELECT 1 FROM user WHERE role = ?1 AND disabled = 0 AND id <> ?2 AND NOT EXISTS
+                (SELECT 1 FROM measure WHERE measure.user = user.id AND measure.kind > 0 AND measure.ended = 0
+                 AND measure.kind = 2))",
             params![role_number(ServerRole::Owner), to_sql(user.0)],
             |row| row.get(0),
         )

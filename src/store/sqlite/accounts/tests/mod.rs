@@ -1,6 +1,7 @@
 //! The registers' functions on a real SQLite, one transaction per change. What must not live here: the writer's thread.
 
 mod invitations;
+mod moderation;
 mod people;
 
 use super::devices::{devices, kick, put_device, rename, revoke_all, session, sign_in, sign_out};
