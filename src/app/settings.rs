@@ -298,9 +298,9 @@ mod tests {
 
     #[test]
     fn the_budget_stays_within_what_the_operator_gives() {
-        let config = config(|config| config.limits.memory_mib = 288);
+        let config = config(|config| config.limits.memory_mib = 304);
         let (fitted, lowered) = fit(&config, limits(&config, true), 100_000).expect("there is room for some");
-        assert!(limits::memory_total(&fitted) <= 288 * MIB);
+        assert!(limits::memory_total(&fitted) <= 304 * MIB);
         assert!(fitted.connections < 10_000 && lowered.len() == 1, "{lowered:?}");
         let (fitted, lowered) = fit(&config, limits(&config, false), 1_024).expect("there is room for some");
         assert_eq!(fitted.connections, 960);

@@ -289,7 +289,7 @@ impl Default for Limits {
             connections_per_address: 256,
             pace: 1,
             message_bytes: 65_536,
-            memory_mib: 288,
+            memory_mib: 304,
             roster_mib: 32,
             tail_mib: 16,
         }
