@@ -32,10 +32,13 @@ mod table;
 
 use cells::{Door, try_table};
 
+/// What a table lacks, or has too much of.
+type Check = fn(&[table::Row]) -> Vec<String>;
+
 #[test]
 fn every_command_route_and_kind_of_event_has_its_row() {
     let mut complaints = Vec::new();
-    let checks: [(&str, fn(&[table::Row]) -> Vec<String>); 4] = [
+    let checks: [(&str, Check); 4] = [
         ("commands", complete::commands),
         ("http", complete::routes),
         ("events", complete::events),

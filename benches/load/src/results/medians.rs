@@ -47,7 +47,7 @@ fn one(mut group: Vec<Table>) -> Table {
 fn median(all: &mut [f64]) -> Value {
     all.sort_by(f64::total_cmp);
     let middle = all.len() / 2;
-    let value = if all.len() % 2 == 0 {
+    let value = if all.len().is_multiple_of(2) {
         f64::midpoint(all[middle - 1], all[middle])
     } else {
         all[middle]
