@@ -35,6 +35,8 @@ mod groups;
 mod leaving;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/links.rs"]
+mod links;
 #[path = "stories/moderation.rs"]
 mod moderation;
 #[path = "stories/operations.rs"]
