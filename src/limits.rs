@@ -139,6 +139,8 @@ pub const DEVICES_PER_USER: usize = 32;
 pub const DEVICE_IDS_PER_USER: usize = 1_024;
 /// Open invitations of the server.
 pub const INVITATIONS: usize = 1_000;
+/// Open invitations of one user that lead into conversations.
+pub const LINKS_PER_USER: usize = 50;
 /// The most uses of one invitation, and the most days it lasts.
 pub const INVITATION_USES: u32 = 1_000;
 pub const INVITATION_DAYS: u32 = 365;

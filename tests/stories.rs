@@ -45,6 +45,8 @@ mod groups;
 mod leaving;
 #[path = "stories/limits.rs"]
 mod limits;
+#[path = "stories/links.rs"]
+mod links;
 #[path = "stories/mentions.rs"]
 mod mentions;
 #[path = "stories/moderation.rs"]

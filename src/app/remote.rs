@@ -48,6 +48,7 @@ pub fn invite(cli: &Cli, asked: &Invite) -> Outcome<()> {
     };
     let client_id = ClientId(uuid::Uuid::now_v7());
     let new = NewInvitation {
+        conversation: None,
         client_id,
         role,
         uses: Some(asked.uses),

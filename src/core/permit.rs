@@ -2,6 +2,7 @@
 //! appended. What must not live here: storage, sockets, a clock (time comes in).
 
 pub mod blobs;
+pub mod links;
 pub mod moderation;
 pub mod server;
 mod shape;

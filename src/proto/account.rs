@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::UserInfo;
+use super::event::ConversationKind;
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
 
 /// A server-wide role.
@@ -98,6 +99,10 @@ pub struct NewInvitation {
     /// For how long, 1 to 365 days; the server's setting when left out.
     #[serde(default)]
     pub days: Option<u32>,
+    /// Into this group or channel, too: a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub conversation: Option<ConversationId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -116,6 +121,10 @@ pub struct InvitationInfo {
     pub by: UserId,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// The group or channel that it leads into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub conversation: Option<ConversationId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -140,6 +149,35 @@ pub struct InvitationCheck {
     pub role: ServerRole,
     #[schema(value_type = u64)]
     pub expires: Timestamp,
+    /// The group or channel that it leads into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<InvitedInto>,
+}
+
+/// Where a link leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct InvitedInto {
+    #[schema(value_type = String)]
+    pub kind: ConversationKind,
+    pub title: String,
+    /// Whether one without an account may make one by it.
+    pub accounts: bool,
+}
+
+/// `POST /api/v1/invitations/accept`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct AcceptInvitation {
+    /// Makes a retry give the same answer.
+    #[schema(value_type = String, format = "uuid")]
+    pub client_id: ClientId,
+    pub code: String,
+}
+
+/// One is a member now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Accepted {
+    #[schema(value_type = String)]
+    pub conversation: ConversationId,
 }
 
 /// `POST /api/v1/sign-out-everywhere`
@@ -248,6 +286,15 @@ pub struct Health {
     pub claimed: bool,
     /// Whether the wall clock is known to be right.
     pub synchronised: bool,
+}
+
+/// The query of `GET /api/v1/invitations`
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct InvitationsOf {
+    /// The links into this conversation instead.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub conversation: Option<ConversationId>,
 }
 
 /// What a place in a list looks like on the next page's address.

@@ -149,6 +149,11 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("DEVICES_PER_USER", DEVICES, "limits::DEVICES_PER_USER"),
     ("DEVICE_IDS_PER_USER", DEVICES, "limits::DEVICE_IDS_PER_USER"),
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),
+    (
+        "LINKS_PER_USER",
+        "tests/stories/links.rs",
+        "0..limits::LINKS_PER_USER",
+    ),
     ("INVITATION_USES", INSIDE, "uses: Some(1_001)"),
     ("INVITATION_DAYS", HERE, "limits::INVITATION_DAYS"),
     (

@@ -131,11 +131,14 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 fn moderation_shapes() -> Vec<Shape> {
+    use kinglet::proto::account::{AcceptInvitation, Accepted};
     use kinglet::proto::moderation::{
         MeasureInfo, MeasureList, NewReport, ReportInfo, ReportList, ReportView, Reported, ResolveReport,
         Restrain, Warn,
     };
     let mut shapes = Vec::new();
+    shapes.extend(http!(received: AcceptInvitation));
+    shapes.extend(http!(sent: Accepted));
     shapes.extend(http!(received: NewReport, ResolveReport, Warn, Restrain));
     shapes.extend(http!(sent: Reported, ReportInfo, ReportList, ReportView, MeasureInfo, MeasureList));
     shapes

@@ -12,14 +12,19 @@ pub fn of_subjects() -> impl Iterator<Item = Row> {
     personal().into_iter().chain(moderation())
 }
 
-/// The rows about moderation.
-fn moderation() -> [Row; 6] {
+/// The rows about moderation, and links into conversations.
+fn moderation() -> [Row; 7] {
     let refused = |code: Code| format!("`{}`", code.text());
     [
         (
             "a reason, a note of moderation",
             bytes(limits::REASON_BYTES),
             refused(Code::BadRequest),
+        ),
+        (
+            "open links of a user into conversations",
+            number(limits::LINKS_PER_USER),
+            refused(Code::LimitReached),
         ),
         (
             "open reports: of a user, in total",

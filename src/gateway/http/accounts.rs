@@ -12,9 +12,10 @@ use super::Face;
 use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery};
 use super::problem::Problem;
 use crate::proto::account::{
-    ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList, InvitationCheck, InvitationInfo,
-    InvitationList, JoinServer, ListAfter, NewInvitation, PasswordReset, Profile, RenameDevice,
-    SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList, UserProfile, UserStatus,
+    AcceptInvitation, Accepted, ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList,
+    InvitationCheck, InvitationInfo, InvitationList, InvitationsOf, JoinServer, ListAfter, NewInvitation,
+    PasswordReset, Profile, RenameDevice, SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList,
+    UserProfile, UserStatus,
 };
 use crate::proto::{DeviceId, InvitationId, UserId};
 use crate::session::accounts::Administrator;
@@ -35,6 +36,7 @@ pub fn routes() -> Router<Arc<Face>> {
         .route("/invitations", get(invitations).post(invite))
         .route("/invitations/{id}", delete(revoke_invitation))
         .route("/invitations/check", post(check_invitation))
+        .route("/invitations/accept", post(accept_invitation))
         .route("/devices", get(devices))
         .route("/devices/{id}", patch(rename_device).delete(kick_device))
         .route("/profile", get(profile).patch(change_profile))
@@ -120,16 +122,43 @@ async fn sign_out_everywhere(
     Ok(ApiJson(face.accounts.sign_out_everywhere(&caller, &body).await?))
 }
 
-/// The open invitations that the caller may see.
+/// The open invitations that the caller may see; or the links into a conversation, for its owner and admins.
 #[utoipa::path(
     get,
     path = "/api/v1/invitations",
     tag = "accounts",
+    params(("conversation" = Option<String>, Query, description = "The links into this conversation instead")),
     responses((status = 200, body = InvitationList), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn invitations(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<InvitationList> {
-    Ok(ApiJson(face.accounts.invitations(&caller).await?))
+async fn invitations(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiQuery(of): ApiQuery<InvitationsOf>,
+) -> Answer<InvitationList> {
+    let list = match of.conversation {
+        Some(conversation) => face.accounts.links(&caller, conversation).await?,
+        None => face.accounts.invitations(&caller).await?,
+    };
+    Ok(ApiJson(list))
+}
+
+/// Come into a conversation by a link, with the account that one has.
+#[utoipa::path(
+    post,
+    path = "/api/v1/invitations/accept",
+    tag = "accounts",
+    request_body = AcceptInvitation,
+    responses((status = 200, body = Accepted), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn accept_invitation(
+    State(face): At,
+    ApiCaller(caller): ApiCaller,
+    ApiPeer(peer): ApiPeer,
+    ApiJson(body): ApiJson<AcceptInvitation>,
+) -> Answer<Accepted> {
+    Ok(ApiJson(face.accounts.accept(&caller, &body, peer.ip).await?))
 }
 
 /// Make an invitation. The same `client_id` again gives the same one.

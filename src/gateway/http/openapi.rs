@@ -37,6 +37,7 @@ use crate::proto::{history, moderation, pairing, people};
         super::accounts::invite,
         super::accounts::revoke_invitation,
         super::accounts::check_invitation,
+        super::accounts::accept_invitation,
         super::accounts::devices,
         super::accounts::rename_device,
         super::accounts::kick_device,
@@ -207,6 +208,7 @@ schemas!(account_schemas:
     ErrorReply, UserInfo,
     wire::Claim, wire::JoinServer, wire::SignIn, wire::SignedIn, wire::SignOutEverywhere, wire::SessionsEnded,
     wire::NewInvitation, wire::InvitationInfo, wire::InvitationList, wire::CheckInvitation, wire::InvitationCheck,
+    wire::AcceptInvitation, wire::Accepted,
     wire::DeviceList, wire::RenameDevice, wire::Profile, wire::ChangeProfile, wire::ChangePassword,
     wire::UserList, wire::UserProfile, wire::UserStatus, wire::PasswordReset,
 );

@@ -11,10 +11,11 @@ use super::{
 };
 use crate::limits;
 use crate::proto::account::{
-    InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation, ServerRole, SignedIn,
+    AcceptInvitation, Accepted, InvitationCheck, InvitationInfo, InvitationList, JoinServer, NewInvitation,
+    ServerRole, SignedIn,
 };
 use crate::proto::history::SignInHow;
-use crate::proto::{Code, InvitationId, Refusal};
+use crate::proto::{Code, ConversationId, InvitationId, Refusal};
 use crate::store::sqlite::accounts::{InvitationFacts, InvitationRow, Inviter};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -27,8 +28,13 @@ impl Accounts {
     pub async fn invite(&self, caller: &Caller, new: NewInvitation) -> Outcome<InvitationInfo> {
         let by_rank =
             caller.role >= ServerRole::Admin || self.settings.who_may_invite == WhoMayInvite::Members;
-        if !by_rank || !covers(caller.role, new.role) {
+        // A link is made by who may invite there; the store asks for that where it is written.
+        if !(by_rank || new.conversation.is_some()) || !covers(caller.role, new.role) {
             return Err(Code::Forbidden.into());
+        }
+        if new.conversation.is_some() && new.role != ServerRole::Member {
+            let sentence = "An invitation into a conversation makes members of the server.";
+            return Err(Refusal::because(Code::BadRequest, sentence));
         }
         let inviter = Inviter {
             user: caller.user,
@@ -76,6 +82,7 @@ impl Accounts {
             role: new.role,
             uses,
             lasts_ms: u64::from(days) * DAY_MS,
+            conversation: new.conversation,
         };
         let address = self.address().await?;
         self.store
@@ -99,14 +106,53 @@ impl Accounts {
         })
     }
 
+    /// The open links into a conversation.
+    ///
+    /// # Errors
+    /// As for `invite` there: `not_found`, `forbidden`, `wrong_kind`.
+    pub async fn links(&self, caller: &Caller, conversation: ConversationId) -> Outcome<InvitationList> {
+        let found = self.store.invitation_links(caller.user, conversation).await?;
+        let address = self.address().await?;
+        let invitations = found.into_iter().map(|facts| self.shown(facts, address));
+        Ok(InvitationList {
+            invitations: invitations.collect(),
+        })
+    }
+
+    /// Makes the caller a member of the conversation that a link leads into.
+    ///
+    /// # Errors
+    /// `invitation_invalid`, `banned`, `limit_reached`, `bad_request` where it leads into none, `rate_limited`.
+    pub async fn accept(&self, caller: &Caller, ask: &AcceptInvitation, from: IpAddr) -> Outcome<Accepted> {
+        check_client_id(ask.client_id)?;
+        let attempt = self.doors.from(from)?;
+        let accept = async {
+            let code = hash_of(&ask.code)?;
+            self.store.accept(code, caller.user, ask.client_id).await
+        };
+        let outcome = accept.await;
+        self.doors.settle(&attempt, &outcome);
+        outcome.map(|conversation| Accepted { conversation })
+    }
+
+    fn members_may_invite(&self) -> bool {
+        self.settings.who_may_invite == WhoMayInvite::Members
+    }
+
     /// Nobody can join by it any more.
     ///
     /// # Errors
     /// `not_found` as well for one that the caller may not see.
     pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Outcome<()> {
         let facts = self.store.invitation(id).await?;
-        if !may_see(caller, &facts) {
-            return Err(Code::NotFound.into());
+        match facts.conversation {
+            _ if facts.by == caller.user => {}
+            Some(into) => {
+                let may = self.store.may_link(caller.user, into).await;
+                may.map_err(|_| Code::NotFound)?;
+            }
+            None if may_see(caller, &facts) => {}
+            None => return Err(Code::NotFound.into()),
         }
         self.store
             .revoke_invitation(Administrator::Caller(caller).by(), id)
@@ -127,7 +173,9 @@ impl Accounts {
     async fn check_code(&self, code: &str) -> Outcome<InvitationCheck> {
         let facts = self.store.open_invitation(hash_of(code)?).await?;
         let by = self.store.profile(facts.by).await?;
+        let into = self.store.leads_into(facts, self.members_may_invite()).await?;
         Ok(InvitationCheck {
+            into,
             valid: true,
             by_name: by.name,
             by_display_name: by.display_name,
@@ -161,7 +209,8 @@ impl Accounts {
             Err(refusal) => return Err(refusal),
         }
         // Before the argon2: it is for those who hold an invitation.
-        self.store.open_invitation(code).await?;
+        let facts = self.store.open_invitation(code).await?;
+        self.store.may_let_in(facts, self.members_may_invite()).await?;
         let user = self
             .new_user(&name, &request.display_name, request.password)
             .await?;
@@ -169,7 +218,13 @@ impl Accounts {
         let by = self.entrance(SignInHow::Invitation, from, None);
         let entered = self
             .store
-            .join(code, user, device, *token.hash().as_bytes(), by)
+            .join(
+                code,
+                user,
+                (device, *token.hash().as_bytes()),
+                self.members_may_invite(),
+                by,
+            )
             .await?;
         Ok(signed_in(entered, device_id, &token))
     }
@@ -192,6 +247,7 @@ impl Accounts {
             expires: facts.expires,
             by: facts.by,
             revoked: facts.revoked,
+            conversation: facts.conversation,
         }
     }
 }

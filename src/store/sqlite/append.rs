@@ -12,7 +12,7 @@ use super::blobs::uses;
 use super::find;
 use super::recent::ClientKey;
 use super::rows::{self, Hash, Row, SALT};
-use super::{Shared, int, rosters, search};
+use super::{Shared, accounts, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
 use crate::core::permit::blobs::{self, BlobFacts};
@@ -458,6 +458,7 @@ impl Work<'_> {
             None => old.as_ref(),
         };
         rosters::save(self.connection, before, &new, row.pos)?;
+        accounts::void_lost(self.connection, before, &new)?;
         let new = Arc::new(new);
         self.staged.rosters.insert(new.conversation.0, Arc::clone(&new));
         Ok(new)

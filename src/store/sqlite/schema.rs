@@ -470,6 +470,10 @@ CREATE TABLE measure (
 ) STRICT;
 CREATE INDEX measure_user ON measure (user, no);
 CREATE UNIQUE INDEX measure_held ON measure (user, kind) WHERE kind > 0 AND ended = 0;
+
+-- An invitation that leads into a conversation, too.
+ALTER TABLE invitation ADD COLUMN conversation INTEGER;
+CREATE INDEX invitation_conversation ON invitation (conversation, by) WHERE conversation IS NOT NULL;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -175,6 +175,7 @@ fn claim(code: &str, n: u8) -> Claim {
 fn invitation(n: u8, role: ServerRole) -> NewInvitation {
     let client_id = ClientId(uuid::Uuid::from_bytes([n; 16]));
     NewInvitation {
+        conversation: None,
         client_id,
         role,
         uses: None,

@@ -11,15 +11,15 @@ use super::devices::put_device;
 use super::history::{self, Entrance};
 use super::users::{insert_user, profile};
 use super::{
-    By, Entered, NewUser, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, read_role,
-    role_number, sql_refusal, to_sql,
+    By, Entered, NewUser, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, links,
+    read_role, role_number, sql_refusal, to_sql,
 };
 use crate::clock::Now;
 use crate::core::permit::DeviceNo;
 use crate::limits;
 use crate::proto::account::{NewDevice, ServerRole};
 use crate::proto::people::AuditWhat;
-use crate::proto::{ClientId, Code, InvitationId, Refusal, Timestamp, UserId};
+use crate::proto::{ClientId, Code, ConversationId, InvitationId, Refusal, Timestamp, UserId};
 
 /// Who invites, and by which request.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub struct InvitationRow {
     pub uses: u32,
     /// For how long, in milliseconds.
     pub lasts_ms: u64,
+    /// Where it leads, beside the server.
+    pub conversation: Option<ConversationId>,
 }
 
 /// A stored invitation.
@@ -51,6 +53,9 @@ pub struct InvitationFacts {
     pub used: u32,
     pub expires: Timestamp,
     pub revoked: bool,
+    pub conversation: Option<ConversationId>,
+    /// The maker's device; 0 for the operator.
+    pub device: DeviceNo,
 }
 
 impl Store {
@@ -84,16 +89,19 @@ impl Store {
             .await
     }
 
-    /// Makes a user by an invitation and signs it in.
+    /// Makes a user by an invitation and signs it in. `members_may` says whether members may invite to the server.
     pub async fn join(
         &self,
         code: SecretHash,
         user: NewUser,
-        device: NewDevice,
-        token: SecretHash,
+        device: (NewDevice, SecretHash),
+        members_may: bool,
         by: Entrance,
     ) -> Outcome<Entered> {
         self.write(move |registers| {
+            let (device, token) = device;
+            let facts = open_invitation(registers.connection, &code, registers.now)?;
+            links::may_let_in(registers.connection, &facts, members_may)?;
             let entered = join(registers, &code, &user, &device, &token)?;
             history::note(registers, &entered, &by).map(|()| entered)
         })
@@ -101,10 +109,11 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "invitation.id, invitation.by, invitation.role, invitation.uses, invitation.used,
-    invitation.created, invitation.expires, invitation.revoked";
+pub(super) const COLUMNS: &str =
+    "invitation.id, invitation.by, invitation.role, invitation.uses, invitation.used,
+    invitation.created, invitation.expires, invitation.revoked, invitation.conversation, invitation.device";
 
-fn read_facts(row: &Row<'_>, now: Now) -> rusqlite::Result<InvitationFacts> {
+pub(super) fn read_facts(row: &Row<'_>, now: Now) -> rusqlite::Result<InvitationFacts> {
     let (created, expires) = (from_sql(row, 5)?, from_sql(row, 6)?);
     Ok(InvitationFacts {
         id: InvitationId(from_sql(row, 0)?),
@@ -118,11 +127,15 @@ fn read_facts(row: &Row<'_>, now: Now) -> rusqlite::Result<InvitationFacts> {
             expires
         },
         revoked: row.get(7)?,
+        conversation: row
+            .get::<_, Option<i64>>(8)?
+            .map(|id| ConversationId(id.cast_unsigned())),
+        device: from_sql(row, 9)?,
     })
 }
 
 /// Gives a date to invitations made while the clock was wrong, once it is right.
-fn date_the_undated(registers: &Registers<'_>) -> Outcome<()> {
+pub(super) fn date_the_undated(registers: &Registers<'_>) -> Outcome<()> {
     if registers.now.synchronised {
         registers
             .connection
@@ -145,15 +158,19 @@ pub(super) fn invite(
     if let Some(earlier) = earlier_request(connection, inviter, row, now)? {
         return Ok(earlier);
     }
+    if let Some(conversation) = row.conversation {
+        links::may_link(connection, conversation, inviter.user)?;
+        links::room(connection, inviter.user, now)?;
+    }
     let open: i64 = connection
         .query_row(
-            "SELECT count(*) FROM invitation WHERE revoked = 0 AND used < uses
+            "SELECT count(*) FROM invitation WHERE conversation IS NULL AND revoked = 0 AND used < uses
              AND (?1 = 0 OR created = 0 OR expires > ?2)",
             params![now.synchronised, to_sql(now.ms)],
             |row| row.get(0),
         )
         .map_err(sql_refusal)?;
-    if usize::try_from(open).unwrap_or(usize::MAX) >= limits::INVITATIONS {
+    if row.conversation.is_none() && usize::try_from(open).unwrap_or(usize::MAX) >= limits::INVITATIONS {
         let message = "There are too many open invitations; revoke some first.";
         return Err(Refusal::because(Code::LimitReached, message));
     }
@@ -164,8 +181,8 @@ pub(super) fn invite(
     };
     connection
         .execute(
-            "INSERT INTO invitation (id, code, device, client, by, role, uses, created, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO invitation (id, code, device, client, by, role, uses, created, expires, conversation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 to_sql(row.id.0),
                 row.code,
@@ -176,6 +193,7 @@ pub(super) fn invite(
                 row.uses,
                 to_sql(created),
                 to_sql(expires),
+                row.conversation.map(|conversation| to_sql(conversation.0)),
             ],
         )
         // The request is new, so it is the random id that is taken: the same request again draws another.
@@ -223,6 +241,7 @@ fn earlier_request(
     let is_same = facts.by == inviter.user
         && facts.role == row.role
         && facts.uses == row.uses
+        && facts.conversation == row.conversation
         && lasts_ms == row.lasts_ms;
     if is_same {
         Ok(Some(facts))
@@ -247,7 +266,7 @@ pub(super) fn invitations(
 ) -> Outcome<Vec<InvitationFacts>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM invitation
-         WHERE (?1 IS NULL OR by = ?1) AND revoked = 0 AND used < uses AND (?2 = 0 OR created = 0 OR expires > ?3)
+         WHERE conversation IS NULL AND (?1 IS NULL OR by = ?1) AND revoked = 0 AND used < uses AND (?2 = 0 OR created = 0 OR expires > ?3)
          ORDER BY created DESC, id LIMIT ?4"
     );
     let limit = i64::try_from(limits::INVITATIONS).expect("the limit is small");
@@ -316,7 +335,7 @@ pub(super) fn open_invitation(
     );
     let found = connection
         .query_row(&sql, params![code], |row| {
-            Ok((read_facts(row, now)?, row.get::<_, bool>(8)?))
+            Ok((read_facts(row, now)?, row.get::<_, bool>(10)?))
         })
         .optional()
         .map_err(sql_refusal)?;
@@ -325,7 +344,20 @@ pub(super) fn open_invitation(
     if facts.revoked || facts.used >= facts.uses || is_over {
         return Err(Code::InvitationInvalid.into());
     }
+    if let Some(conversation) = facts.conversation {
+        links::may_link(connection, conversation, facts.by).map_err(|_| Code::InvitationInvalid)?;
+    }
     Ok(facts)
+}
+
+pub(super) fn use_once(connection: &Connection, facts: &InvitationFacts) -> Outcome<()> {
+    connection
+        .execute(
+            "UPDATE invitation SET used = used + 1 WHERE id = ?1",
+            [to_sql(facts.id.0)],
+        )
+        .map_err(sql_refusal)
+        .map(drop)
 }
 
 pub(super) fn join(
@@ -337,15 +369,10 @@ pub(super) fn join(
 ) -> Outcome<Entered> {
     date_the_undated(registers)?;
     let facts = open_invitation(registers.connection, code, registers.now)?;
-    registers
-        .connection
-        .execute(
-            "UPDATE invitation SET used = used + 1 WHERE id = ?1",
-            [to_sql(facts.id.0)],
-        )
-        .map_err(sql_refusal)?;
+    use_once(registers.connection, &facts)?;
     let user = insert_user(registers, user, facts.role)?;
     let device_no = put_device(registers, user, device, token)?;
+    links::let_in(registers, &facts, user, ClientId(device.id.0))?;
     Ok(Entered {
         profile: profile(registers.connection, user)?,
         device_no,

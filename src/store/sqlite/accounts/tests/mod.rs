@@ -128,6 +128,7 @@ fn row(n: u8, role: ServerRole, uses: u32) -> InvitationRow {
         role,
         uses,
         lasts_ms: 7 * DAY,
+        conversation: None,
     }
 }
 
