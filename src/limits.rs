@@ -461,11 +461,7 @@ pub struct BudgetLine {
 /// The most memory the server can come to hold, line by line, kernel socket buffers included.
 #[must_use]
 pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
-    let connection = if limits.tls {
-        CONNECTION_TLS
-    } else {
-        CONNECTION_PLAIN
-    };
+    let connection = [CONNECTION_PLAIN, CONNECTION_TLS][usize::from(limits.tls)];
     let line = |pool, bytes, why| BudgetLine { pool, bytes, why };
     let mut lines = vec![
         line("base", BASE, "code, runtime, allocator and SQLite at rest"),

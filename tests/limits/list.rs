@@ -301,7 +301,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         "limits::FILE_NAME_BYTES + 1",
     ),
     ("REASON_BYTES", MODERATION, "limits::REASON_BYTES + 1"),
-    ("REPORTS_OPEN", MODERATED, "limits::REPORTS_OPEN)"),
+    ("REPORTS_OPEN", MODERATED, "limits::REPORTS_OPEN,"),
     (
         "REPORTS_OPEN_PER_USER",
         MODERATED,

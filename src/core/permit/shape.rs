@@ -5,7 +5,7 @@ use super::{Allowed, blobs};
 use crate::core::change::Change;
 use crate::core::{mentions, names};
 use crate::limits;
-use crate::proto::command::Mute;
+use crate::proto::command::{Mute, Update};
 use crate::proto::{Body, Code, Command, ConversationKind, Refusal, Role};
 
 /// What can be said of a change without knowing the conversation.
@@ -58,32 +58,7 @@ pub(super) fn shape(change: &Change) -> Allowed {
             title(&create.title)?;
             few(create.members.len(), 0)
         }
-        Command::Update(update) => {
-            let nothing = update.title.is_none()
-                && update.join.is_none()
-                && update.history.is_none()
-                && update.mute_all.is_none()
-                && update.all_mentions.is_none()
-                && update.members_pin.is_none()
-                && update.read_lists.is_none()
-                && update.retention_days.is_none();
-            if nothing {
-                return Err(Refusal::because(
-                    Code::BadRequest,
-                    "An `update` changes at least one setting.",
-                ));
-            }
-            if update
-                .retention_days
-                .is_some_and(|days| days > limits::RETENTION_DAYS)
-            {
-                return Err(Refusal::because(
-                    Code::BadRequest,
-                    "`retention_days` is at most a hundred years; 0 for as long as the server keeps it.",
-                ));
-            }
-            update.title.as_deref().map_or(Ok(()), title)
-        }
+        Command::Update(update) => settings(update),
         Command::Invite(invite) => few(invite.users.len(), 1),
         Command::Announce(announce) => announce.text.as_deref().map_or(Ok(()), announcement),
         Command::Nickname(nickname) => nickname.name.as_deref().map_or(Ok(()), own_name),
@@ -100,6 +75,33 @@ pub(super) fn shape(change: &Change) -> Allowed {
         )),
         _ => Ok(()),
     }
+}
+
+fn settings(update: &Update) -> Allowed {
+    let nothing = update.title.is_none()
+        && update.join.is_none()
+        && update.history.is_none()
+        && update.mute_all.is_none()
+        && update.all_mentions.is_none()
+        && update.members_pin.is_none()
+        && update.read_lists.is_none()
+        && update.retention_days.is_none();
+    if nothing {
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "An `update` changes at least one setting.",
+        ));
+    }
+    if update
+        .retention_days
+        .is_some_and(|days| days > limits::RETENTION_DAYS)
+    {
+        return Err(Refusal::because(
+            Code::BadRequest,
+            "`retention_days` is at most a hundred years; 0 for as long as the server keeps it.",
+        ));
+    }
+    update.title.as_deref().map_or(Ok(()), title)
 }
 
 fn title(text: &str) -> Allowed {

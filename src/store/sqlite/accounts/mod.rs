@@ -19,6 +19,7 @@ use crate::proto::{DeviceId, Refusal, UserId};
 
 mod audit;
 mod devices;
+mod directory;
 mod erase;
 mod history;
 mod invitations;

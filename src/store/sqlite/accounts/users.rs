@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::devices::{put_device, revoke_all};
+use super::directory;
 use super::erase::is_reserved;
 use super::history::{self, Entrance};
 use super::office::{authority, may_cease};
@@ -120,8 +121,10 @@ impl Store {
         limit: usize,
         gone: bool,
     ) -> Outcome<UserList> {
-        self.read(move |connection| users(connection, find.as_deref(), after.as_deref(), limit, gone))
-            .await
+        self.read(move |connection| {
+            directory::users(connection, find.as_deref(), after.as_deref(), limit, gone)
+        })
+        .await
     }
 
     /// When a user's devices were last here, if the two share a conversation.
@@ -436,55 +439,6 @@ pub(super) fn last_owner(connection: &Connection, user: UserId) -> Outcome<bool>
         .map_err(sql_refusal)
 }
 
-pub(super) fn users(
-    connection: &Connection,
-    find: Option<&str>,
-    after: Option<&str>,
-    limit: usize,
-    gone: bool,
-) -> Outcome<UserList> {
-    let limit = limit.clamp(1, limits::LIST_ROWS);
-    let (after, most) = (after.unwrap_or(""), rows(limit + 1));
-    let mut users = match find {
-        None => collect(
-            connection,
-            &format!(
-                "SELECT {INFO} FROM user WHERE name > ?1 AND (disabled = {GONE}) = ?3 ORDER BY name LIMIT ?2"
-            ),
-            params![after, most, gone],
-            read_info,
-        )?,
-        // User names are stored folded; display names as they were given.
-        Some(find) => collect(
-            connection,
-            &format!(
-                "SELECT {INFO} FROM user
-                 WHERE (name >= ?4 AND name < ?5
-                        OR display_name COLLATE NOCASE >= ?6 AND display_name COLLATE NOCASE < ?7)
-                   AND name > ?1 AND (disabled = {GONE}) = ?3 ORDER BY name LIMIT ?2"
-            ),
-            params![
-                after,
-                most,
-                gone,
-                find.to_lowercase(),
-                beyond(&find.to_lowercase()),
-                find,
-                beyond(find)
-            ],
-            read_info,
-        )?,
-    };
-    let more = users.len() > limit;
-    users.truncate(limit);
-    Ok(UserList { users, more })
-}
-
-/// What comes after every text that begins with this one.
-fn beyond(start: &str) -> String {
-    format!("{start}\u{10ffff}")
-}
-
 /// The latest time at which a device of the user was here; nothing for one with whom `by` shares no conversation.
 fn last_seen(
     connection: &Connection,
@@ -593,7 +547,7 @@ pub(in crate::store::sqlite) fn all_usable(connection: &Connection, users: &[Use
     Ok(true)
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     connection: &Connection,
     sql: &str,
     arguments: &[&dyn rusqlite::ToSql],
@@ -605,6 +559,6 @@ fn collect<T>(
         .map_err(sql_refusal)
 }
 
-fn rows(limit: usize) -> i64 {
+pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

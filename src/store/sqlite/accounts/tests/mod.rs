@@ -5,10 +5,11 @@ mod moderation;
 mod people;
 
 use super::devices::{devices, kick, put_device, rename, revoke_all, session, sign_in, sign_out};
+use super::directory::users;
 use super::invitations::{invite, join};
 use super::users::{
     all_usable, change_display_name, changed_since, claim, credentials, infos, profile, reset_password,
-    set_disabled, set_password, users,
+    set_disabled, set_password,
 };
 use super::*;
 use crate::clock::Clock;
