@@ -1,7 +1,7 @@
 //! Everything that is kept of one person, as a tar archive of JSON files, made page by page while it is read. What must not
 //! live here: HTTP; anything that the person could not see by asking (it asks as they would).
 //!
-//! A room that keeps something of a person adds its section to [`SECTIONS`], its files to `docs/EXPORT.md`, and its statement to
+//! A room that keeps something of a person adds its section to `SECTIONS`, its files to `docs/EXPORT.md`, and its statement to
 //! the store's `accounts::erase`.
 
 use std::future::Future;
