@@ -128,8 +128,8 @@ async fn judge(cast: &mut Cast, cell: &Cell) -> Option<String> {
 }
 
 async fn request(cast: &mut Cast, row: &Row, persona: &str, door: Door) -> Result<String, String> {
-    let scene = Scene::new(cast, row, persona).await;
-    before(cast, &scene, row).await?;
+    let mut scene = Scene::new(cast, row, persona).await;
+    before(cast, &mut scene, row).await?;
     let filled = scene.fill(&row.request);
     let said = match door {
         Door::Socket => ask::by_socket(cast, persona, json_of(&filled)).await,
@@ -150,18 +150,30 @@ fn seen(scene: &Scene, row: &Row, said: &Said) -> String {
     }
 }
 
-/// The steps before the one that counts. Each must be granted. Who is kept out at the door needs none.
-pub async fn before(cast: &Cast, scene: &Scene, row: &Row) -> Result<(), String> {
-    if !scene.is_let_in {
+/// The steps before the one that counts. Each must be granted. Who is kept out at the door needs none, unless the door is open.
+pub async fn before(cast: &Cast, scene: &mut Scene, row: &Row) -> Result<(), String> {
+    if !scene.is_let_in && !row.has("@open") {
         return Ok(());
     }
     for (who, step) in &row.before {
+        let (step, kept) = kept_as(step);
         let said = step_by(cast, scene, who, step).await;
         if said.word != "ok" {
             return Err(format!("{} for the step before, {step}", said.word));
         }
+        if let Some(name) = kept {
+            scene.keep(name, &json_of(&said.text));
+        }
     }
     Ok(())
+}
+
+/// A step, and the name under which its answer is kept: `... as name`.
+fn kept_as(step: &str) -> (&str, Option<&str>) {
+    match step.rsplit_once(" as ") {
+        Some((step, name)) if name.chars().all(|c| c.is_ascii_lowercase()) => (step, Some(name)),
+        _ => (step, None),
+    }
 }
 
 /// One step by anybody: a command, or a line of HTTP.

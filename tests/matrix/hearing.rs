@@ -3,10 +3,14 @@
 
 use serde_json::{Value, json};
 
+use crate::ask::{Said, json_of};
 use crate::cast::Cast;
 use crate::cells;
 use crate::scene::{Scene, resume};
 use crate::table::Row;
+
+/// How often an erasure is asked for: it works by itself, and each answer takes its time.
+const ASKING: usize = 2_000;
 
 /// The kind a row is about: the first word of its name; of a notice, the second.
 pub fn kind_of(row: &Row) -> (&str, bool) {
@@ -27,8 +31,8 @@ pub async fn hear(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
     } else {
         Some(cast.take_live(persona).await)
     };
-    let scene = Scene::new(cast, row, persona).await;
-    cells::before(cast, &scene, row).await?;
+    let mut scene = Scene::new(cast, row, persona).await;
+    cells::before(cast, &mut scene, row).await?;
     let mut live = match standing {
         Some(live) => live,
         None => scene.me.live().await,
@@ -44,6 +48,9 @@ pub async fn hear(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
     live.settle_all().await;
     let from = resume(&scene.me).await;
     let said = cells::step_by(cast, &scene, &row.by, &row.request).await;
+    if kind == "erased" && said.word == "ok" {
+        all_erased(cast, &said).await?;
+    }
     let frames = live.settle_all().await;
     if is_own {
         live.close().await;
@@ -74,13 +81,34 @@ pub async fn hear(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
     if heard != polled {
         return Err(format!("{heard:?} on the socket, but {polled:?} by a poll"));
     }
-    let expected = vec![(kind.to_owned(), answer["seq"].clone())];
+    // Who asks for an erasure is told of no seq: it has one in each conversation.
+    let seq = match kind {
+        "erased" => heard.first().map(|(_, seq)| seq.clone()).unwrap_or_default(),
+        _ => answer["seq"].clone(),
+    };
+    let expected = vec![(kind.to_owned(), seq)];
     match heard.len() {
         0 if said.word == "ok" => Ok("not".into()),
         0 => Ok(said.word),
         _ if heard == expected => Ok("hears".into()),
         _ => Err(format!("{heard:?} instead of {expected:?}")),
     }
+}
+
+/// Asks how far an erasure is until nothing is left of it.
+async fn all_erased(cast: &Cast, said: &Said) -> Result<(), String> {
+    let mut state: Value = json_of(&said.text);
+    let path = format!(
+        "/api/v1/users/{}/erasure",
+        state["user"].as_str().unwrap_or_default()
+    );
+    for _ in 0..ASKING {
+        if state["state"] == "done" {
+            return Ok(());
+        }
+        state = cast.person("s-owner").get(&path).await.json(200);
+    }
+    Err(format!("not erased yet, after {ASKING} times of asking: {state}"))
 }
 
 /// A notice of this type, about this conversation where it is about one.

@@ -22,8 +22,8 @@ pub async fn read(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
     if is_live {
         cast.live(persona).await.settle().await;
     }
-    let scene = Scene::with(cast, row, persona, &names).await;
-    cells::before(cast, &scene, row).await?;
+    let mut scene = Scene::with(cast, row, persona, &names).await;
+    cells::before(cast, &mut scene, row).await?;
     let c = scene.get("c").unwrap_or_default().to_owned();
     let filled = scene.fill(&row.request);
     let events = match row.request.as_str() {
@@ -54,7 +54,7 @@ pub async fn read(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
 }
 
 fn events_of(answer: &Value) -> Vec<Value> {
-    let lists = ["events", "annotations"]
+    let lists = ["events", "annotations", "found", "versions"]
         .into_iter()
         .filter_map(|list| answer[list].as_array());
     lists.flatten().cloned().collect()

@@ -209,6 +209,19 @@ impl Scene {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Keeps an answer: each of its words and numbers is a placeholder from now on, `{name.key}`.
+    pub fn keep(&mut self, name: &str, answer: &Value) {
+        match answer {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    self.keep(&format!("{name}.{key}"), value);
+                }
+            }
+            Value::String(text) => self.put(name, text),
+            other => self.put(name, &other.to_string()),
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
@@ -217,9 +230,12 @@ impl Scene {
     pub fn fill(&self, template: &str) -> String {
         let mut filled = template.to_owned();
         for name in placeholders(template) {
-            let value = self
-                .get(name)
-                .unwrap_or_else(|| panic!("there is no placeholder {{{name}}}, in {template}"));
+            let value = match self.get(name) {
+                Some(value) => value,
+                // No step was taken for them, so no answer is there to be kept.
+                None if !self.is_let_in && name.contains('.') => "0",
+                None => panic!("there is no placeholder {{{name}}}, in {template}"),
+            };
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
         filled

@@ -26,7 +26,7 @@ const WORDS: [&str; 7] = ["ok", "sees", "not", "hears", "-", "all", "none"];
 /// What may lie in a page of the reading table.
 pub const MARKS: [&str; 5] = ["old", "exit", "between", "in", "new"];
 /// What a row may say of itself in its name.
-const FLAGS: [&str; 5] = ["@http", "@live", "@channel", "@fresh", "@absent"];
+const FLAGS: [&str; 6] = ["@http", "@live", "@channel", "@fresh", "@absent", "@open"];
 /// Steps of one request.
 const THEN: &str = " ;; ";
 
