@@ -61,7 +61,7 @@ fn every_command_route_and_kind_of_event_has_its_row() {
 
 #[tokio::test]
 async fn commands_are_granted_and_refused_as_the_table_says() {
-    try_table("commands", &[Door::Http, Door::Socket], 4).await;
+    try_table("commands", &[Door::Http, Door::Socket], 6).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::harness::{PASSWORD, Person, Server, World, id, new_device};
 use crate::live::Live;
 
 /// Names of casts. No two look alike to the server, and neither do the names made of them.
-const CASTS: [&str; 4] = ["ash", "birch", "cedar", "elder"];
+const CASTS: [&str; 6] = ["ash", "birch", "cedar", "elder", "hazel", "maple"];
 /// Everybody with an account, and their role on the server. Whoever is no persona plays a part beside them: `u` is a plain
 /// member to whom things are done, `b` somebody who is an admin where a row asks for it, `x` an outsider.
 const PEOPLE: [(&str, &str); 13] = [

@@ -48,7 +48,7 @@ async fn erase_me(
     headers: HeaderMap,
     ApiJson(body): ApiJson<EraseMe>,
 ) -> Answer<Erasure> {
-    let token = auth::bearer(&headers).unwrap_or_default();
+    let token = auth::bearer(&headers).ok_or(Code::NotSignedIn)?;
     match caller {
         Ok(ApiCaller(caller)) => Ok(ApiJson(face.accounts.erase_me(&caller, token, body).await?)),
         // The answer to the first time was lost: that session is over.
@@ -68,7 +68,7 @@ async fn erase_me(
     security(("token" = [])),
 )]
 async fn my_erasure(State(face): At, headers: HeaderMap) -> Answer<Erasure> {
-    let token = auth::bearer(&headers).unwrap_or_default();
+    let token = auth::bearer(&headers).ok_or(Code::NotSignedIn)?;
     Ok(ApiJson(face.accounts.erasure_by_token(token).await?))
 }
 
