@@ -305,7 +305,7 @@ const REACHED: &[(&str, &str, &str)] = &[
     (
         "REPORTS_OPEN_PER_USER",
         MODERATED,
-        "limits::REPORTS_OPEN_PER_USER)",
+        "limits::REPORTS_OPEN_PER_USER,",
     ),
     ("REPORTS_KEPT", MODERATED, "limits::REPORTS_KEPT"),
     (
