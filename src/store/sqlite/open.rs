@@ -252,6 +252,18 @@ pub fn missing(
     Ok(damage)
 }
 
+/// Whether a log with this damage takes anything new; says loudly why not.
+fn writable(damage: &[String]) -> Writable {
+    let Some(first) = damage.first() else {
+        return Writable::Yes;
+    };
+    for line in damage.iter().take(20) {
+        log::error!("the log is damaged: {line}");
+    }
+    log::error!("nothing new is taken until an operator has run `kinglet doctor`");
+    Writable::ReadOnly(first.as_str().into())
+}
+
 impl Store {
     /// Opens the log: takes the lock, completes the last checkpoint, checks what was written since, starts the threads.
     pub fn open(options: Options, clock: Arc<Clock>, sink: Box<dyn Committed>) -> Result<Store, OpenError> {
@@ -278,16 +290,7 @@ impl Store {
         let change = personal::last_change(&connection).map_err(sql("read"))?;
         let discretion = Arc::new(personal::discretion(&connection).map_err(sql("read"))?);
         let restraints = super::accounts::restraints(&connection).map_err(sql("read"))?;
-        let writable = match damage.first() {
-            None => Writable::Yes,
-            Some(first) => {
-                for line in damage.iter().take(20) {
-                    log::error!("the log is damaged: {line}");
-                }
-                log::error!("nothing new is taken until an operator has run `kinglet doctor`");
-                Writable::ReadOnly(first.as_str().into())
-            }
-        };
+        let writable = writable(&damage);
         let mut readers = Vec::new();
         for _ in 0..limits::READERS {
             readers.push(connect(directory, vfs, limits::READER_CACHE_KIB)?);
