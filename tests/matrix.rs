@@ -66,12 +66,12 @@ async fn commands_are_granted_and_refused_as_the_table_says() {
 
 #[tokio::test]
 async fn routes_answer_each_persona_as_the_table_says() {
-    try_table("http", &[Door::Line], 2).await;
+    try_table("http", &[Door::Line], 4).await;
 }
 
 #[tokio::test]
 async fn events_and_notices_are_heard_by_whom_the_table_says() {
-    try_table("events", &[Door::Hearing], 2).await;
+    try_table("events", &[Door::Hearing], 4).await;
 }
 
 #[tokio::test]
