@@ -4,6 +4,8 @@
 
 #[path = "protocol/document.rs"]
 mod document;
+#[path = "protocol/roles.rs"]
+mod roles;
 #[path = "protocol/rows.rs"]
 mod rows;
 #[path = "protocol/tables.rs"]
@@ -352,7 +354,7 @@ fn with_region(page: &str, name: &str, content: &str) -> String {
 fn the_tables_are_the_codes_own() {
     let before = page();
     let regions = [
-        ("roles", tables::roles()),
+        ("roles", roles::roles()),
         ("refusals", tables::refusals()),
         ("refusal-examples", tables::refusal_examples()),
         ("limits", tables::limits()),
