@@ -85,18 +85,22 @@ pub async fn search(services: &Services, who: &Who, ask: &Search) -> Result<Sear
     })
 }
 
-/// The asker may have been removed while the store was read.
+/// The asker may have been removed while the store was read, and has perhaps deleted a message for themselves.
 async fn still_seen(services: &Services, who: &Who, hits: Vec<Hit>) -> Vec<Found> {
     let mut rosters = HashMap::new();
     let mut found = Vec::with_capacity(hits.len());
     for hit in hits {
         let conversation = hit.conversation;
         if let Entry::Vacant(unknown) = rosters.entry(conversation) {
-            unknown.insert(readable(services, who, conversation).await.ok());
+            let roster = readable(services, who, conversation).await.ok();
+            let hidden = services.store.hidden(who.user, conversation).await.ok();
+            unknown.insert(roster.zip(hidden));
         }
         let may_see = |seq| {
-            let roster = rosters.get(&conversation).and_then(Option::as_ref);
-            roster.is_some_and(|roster| audience::may_see(roster, who.user, seq))
+            let known = rosters.get(&conversation).and_then(Option::as_ref);
+            known.is_some_and(|(roster, hidden)| {
+                audience::may_see(roster, who.user, seq) && hidden.binary_search(&seq).is_err()
+            })
         };
         if may_see(hit.seq) && hit.edit.is_none_or(may_see) {
             found.push(told(hit));

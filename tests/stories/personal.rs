@@ -371,7 +371,14 @@ async fn a_hidden_message_is_gone_for_oneself_alone() {
     let page = at_anna.get(json!({ "type": "saved" })).await;
     assert_eq!(seqs(&page, "saved"), [1, 3], "{page}");
     assert_eq!(seqs(&at_ben.get(history.clone()).await, "events"), [1, 2, 3, 4]);
+    let search = json!({ "type": "search", "query": "secret" });
+    assert_eq!(
+        seqs(&at_anna.get(search.clone()).await, "found"),
+        Vec::<u64>::new()
+    );
+    assert_eq!(seqs(&at_ben.get(search.clone()).await, "found"), [2]);
     keep(&mut at_anna, hide(false)).await;
+    assert_eq!(seqs(&at_anna.get(search).await, "found"), [2]);
     assert_eq!(seqs(&at_anna.get(history).await, "events"), [1, 2, 3, 4]);
 }
 
