@@ -31,6 +31,8 @@ mod direct;
 mod discretion;
 #[path = "stories/erasing.rs"]
 mod erasing;
+#[path = "stories/erasing_files.rs"]
+mod erasing_files;
 #[path = "stories/export.rs"]
 mod export;
 #[path = "stories/fallback.rs"]
@@ -39,6 +41,8 @@ mod fallback;
 mod files;
 #[path = "stories/forgetting.rs"]
 mod forgetting;
+#[path = "stories/forgotten.rs"]
+mod forgotten;
 #[path = "stories/groups.rs"]
 mod groups;
 #[path = "stories/leaving.rs"]

@@ -60,12 +60,14 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
         Form::Whole => files.vault.path(id),
         Form::Thumbnail => files.vault.thumbnail_path(id),
     };
-    let opened = files.at_disk(move || {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok((file, size))
+    let opened = files.at_disk(move || match File::open(path) {
+        Ok(file) => file.metadata().map(|about| Some((file, about.len()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     });
-    let (file, size) = opened.await?;
+    let Some((file, size)) = opened.await? else {
+        return Err(missing(services, who, id).await);
+    };
     if form == Form::Whole && size != row.size {
         log::error!(
             "the stored file {id} has {size} bytes instead of {}; run `kinglet doctor`",
@@ -85,6 +87,18 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
         id,
         place,
     })
+}
+
+/// Why a file is not on the disk: it was erased since it was asked for, or it is lost.
+async fn missing(services: &Services, who: &Who, id: BlobId) -> Refusal {
+    match services.store.may_open(who.user, id).await {
+        Ok(false) => Code::NotFound.into(),
+        Ok(true) => {
+            log::error!("the stored file {id} is missing; run `kinglet doctor`");
+            Code::Internal.into()
+        }
+        Err(refusal) => refusal,
+    }
 }
 
 impl Given {

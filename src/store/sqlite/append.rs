@@ -66,6 +66,8 @@ pub struct Staged {
     pub push: HashMap<u64, Seq>,
     /// Rows that lost their words.
     pub erased: u64,
+    /// Whether files are to be removed.
+    pub files: bool,
     /// People who were erased.
     pub gone: Vec<UserId>,
 }

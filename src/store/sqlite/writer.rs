@@ -187,6 +187,9 @@ impl Writer {
                 .iter()
                 .for_each(|user| self.shared.markers.forget(*user));
         }
+        if staged.files || !staged.gone.is_empty() {
+            self.shared.let_go.after_commit();
+        }
         if staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Outcome, blob, told_hash};
+use super::{Outcome, blob, told_hash, uploads};
 use crate::core::audience;
 use crate::core::permit::blobs::{BlobFacts, may_open};
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::files::MediaKind;
-use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UserId};
+use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UploadId, UserId};
 use crate::store::Store;
 use crate::store::sqlite::find::{self, RecentSlice};
 use crate::store::sqlite::{int, sql_refusal};
@@ -123,20 +123,77 @@ pub fn carry(
     Ok(())
 }
 
-/// An event's body is gone, and what it carried with it. A file that nothing carries any more rests from now on.
-pub fn let_go(connection: &Connection, conversation: u64, seq: Seq, now: Timestamp) -> rusqlite::Result<()> {
+/// An event's body is gone, and what it carried with it. A file that nobody needs any more goes, too; says whether one does.
+pub fn let_go(
+    connection: &Connection,
+    conversation: u64,
+    seq: Seq,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
     let hash: Option<[u8; 32]> = connection
         .prepare_cached("DELETE FROM blob_use WHERE conversation = ?1 AND seq = ?2 RETURNING hash")?
         .query_row([int(conversation), int(seq)], |row| row.get(0))
         .optional()?;
-    if let Some(hash) = hash {
-        connection
-            .prepare_cached(
-                "UPDATE blob SET idle = ?2 WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM blob_use WHERE hash = ?1)",
-            )?
-            .execute(params![hash, int(now)])?;
+    match hash {
+        Some(hash) => unless_needed(connection, BlobId(hash), now),
+        None => Ok(false),
     }
-    Ok(())
+}
+
+/// Lets a file go that nothing carries: at once, but for who uploaded it and has not sent it yet; it rests for them.
+fn unless_needed(connection: &Connection, id: BlobId, now: Timestamp) -> rusqlite::Result<bool> {
+    let is_carried = connection
+        .prepare_cached("SELECT 1 FROM blob_use WHERE hash = ?1")?
+        .exists([id.0])?;
+    if is_carried {
+        return Ok(false);
+    }
+    let waits = connection
+        .prepare_cached("SELECT 1 FROM blob_owner WHERE hash = ?1 AND sent = 0")?
+        .exists([id.0])?;
+    if waits {
+        connection
+            .prepare_cached("UPDATE blob SET idle = ?2 WHERE hash = ?1")?
+            .execute(params![id.0, int(now)])?;
+        return Ok(false);
+    }
+    let Some(row) = blob(connection, id)? else {
+        return Ok(false);
+    };
+    super::drop_row(connection, id, row.size)?;
+    connection
+        .prepare_cached("INSERT INTO blob_gone (hash) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([id.0])?;
+    Ok(true)
+}
+
+/// A person is erased: what they uploaded and did not send goes, and what is on its way. Files that messages carry go
+/// with the messages.
+pub fn forget_person(connection: &Connection, user: UserId, now: Timestamp) -> rusqlite::Result<()> {
+    let mut open =
+        connection.prepare_cached("SELECT id, size FROM upload WHERE user = ?1 AND blob IS NULL")?;
+    let open = open
+        .query_map([int(user.0)], |row| {
+            Ok((
+                row.get::<_, i64>(0)?.cast_unsigned(),
+                row.get::<_, i64>(1)?.cast_unsigned(),
+            ))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for (id, size) in open {
+        uploads::forget(connection, UploadId(id), (user, size, true))?;
+    }
+    connection.execute("DELETE FROM upload WHERE user = ?1", [int(user.0)])?;
+    let mut theirs = connection.prepare_cached("DELETE FROM blob_owner WHERE user = ?1 RETURNING hash")?;
+    let theirs = theirs
+        .query_map([int(user.0)], |row| row.get(0).map(BlobId))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for id in theirs {
+        unless_needed(connection, id, now)?;
+    }
+    connection
+        .execute("DELETE FROM blob_room WHERE whose = ?1", [int(user.0)])
+        .map(drop)
 }
 
 /// A refusal, from a read or from a roster.
