@@ -35,6 +35,8 @@ mod erasing;
 mod erasing_files;
 #[path = "stories/export.rs"]
 mod export;
+#[path = "stories/export_kept.rs"]
+mod export_kept;
 #[path = "stories/fallback.rs"]
 mod fallback;
 #[path = "stories/files.rs"]

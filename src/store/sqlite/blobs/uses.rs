@@ -11,6 +11,7 @@ use crate::core::permit::blobs::{BlobFacts, may_open};
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::files::MediaKind;
+use crate::proto::privacy::ExportFile;
 use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UploadId, UserId};
 use crate::store::Store;
 use crate::store::sqlite::find::{self, RecentSlice};
@@ -234,6 +235,19 @@ impl Store {
         .await
     }
 
+    /// Some of the files that a user uploaded, in the order of their ids.
+    pub async fn uploaded_by(
+        &self,
+        user: UserId,
+        after: Option<BlobId>,
+        limit: usize,
+    ) -> Outcome<Vec<ExportFile>> {
+        self.read(move |connection| {
+            uploaded_by(connection, user, after, limit).map_err(|error| sql_refusal(&error))
+        })
+        .await
+    }
+
     /// The newest events that carry files, descending, only of seqs inside `visible`; and whether there are older ones.
     pub async fn files(&self, ask: FilesAsk, visible: Vec<(Seq, Seq)>) -> Outcome<(Vec<Event>, bool)> {
         let recent = self.recent(ask.conversation);
@@ -294,4 +308,32 @@ fn files(
         events.push(row.event());
     }
     Ok((events, more))
+}
+
+fn uploaded_by(
+    connection: &Connection,
+    user: UserId,
+    after: Option<BlobId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<ExportFile>> {
+    let mut theirs = connection.prepare_cached(
+        "SELECT hash, sent FROM blob_owner WHERE hash > ?1 AND user = ?2 ORDER BY hash LIMIT ?3",
+    )?;
+    let from = after.map_or_else(Vec::new, |id| id.0.to_vec());
+    let most = i64::try_from(limit).expect("a page is small");
+    let theirs = theirs
+        .query_map(params![from, int(user.0), most], |row| {
+            Ok((row.get(0).map(BlobId)?, row.get::<_, bool>(1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut files = Vec::with_capacity(theirs.len());
+    for (id, sent) in theirs {
+        if let Some(row) = blob(connection, id)? {
+            files.push(ExportFile {
+                file: row.info(),
+                sent,
+            });
+        }
+    }
+    Ok(files)
 }
