@@ -17,12 +17,16 @@ mod raw;
 mod accounts;
 #[path = "stories/address.rs"]
 mod address;
+#[path = "stories/avatars.rs"]
+mod avatars;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]
 mod bad_input;
 #[path = "stories/board.rs"]
 mod board;
+#[path = "stories/captions.rs"]
+mod captions;
 #[path = "stories/changes.rs"]
 mod changes;
 #[path = "stories/direct.rs"]

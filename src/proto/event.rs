@@ -77,6 +77,15 @@ impl Body {
         }
     }
 
+    /// What a person says in it: a text, or a file's caption.
+    #[must_use]
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Body::Text { text } => Some(text),
+            _ => self.media().map(|media| media.caption.as_str()),
+        }
+    }
+
     /// What is said of the stored file, where the body carries one.
     #[must_use]
     pub fn media(&self) -> Option<&Media> {

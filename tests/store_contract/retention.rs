@@ -2,9 +2,11 @@
 //! may be wrong. What must not live here: erasing on somebody's word (`rules`).
 
 use kinglet::limits;
-use kinglet::proto::command::Send;
+use kinglet::proto::command::{Edit, Send};
 use kinglet::proto::files::NewUpload;
-use kinglet::proto::{BlobId, Body, Code, Command, ConversationId, Event, JoinRule, Media, UserId, What};
+use kinglet::proto::{
+    BlobId, Body, Code, Command, ConversationId, Event, JoinRule, Media, Seq, UserId, What,
+};
 use kinglet::store::sqlite::blobs::{BlobRow, Finished, Quota};
 use kinglet::workers::sweeper::ages;
 
@@ -170,7 +172,7 @@ pub async fn long_words_are_erased_a_few_at_a_time(factory: &dyn Factory) {
 }
 
 /// A stored file of a user's; its bytes are no business of the store's.
-async fn brought(world: &World<'_>, user: u64, hash: u8) -> BlobId {
+pub async fn brought(world: &World<'_>, user: u64, hash: u8) -> BlobId {
     let new = NewUpload {
         client_id: client_id(),
         size: 9,
@@ -198,7 +200,7 @@ async fn brought(world: &World<'_>, user: u64, hash: u8) -> BlobId {
     stored.expect("it is stored").id
 }
 
-fn file(blob: BlobId) -> Body {
+pub fn file(blob: BlobId, caption: &str) -> Body {
     Body::File(Box::new(Media {
         blob,
         name: "a name".into(),
@@ -208,8 +210,30 @@ fn file(blob: BlobId) -> Body {
         height: None,
         duration_ms: None,
         thumbhash: None,
-        caption: "a caption".into(),
+        caption: caption.into(),
     }))
+}
+
+pub fn said(room: ConversationId, body: Body, thread: Option<Seq>, also_send: bool) -> Command {
+    Command::Send(Send {
+        client_id: client_id(),
+        conversation: Some(room),
+        to: None,
+        body: Some(body),
+        reply_to: None,
+        forward_of: None,
+        thread,
+        also_send,
+    })
+}
+
+pub fn edit_file(room: ConversationId, target: Seq, blob: BlobId, caption: &str) -> Command {
+    Command::Edit(Edit {
+        client_id: client_id(),
+        conversation: room,
+        target,
+        body: file(blob, caption),
+    })
 }
 
 pub async fn messages_of_every_kind_are_erased_and_their_files_go(factory: &dyn Factory) {
@@ -218,18 +242,8 @@ pub async fn messages_of_every_kind_are_erased_and_their_files_go(factory: &dyn 
         .done(1, group("room", &[2, 3], JoinRule::Invitation, true))
         .await
         .conversation;
-    let said = |body: Body, thread, also_send| {
-        Command::Send(Send {
-            client_id: client_id(),
-            conversation: Some(room),
-            to: None,
-            body: Some(body),
-            reply_to: None,
-            forward_of: None,
-            thread,
-            also_send,
-        })
-    };
+    let said = |body, thread, also_send| said(room, body, thread, also_send);
+    let file = |blob| file(blob, "a caption");
     let (old, kept) = (brought(&world, 1, 1).await, brought(&world, 1, 2).await);
     let root = world.done(1, send(room, "root")).await.seq;
     world.done(1, said(file(old), None, false)).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::erasing_files::picture;
 use crate::export::Unpacked;
 use crate::files::hash;
-use crate::harness::{Person, Server, id};
+use crate::harness::{Person, id};
 use crate::live::text_body;
 use crate::people::reset_link;
 use crate::personal::keep;

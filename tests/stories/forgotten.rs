@@ -66,11 +66,14 @@ async fn upload(who: &Person, live: &mut Live, group: &str) -> Vec<Vec<u8>> {
             .await;
     }
     who.upload(format!("{CANARY} not sent").as_bytes()).await;
+    let portrait = who.upload(&picture(8)).await;
+    let portrait_small = small_pictures(who, &portrait).await;
+    keep(live, json!({ "key": "avatar", "value": portrait["blob"] })).await;
     let open = who.begin(100).await;
     who.bytes("PUT", &open, &[], format!("{CANARY} half").as_bytes())
         .await
         .json(200);
-    small.to_vec()
+    small.into_iter().chain(portrait_small).collect()
 }
 
 /// Rows of a table that name a user in a column.

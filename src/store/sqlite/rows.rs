@@ -1,5 +1,7 @@
 //! One event as a row of the log, there and back; and the hash that chains it. What must not live here: queries.
 
+use std::borrow::Cow;
+
 use rusqlite::Row as SqlRow;
 
 use super::extras::Extras;
@@ -220,15 +222,20 @@ impl Row {
         )
     }
 
-    /// The plain words that a message or an edit says; a body that the server does not read says none.
-    pub fn words(&self) -> Option<&str> {
+    /// The plain words that a message or an edit says: a text, or a file's caption and its name; a body that the server does
+    /// not read says none.
+    pub fn words(&self) -> Option<Cow<'_, str>> {
         let body = self.body.as_deref()?;
         let words = match self.kind {
             kind::TEXT | kind::EDITED_TEXT => body,
             kind::RICH_TEXT | kind::THREAD_TEXT | kind::ALSO_TEXT => Extras::split(body)?.1,
+            kind::MEDIA | kind::EDITED_MEDIA => return said_of_file(body),
+            kind::RICH_MEDIA | kind::THREAD_MEDIA | kind::ALSO_MEDIA => {
+                return said_of_file(Extras::split(body)?.1);
+            }
             _ => return None,
         };
-        std::str::from_utf8(words).ok()
+        std::str::from_utf8(words).ok().map(Cow::Borrowed)
     }
 
     pub fn is_reaction(&self) -> bool {
@@ -384,6 +391,16 @@ impl Row {
         hash.update(&self.commitment());
         *hash.finalize().as_bytes()
     }
+}
+
+/// A file's caption, then its name on a line of its own.
+fn said_of_file(words: &[u8]) -> Option<Cow<'static, str>> {
+    let body = serde_json::from_slice::<Body>(words).ok()?;
+    let media = body.media()?;
+    Some(Cow::Owned(match media.caption.as_str() {
+        "" => media.name.clone(),
+        caption => format!("{caption}\n{}", media.name),
+    }))
 }
 
 /// Numbers as LEB128: positions of a segment as differences, the lists of a roster.

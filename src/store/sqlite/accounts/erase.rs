@@ -218,7 +218,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
     connection
         .execute(
             "UPDATE user SET name = ?2, skeleton = ?2, display_name = ?3, password = ?4, role = ?5, disabled = 1,
-             created = 0, status = NULL, change = ?6 WHERE id = ?1",
+             created = 0, status = NULL, avatar = NULL, change = ?6 WHERE id = ?1",
             params![
                 id,
                 name,

@@ -260,8 +260,10 @@ fn drop_row(connection: &Connection, id: BlobId, size: u64) -> rusqlite::Result<
         .map(drop)
 }
 
-/// The files that messages carry, for the doctor: only these count as lost.
+/// The files that messages carry and that stand for people, for the doctor: only these count as lost.
 pub fn carried(connection: &Connection) -> rusqlite::Result<Vec<BlobId>> {
-    let mut all = connection.prepare("SELECT DISTINCT hash FROM blob_use ORDER BY hash")?;
+    let mut all = connection.prepare(
+        "SELECT hash FROM blob_use UNION SELECT avatar FROM user WHERE avatar IS NOT NULL ORDER BY 1",
+    )?;
     all.query_map([], |row| row.get(0).map(BlobId))?.collect()
 }

@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Outcome, blob, told_hash, uploads};
 use crate::core::audience;
-use crate::core::permit::blobs::{BlobFacts, may_open};
+use crate::core::permit::blobs::{BlobFacts, may_open, may_open_avatar};
 use crate::core::roster::Roster;
+use crate::core::settings::Picture;
 use crate::limits;
 use crate::proto::files::MediaKind;
 use crate::proto::privacy::ExportFile;
@@ -115,13 +116,7 @@ pub fn carry(
             media.blob.0,
             kind_number(kind)
         ])?;
-    connection
-        .prepare_cached("UPDATE blob SET idle = NULL WHERE hash = ?1")?
-        .execute([media.blob.0])?;
-    connection
-        .prepare_cached("UPDATE blob_owner SET sent = 1 WHERE hash = ?1 AND user = ?2")?
-        .execute(params![media.blob.0, int(sender.0)])?;
-    Ok(())
+    taken_up(connection, sender, media.blob)
 }
 
 /// An event's body is gone, and what it carried with it. A file that nobody needs any more goes, too; says whether one does.
@@ -146,7 +141,7 @@ fn unless_needed(connection: &Connection, id: BlobId, now: Timestamp) -> rusqlit
     let is_carried = connection
         .prepare_cached("SELECT 1 FROM blob_use WHERE hash = ?1")?
         .exists([id.0])?;
-    if is_carried {
+    if is_carried || stands_for_somebody(connection, id)? {
         return Ok(false);
     }
     let waits = connection
@@ -166,6 +161,49 @@ fn unless_needed(connection: &Connection, id: BlobId, now: Timestamp) -> rusqlit
         .prepare_cached("INSERT INTO blob_gone (hash) VALUES (?1) ON CONFLICT DO NOTHING")?
         .execute([id.0])?;
     Ok(true)
+}
+
+/// Whether a file is somebody's picture.
+fn stands_for_somebody(connection: &Connection, id: BlobId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM user WHERE avatar = ?1")?
+        .exists([id.0])
+}
+
+/// What is known of a file that a user wants to stand for them; nothing unless they have uploaded it.
+pub fn picture(connection: &Connection, user: UserId, id: BlobId) -> rusqlite::Result<Option<Picture>> {
+    let is_theirs = connection
+        .prepare_cached("SELECT 1 FROM blob_owner WHERE hash = ?1 AND user = ?2")?
+        .exists(params![id.0, int(user.0)])?;
+    let row = if is_theirs { blob(connection, id)? } else { None };
+    Ok(row.map(|row| Picture {
+        size: row.size,
+        shows: row.has_thumbnail,
+    }))
+}
+
+/// A picture has taken another's place, already written; says whether the other goes.
+pub fn stand(
+    connection: &Connection,
+    user: UserId,
+    (before, after): (Option<BlobId>, Option<BlobId>),
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    if let Some(id) = after {
+        taken_up(connection, user, id)?;
+    }
+    before.map_or(Ok(false), |id| unless_needed(connection, id, now))
+}
+
+/// A file that rested is needed from now on, and has gone out.
+fn taken_up(connection: &Connection, user: UserId, id: BlobId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE blob SET idle = NULL WHERE hash = ?1")?
+        .execute([id.0])?;
+    connection
+        .prepare_cached("UPDATE blob_owner SET sent = 1 WHERE hash = ?1 AND user = ?2")?
+        .execute(params![id.0, int(user.0)])
+        .map(drop)
 }
 
 /// A person is erased: what they uploaded and did not send goes, and what is on its way. Files that messages carry go
@@ -216,7 +254,8 @@ pub struct FilesAsk {
 }
 
 impl Store {
-    /// Whether a user may have a file: it is their own and not sent yet, or an event that they may see carries it.
+    /// Whether a user may have a file: it is their own and not sent yet, or an event that they may see carries it, or it is
+    /// somebody's picture.
     pub async fn may_open(&self, user: UserId, id: BlobId) -> Outcome<bool> {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
@@ -225,12 +264,11 @@ impl Store {
                     .load_roster(connection, ConversationId(conversation))
                     .map_err(Refused)
             };
-            let looked = is_own(connection, user, id).map_err(Refused::from);
-            let seen = match looked {
-                Ok(false) => is_seen(connection, user, id, &people),
-                known => known,
+            let may = || -> Result<bool, Refused> {
+                let shown = stands_for_somebody(connection, id)? && may_open_avatar(user);
+                Ok(shown || is_own(connection, user, id)? || is_seen(connection, user, id, &people)?)
             };
-            seen.map_err(|refused| refused.0)
+            may().map_err(|refused| refused.0)
         })
         .await
     }
