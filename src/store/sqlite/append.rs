@@ -351,6 +351,9 @@ impl Work<'_> {
             Command::Ban(ban) if !ban.lift => vec![ban.user],
             _ => return Ok(()),
         };
+        if named.is_empty() {
+            return Ok(());
+        }
         let counted = !matches!(permit.change().command(), Command::Send(_) | Command::Ban(_));
         let mut exists = self
             .connection
