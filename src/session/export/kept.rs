@@ -3,8 +3,8 @@
 
 use super::{Export, Outcome};
 use crate::limits;
+use crate::proto::account::PageOf;
 use crate::proto::command::Settings;
-use crate::proto::people::NumberedAfter;
 use crate::proto::privacy::{ExportPush, ExportSubscription};
 use crate::proto::talk::Threads;
 use crate::proto::{Answer, Code, Command};
@@ -23,7 +23,7 @@ impl Export {
 
     pub(super) async fn news(&self) -> Outcome<()> {
         // One page has all that is kept.
-        let page = NumberedAfter::default();
+        let page = PageOf::default();
         let news = self.services.accounts.news(&self.caller, &page).await?;
         self.file("news.json", &news).await
     }
