@@ -188,7 +188,10 @@ impl Writer {
                 .iter()
                 .for_each(|user| self.shared.markers.forget(*user));
         }
-        if staged.erased > 0 || !staged.gone.is_empty() {
+        if staged.files || !staged.gone.is_empty() {
+            self.shared.let_go.after_commit();
+        }
+        if staged.files || staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
         }
     }
@@ -281,6 +284,7 @@ impl Writer {
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
             appends: &mut appends,
+            files: &mut staged.files,
             gone: &mut staged.gone,
             change: &mut self.change,
         };
