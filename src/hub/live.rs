@@ -20,7 +20,6 @@ pub enum Kind {
     Typing,
     Presence,
     Read,
-    User,
     /// Somebody goes out of sight who is here all the same.
     Farewell,
     Thread,
@@ -34,7 +33,7 @@ impl Kind {
         match self {
             Kind::Typing => from != bell.user(),
             Kind::Presence | Kind::Farewell => from != bell.user() && bell.wants_presence(),
-            Kind::Read | Kind::User => true,
+            Kind::Read => true,
             Kind::Thread | Kind::OwnRead => from == bell.user(),
         }
     }

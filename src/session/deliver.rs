@@ -91,8 +91,13 @@ impl Deliver {
                 return Filled::Idle;
             };
             let Some((conversation, after)) = round.current else {
+                let mut told = false;
+                hub.told_everyone((self.noticed, round.stamp), &mut |bytes| told |= !take(bytes));
                 (self.position, self.noticed) = (round.target.max(self.position), round.stamp);
                 self.round = None;
+                if told {
+                    return Filled::Full;
+                }
                 continue;
             };
             let mut counted = |bytes: &[u8]| {

@@ -74,7 +74,8 @@ pub(super) fn last_change(connection: &Connection) -> rusqlite::Result<u64> {
         .query_row(
             "SELECT max((SELECT coalesce(max(change), 0) FROM user),
                         (SELECT coalesce(max(change), 0) FROM personal),
-                        (SELECT coalesce(max(change), 0) FROM personal_floor))",
+                        (SELECT coalesce(max(change), 0) FROM personal_floor),
+                        (SELECT coalesce(max(change), 0) FROM follow_change))",
             [],
             |row| row.get::<_, i64>(0),
         )
@@ -104,6 +105,10 @@ pub(super) fn discretion(connection: &Connection) -> rusqlite::Result<Discretion
 
 fn set(registers: &mut Registers<'_>, user: UserId, setting: &Setting, sees: bool) -> Outcome<u64> {
     let (place, value) = (setting.place(), setting.stored());
+    // It was handed in before their connections were cut: of one who was erased nothing is kept anew.
+    if !is_let_in(registers.connection, user).map_err(sql)? {
+        return Err(Code::SignedOut.into());
+    }
     let facts = facts(registers.connection, user, setting, sees).map_err(sql)?;
     may_set(setting, user, facts)?;
     let before = stored(registers.connection, user, place).map_err(sql)?;
@@ -144,6 +149,12 @@ fn set(registers: &mut Registers<'_>, user: UserId, setting: &Setting, sees: boo
         users::put_status(registers, user, value.as_deref())?;
     }
     Ok(change)
+}
+
+fn is_let_in(connection: &Connection, user: UserId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM user WHERE id = ?1 AND disabled = 0")?
+        .exists([int(user.0)])
 }
 
 fn discreet(by: UserId, setting: &Setting) -> Option<Discreet> {
@@ -369,4 +380,18 @@ fn hidden(connection: &Connection, user: UserId, conversation: ConversationId) -
         row.get::<_, i64>(0).map(i64::cast_unsigned)
     })?;
     rows.collect()
+}
+
+/// Whether a user has hidden one event.
+pub(super) fn is_hidden(
+    connection: &Connection,
+    user: UserId,
+    conversation: ConversationId,
+    seq: Seq,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM personal WHERE user = ?1 AND key = 5 AND subject = ?2 AND seq = ?3 AND value IS NOT NULL",
+        )?
+        .exists([user.0, conversation.0, seq].map(int))
 }

@@ -149,6 +149,8 @@ CREATE TABLE invitation (
     PUSH,
     PRIVACY,
     MODERATION,
+    PUSH_FROM,
+    FOLLOWS,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -474,6 +476,24 @@ CREATE UNIQUE INDEX measure_held ON measure (user, kind) WHERE kind > 0 AND ende
 -- An invitation that leads into a conversation, too.
 ALTER TABLE invitation ADD COLUMN conversation INTEGER;
 CREATE INDEX invitation_conversation ON invitation (conversation, by) WHERE conversation IS NOT NULL;
+";
+
+/// From which message on something waits to be pushed; 0: from the first that is not read.
+const PUSH_FROM: &str = r"
+ALTER TABLE push_due ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE push_waiting ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Threads whose following somebody changed, and since which change that stands; the state itself is in `follow`.
+const FOLLOWS: &str = r"
+CREATE TABLE follow_change (
+    user INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX follow_change_since ON follow_change (user, change);
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Failure, Gone, Staged, State, Work};
+use super::append::{Ended, Failure, Gone, Staged, State, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
@@ -159,6 +159,7 @@ impl Writer {
         if let Some(staged) = &told {
             self.note_erasures(staged);
         }
+        self.note_ended(&outcome.effects);
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
@@ -176,19 +177,29 @@ impl Writer {
 
     /// Before anybody hears of it: whoever is told that words were erased finds that counted.
     fn note_erasures(&mut self, staged: &Staged) {
-        if !self.gone.is_empty() || !staged.gone.is_empty() {
-            let now = monotonic();
-            // By then every connection of theirs is cut.
-            self.gone
-                .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
-            self.gone.extend(staged.gone.iter().map(|user| (*user, now)));
-            staged
-                .gone
-                .iter()
-                .for_each(|user| self.shared.markers.forget(*user));
-        }
+        staged
+            .gone
+            .iter()
+            .for_each(|user| self.shared.markers.forget(*user));
         if staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
+        }
+    }
+
+    /// Whose sessions are over: what they handed in before their connections are cut is looked at twice.
+    fn note_ended(&mut self, effects: &[AccountEffect]) {
+        if self.gone.is_empty() && effects.is_empty() {
+            return;
+        }
+        let now = monotonic();
+        // By then every connection of theirs is cut.
+        self.gone
+            .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
+        for effect in effects {
+            if let AccountEffect::Revoked { user, .. } = effect {
+                self.gone.retain(|(known, _)| known != user);
+                self.gone.push((*user, now));
+            }
         }
     }
 
@@ -226,7 +237,10 @@ impl Writer {
                         staged,
                         head: &mut head,
                         now,
-                        gone: &self.gone,
+                        ended: Ended {
+                            before: &self.gone,
+                            now: &outcome.effects,
+                        },
                     };
                     match work.append(&append.permit) {
                         Ok(receipt) => {
@@ -253,7 +267,7 @@ impl Writer {
                         staged,
                         head: &mut head,
                         now,
-                        gone: &self.gone,
+                        ended: Ended::NOBODY,
                     };
                     match work.sweep(&step.stretch) {
                         Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
@@ -349,7 +363,7 @@ impl Writer {
                 staged,
                 head,
                 now,
-                gone: &self.gone,
+                ended: Ended::NOBODY,
             };
             if let Err(failure) = work.append(permit) {
                 (*staged, *head, self.states) = before;

@@ -239,6 +239,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
         "DELETE FROM push_subscription WHERE user = ?1",
         "DELETE FROM blob_owner WHERE user = ?1",
         "DELETE FROM follow WHERE user = ?1",
+        "DELETE FROM follow_change WHERE user = ?1",
         "DELETE FROM nickname WHERE user = ?1",
     ] {
         connection.execute(statement, [id]).map_err(sql_refusal)?;
