@@ -195,6 +195,8 @@ pub const STATUS_BYTES: usize = 100;
 pub const QUIET_STRETCHES: usize = 14;
 /// Blocks of all users together: they are kept in memory.
 pub const BLOCKS: usize = 20_000;
+/// Messages that people have deleted for themselves, of all users together: they are kept in memory.
+pub const HIDDEN: usize = 50_000;
 /// Push subscriptions of the server; an endpoint's address in bytes; conversations waiting for a device, over all devices.
 pub const PUSH_SUBSCRIPTIONS: usize = 10_000;
 pub const PUSH_ENDPOINT_BYTES: usize = 2_048;
@@ -497,8 +499,8 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
         ),
         line(
             "discretion",
-            BLOCKS * 16 + USERS * 8 + MUTES * 24 + NOTICES_TO_ALL * 1_024,
-            "who blocks whom, who is not to be seen, who is muted, and whose profile has just changed",
+            BLOCKS * 16 + USERS * 8 + MUTES * 24 + HIDDEN * 48 + NOTICES_TO_ALL * 1_024,
+            "who blocks whom, who is not to be seen, who is muted, what is hidden, and whose profile has just changed",
         ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),

@@ -54,7 +54,8 @@ macro_rules! contract {
                 long_words_are_erased_a_few_at_a_time;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
             personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
-                blocks_are_kept_and_limited_for_all_together;
+                blocks_are_kept_and_limited_for_all_together,
+                what_is_hidden_is_kept_and_limited_for_all_together;
         }
     };
     ($backend:ident, $factory:expr, $($room:ident: $($name:ident),+;)+) => {

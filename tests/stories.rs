@@ -41,6 +41,8 @@ mod files;
 mod forgetting;
 #[path = "stories/groups.rs"]
 mod groups;
+#[path = "stories/hidden.rs"]
+mod hidden;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]

@@ -28,7 +28,7 @@ use self::lives::{Lives, Slot};
 use crate::core::discretion::Discretion;
 use crate::core::roster::Roster;
 use crate::limits;
-use crate::proto::{ConversationId, Notice, UserId, codec};
+use crate::proto::{ConversationId, Notice, Seq, UserId, codec};
 
 /// A place in the log; the hub only compares it.
 pub type Pos = u64;
@@ -271,8 +271,16 @@ impl Hub {
         span: (Pos, Pos),
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Walk {
+        let hidden = self.hidden(conversation, user);
         self.live(conversation)
-            .map_or(Walk::Done, |live| live.walk(user, span, take))
+            .map_or(Walk::Done, |live| live.walk((user, &hidden), span, take))
+    }
+
+    /// What a user has deleted of a conversation for themselves: nearly always nothing.
+    #[must_use]
+    pub fn hidden(&self, conversation: ConversationId, user: UserId) -> Vec<Seq> {
+        let discretion = self.discretion.get();
+        discretion.map_or_else(Vec::new, |discretion| discretion.hidden().of(user, conversation))
     }
 
     /// Hands over a conversation's notices after `noticed`, up to `stamp`.

@@ -134,7 +134,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     let span = talk::span(ask.after, ask.before)?;
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
-    let hidden = services.store.hidden(who.user, conversation).await?;
+    let hidden = services.store.discretion().hidden().of(who.user, conversation);
     let whole = audience::visible(&roster, who.user);
     let visible = whole.clone().without(&hidden);
     let page = services
@@ -159,7 +159,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     // The asker may have been removed while the store was read.
     let roster = readable(services, who, conversation).await?;
     let shown =
-        |event: &Event| audience::may_see(&roster, who.user, event.seq) && settings::is_shown(event, &hidden);
+        |event: &Event| audience::may_see(&roster, who.user, event.seq) && audience::is_shown(event, &hidden);
     events.retain(shown);
     annotations.retain(shown);
     let last_seq = whole.newest(standing.last_seq);

@@ -204,6 +204,7 @@ impl Deliver {
         };
         round.pages += 1;
         let roster = hub.roster(conversation).unwrap_or(roster);
+        let hidden = hub.hidden(conversation, bell.user());
         let mut last = after;
         let mut reached = !page.more;
         for (pos, event) in &page.events {
@@ -212,7 +213,7 @@ impl Deliver {
                 break;
             }
             last = *pos;
-            if audience::may_see(&roster, bell.user(), event.seq) {
+            if audience::may_see(&roster, bell.user(), event.seq) && audience::is_shown(event, &hidden) {
                 let bytes = codec::encode_event(event);
                 count(bytes.len());
                 take(&bytes);

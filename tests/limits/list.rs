@@ -218,6 +218,11 @@ const REACHED: &[(&str, &str, &str)] = &[
         PERSONAL,
         "fn blocks_are_kept_and_limited_for_all_together",
     ),
+    (
+        "HIDDEN",
+        PERSONAL,
+        "fn what_is_hidden_is_kept_and_limited_for_all_together",
+    ),
     ("BUCKET_SETTING", STORIES, "limits::BUCKET_SETTING.burst"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
     (

@@ -149,8 +149,7 @@ CREATE TABLE invitation (
     PUSH,
     PRIVACY,
     MODERATION,
-    PUSH_FROM,
-    FOLLOWS,
+    AWAY,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -478,14 +477,12 @@ ALTER TABLE invitation ADD COLUMN conversation INTEGER;
 CREATE INDEX invitation_conversation ON invitation (conversation, by) WHERE conversation IS NOT NULL;
 ";
 
-/// From which message on something waits to be pushed; 0: from the first that is not read.
-const PUSH_FROM: &str = r"
+/// What devices are told that are not there: from which message on something waits to be pushed (0: from the first that is not
+/// read), and threads whose following somebody changed, since which change (the state itself is in `follow`).
+const AWAY: &str = r"
 ALTER TABLE push_due ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE push_waiting ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
-";
 
-/// Threads whose following somebody changed, and since which change that stands; the state itself is in `follow`.
-const FOLLOWS: &str = r"
 CREATE TABLE follow_change (
     user INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
@@ -494,6 +491,9 @@ CREATE TABLE follow_change (
     PRIMARY KEY (user, conversation, root)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX follow_change_since ON follow_change (user, change);
+
+-- What is kept in memory, too: what people have hidden.
+CREATE INDEX personal_hidden ON personal (key) WHERE key = 5 AND value IS NOT NULL;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -177,10 +177,10 @@ impl Writer {
 
     /// Before anybody hears of it: whoever is told that words were erased finds that counted.
     fn note_erasures(&mut self, staged: &Staged) {
-        staged
-            .gone
-            .iter()
-            .for_each(|user| self.shared.markers.forget(*user));
+        staged.gone.iter().for_each(|user| {
+            self.shared.markers.forget(*user);
+            self.shared.discretion.forget(*user);
+        });
         if staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
         }

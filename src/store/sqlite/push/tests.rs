@@ -220,7 +220,7 @@ fn the_writer_asks_for_those_who_subscribed_and_forgets_who_did_not_stay() {
 /// A message of `by` in the room, at the place of its seq.
 fn said(desk: &Desk, seq: u64, by: u64) {
     let sql = "INSERT INTO log (pos, conversation, seq, count, kind, sender, device, client, ts, salt, body)
-               VALUES (?1, 77, ?1, ?1, 1, ?2, 1, x'00', 0, x'00', x'61')";
+               VALUES (?1, 77, ?1, ?1, 1, ?2, 1, zeroblob(16), 0, zeroblob(16), x'61')";
     desk.connection
         .execute(sql, [seq, by].map(int))
         .expect("the place is free");

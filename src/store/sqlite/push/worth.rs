@@ -8,8 +8,8 @@ use crate::core::discretion::Discretion;
 use crate::limits;
 use crate::proto::{ConversationId, Seq, UserId};
 use crate::store::sqlite::find::{self, RecentSlice};
+use crate::store::sqlite::int;
 use crate::store::sqlite::talk::EVERYONE;
-use crate::store::sqlite::{int, personal};
 
 /// What of the messages that wait there is to tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,6 @@ impl Look<'_> {
         Ok(said
             && by != self.user
             && !self.discretion.blocks(self.user, by)
-            && !personal::is_hidden(self.connection, self.user, self.conversation, seq)?)
+            && !self.discretion.hidden().hides(self.user, self.conversation, seq))
     }
 }
