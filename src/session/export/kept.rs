@@ -3,8 +3,8 @@
 
 use super::{Export, Outcome};
 use crate::limits;
-use crate::proto::command::Settings;
 use crate::proto::account::PageOf;
+use crate::proto::command::Settings;
 use crate::proto::privacy::{ExportPush, ExportSubscription};
 use crate::proto::talk::Threads;
 use crate::proto::{Answer, Code, Command};
