@@ -51,6 +51,8 @@ mod forgetting;
 mod forgotten;
 #[path = "stories/groups.rs"]
 mod groups;
+#[path = "stories/hidden.rs"]
+mod hidden;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]
@@ -75,10 +77,14 @@ mod people;
 mod personal;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/profiles.rs"]
+mod profiles;
 #[path = "stories/push.rs"]
 mod push;
 #[path = "stories/push_limits.rs"]
 mod push_limits;
+#[path = "stories/push_wishes.rs"]
+mod push_wishes;
 #[path = "stories/quotes.rs"]
 mod quotes;
 #[path = "stories/reading.rs"]

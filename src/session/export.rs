@@ -144,13 +144,17 @@ pub fn begin(
 }
 
 impl Export {
-    /// Makes the archive. What goes wrong ends it without its end, so that nobody takes it for whole.
-    pub async fn run(self) {
+    /// Makes the archive. What goes wrong ends it without its end, so that nobody takes it for whole; `cut` is called where the
+    /// session has ended.
+    pub async fn run(self, cut: impl FnOnce()) {
         let outcome = tokio::select! {
             outcome = self.sections() => outcome,
             refusal = self.signed_out() => Err(refusal),
         };
         if let Err(refusal) = outcome {
+            if refusal.code == Code::SignedOut {
+                cut();
+            }
             // Who took the pieces may be gone.
             let _ = tokio::time::timeout(limits::WRITE_TIME, self.out.send(Err(refusal))).await;
         }

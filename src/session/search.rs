@@ -94,13 +94,13 @@ async fn still_seen(services: &Services, who: &Who, hits: Vec<Hit>) -> Vec<Found
         let conversation = hit.conversation;
         if let Entry::Vacant(unknown) = rosters.entry(conversation) {
             let roster = readable(services, who, conversation).await.ok();
-            let hidden = services.store.hidden(who.user, conversation).await.ok();
-            unknown.insert(roster.zip(hidden));
+            unknown.insert(roster);
         }
         let may_see = |seq| {
             let known = rosters.get(&conversation).and_then(Option::as_ref);
-            known.is_some_and(|(roster, hidden)| {
-                audience::may_see(roster, who.user, seq) && hidden.binary_search(&seq).is_err()
+            let hidden = services.store.discretion().hidden();
+            known.is_some_and(|roster| {
+                audience::may_see(roster, who.user, seq) && !hidden.hides(who.user, conversation, seq)
             })
         };
         if may_see(hit.seq) && hit.edit.is_none_or(may_see) {

@@ -142,17 +142,18 @@ impl Given {
     }
 
     /// The bytes `from..to`. `keep` is held until the last was taken or the taker is gone. Who takes nothing for too long, or
-    /// may not have it any more, is cut off.
+    /// may not have it any more, is cut off: then `cut` is called with it.
     pub fn pieces<K: Send + 'static>(
         self,
         services: Arc<Services>,
         (who, token): (Who, String),
         (from, to): (u64, u64),
         keep: K,
+        cut: impl FnOnce(K) + Send + 'static,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let (sender, mut receiver) = mpsc::channel(1);
         tokio::spawn(async move {
-            let _keep = (keep, &self.place);
+            let _place = &self.place;
             let giving = Giving {
                 services: &services,
                 given: &self,
@@ -163,6 +164,7 @@ impl Given {
             if ended.is_none() {
                 // The announced length was not reached: the connection must not look sound.
                 let _ = sender.try_send(Err(io::ErrorKind::ConnectionAborted.into()));
+                cut(keep);
             }
         });
         futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
@@ -186,11 +188,21 @@ impl Giving<'_> {
             }
             let length = (to - at).min(limits::FILE_PIECE as u64);
             let piece = self.given.piece(self.services, at, length).await.ok()?;
-            let sending = tokio::time::timeout(limits::WRITE_TIME, sender.send(Ok(piece)));
-            sending.await.ok()?.ok()?;
+            self.send(piece, sender).await?;
             at += length;
         }
         Some(())
+    }
+
+    /// Hands a piece on. While its taker takes their time, it is asked again and again whether they still may.
+    async fn send(&self, piece: Bytes, sender: &mpsc::Sender<io::Result<Bytes>>) -> Option<()> {
+        let mut sending = std::pin::pin!(tokio::time::timeout(limits::WRITE_TIME, sender.send(Ok(piece))));
+        loop {
+            match tokio::time::timeout(limits::REVOKE_WITHIN / 2, &mut sending).await {
+                Ok(sent) => return sent.ok()?.ok(),
+                Err(_) => self.still().await.ok()?,
+            }
+        }
     }
 
     /// The token may end, and the conversation be left, while a long file goes out.

@@ -13,6 +13,7 @@ mod extras;
 pub mod fault_vfs;
 mod find;
 mod fold;
+mod follows;
 mod heads;
 mod markers;
 mod open;

@@ -150,6 +150,7 @@ CREATE TABLE invitation (
     PRIVACY,
     MODERATION,
     GONE,
+    AWAY,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -492,6 +493,25 @@ UPDATE report SET note = NULL WHERE resolved_by IN (SELECT user FROM erasure);
 INSERT INTO search (search) VALUES ('delete-all');
 DELETE FROM meta WHERE key = 'indexed';
 UPDATE measure SET reason = '' WHERE user IN (SELECT user FROM erasure) OR by IN (SELECT user FROM erasure);
+";
+
+/// What devices are told that are not there: from which message on something waits to be pushed (0: from the first that is not
+/// read), and threads whose following somebody changed, since which change (the state itself is in `follow`).
+const AWAY: &str = r"
+ALTER TABLE push_due ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE push_waiting ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE follow_change (
+    user INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX follow_change_since ON follow_change (user, change);
+
+-- What is kept in memory, too: what people have hidden.
+CREATE INDEX personal_hidden ON personal (key) WHERE key = 5 AND value IS NOT NULL;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -55,6 +55,7 @@ pub struct Mark {
     markers: usize,
     push: usize,
     erased: u64,
+    files: bool,
 }
 
 impl Staged {
@@ -65,6 +66,7 @@ impl Staged {
             markers: self.markers.len(),
             push: self.push.len(),
             erased: self.erased,
+            files: self.files,
         }
     }
 
@@ -81,6 +83,7 @@ impl Staged {
         self.markers.truncate(mark.markers);
         self.push.truncate(mark.push);
         self.erased = mark.erased;
+        self.files = mark.files;
         for (row, hash) in &self.rows {
             states.insert(row.conversation, State::behind(row, *hash));
         }

@@ -239,6 +239,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
         "DELETE FROM personal_floor WHERE user = ?1",
         "DELETE FROM push_subscription WHERE user = ?1",
         "DELETE FROM follow WHERE user = ?1",
+        "DELETE FROM follow_change WHERE user = ?1",
         "DELETE FROM nickname WHERE user = ?1",
         "UPDATE report SET reason = '' WHERE by = ?1",
         "UPDATE report SET note = NULL WHERE resolved_by = ?1",

@@ -36,6 +36,7 @@ mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub(in crate::store::sqlite) use devices::is_signed_in;
 pub use erase::EraseBy;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};

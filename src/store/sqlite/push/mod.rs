@@ -3,6 +3,7 @@
 //!
 //! - `interest.rs`: who subscribed, as the writer asks it for each message
 //! - `outbox.rs`: what is due, what waits for which device, and a letter with all that is to be known for sending it
+//! - `worth.rs`: which of the messages that wait are worth telling their reader
 //!
 //! What must not live here: what a push message says, and any sending.
 
@@ -10,6 +11,7 @@ mod interest;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 pub use interest::Interest;
 pub(super) use interest::note;
 pub use outbox::{Attempt, LaidOut, Letter, Slot};
+pub use worth::Worth;
 
 type Outcome<T> = Result<T, Refusal>;
 
