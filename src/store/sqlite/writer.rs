@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Ended, Failure, Gone, Staged, State, Work};
+use super::append::{Ended, Failure, Gone, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
 use super::search::Indexing;
+use super::staged::{Staged, State};
 use super::sweep::Step;
 use super::{Shared, fold, sql_refusal};
-use crate::clock::monotonic;
+use crate::clock::{Now, monotonic};
 use crate::core::permit::{DeviceNo, Permit};
 use crate::limits;
 use crate::meters::{METERS, add};
@@ -230,18 +231,7 @@ impl Writer {
             let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
-                    let mut work = Work {
-                        connection: &self.connection,
-                        shared: &self.shared,
-                        states: &mut self.states,
-                        staged,
-                        head: &mut head,
-                        now,
-                        ended: Ended {
-                            before: &self.gone,
-                            now: &outcome.effects,
-                        },
-                    };
+                    let mut work = self.at_work(staged, &mut head, now, Some(&outcome.effects));
                     match work.append(&append.permit) {
                         Ok(receipt) => {
                             wrote |= !receipt.duplicate;
@@ -260,15 +250,7 @@ impl Writer {
                 }
                 Job::Sweep(step) => {
                     wrote = true;
-                    let mut work = Work {
-                        connection: &self.connection,
-                        shared: &self.shared,
-                        states: &mut self.states,
-                        staged,
-                        head: &mut head,
-                        now,
-                        ended: Ended::NOBODY,
-                    };
+                    let mut work = self.at_work(staged, &mut head, now, None);
                     match work.sweep(&step.stretch) {
                         Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
                         Err(Failure::Refused(refusal)) => step.answer(Err(refusal)),
@@ -296,7 +278,7 @@ impl Writer {
     fn register(
         &mut self,
         change: RegisterJob,
-        now: crate::clock::Now,
+        now: Now,
         outcome: &mut Outcome,
         (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), rusqlite::Error> {
@@ -351,26 +333,39 @@ impl Writer {
     fn append_with(
         &mut self,
         permits: &[Permit],
-        now: crate::clock::Now,
+        now: Now,
         (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), Failure> {
-        let before = (staged.clone(), *head, self.states.clone());
-        for permit in permits {
-            let mut work = Work {
-                connection: &self.connection,
-                shared: &self.shared,
-                states: &mut self.states,
-                staged,
-                head,
-                now,
-                ended: Ended::NOBODY,
-            };
-            if let Err(failure) = work.append(permit) {
-                (*staged, *head, self.states) = before;
-                return Err(failure);
-            }
+        let (mark, head_before) = (staged.mark(), *head);
+        let mut work = self.at_work(staged, head, now, None);
+        let failed = permits.iter().find_map(|permit| work.append(permit).err());
+        let Some(failure) = failed else { return Ok(()) };
+        staged.undo(&mark, &mut self.states);
+        *head = head_before;
+        Err(failure)
+    }
+
+    /// With `effects`, what this batch has done to accounts so far, it is asked whose session has ended: the changes of accounts
+    /// themselves go on without.
+    fn at_work<'a>(
+        &'a mut self,
+        staged: &'a mut Staged,
+        head: &'a mut Pos,
+        now: Now,
+        effects: Option<&'a [AccountEffect]>,
+    ) -> Work<'a> {
+        Work {
+            connection: &self.connection,
+            shared: &self.shared,
+            states: &mut self.states,
+            staged,
+            head,
+            now,
+            ended: effects.map_or(Ended::NOBODY, |effects| Ended {
+                before: &self.gone,
+                now: effects,
+            }),
         }
-        Ok(())
     }
 
     /// Makes a commit visible: the memory index, the rosters, the heads, then everyone who listens, in this order.

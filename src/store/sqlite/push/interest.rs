@@ -94,14 +94,18 @@ impl Interest {
 
 /// Notes, in the transaction of the messages themselves, which conversations have something to tell: from which message on,
 /// and up to which.
-pub fn note(connection: &Connection, messages: &HashMap<u64, (Seq, Seq)>) -> rusqlite::Result<()> {
-    for (conversation, (first, last)) in messages {
+pub fn note(connection: &Connection, messages: &[(u64, Seq)]) -> rusqlite::Result<()> {
+    let mut due: HashMap<u64, (Seq, Seq)> = HashMap::new();
+    for (conversation, seq) in messages {
+        due.entry(*conversation).or_insert((*seq, *seq)).1 = *seq;
+    }
+    for (conversation, (first, last)) in due {
         connection
             .prepare_cached(
                 "INSERT INTO push_due (conversation, first, seq, after) VALUES (?1, ?2, ?3, 0)
                  ON CONFLICT DO UPDATE SET seq = excluded.seq, after = 0",
             )?
-            .execute([*conversation, *first, *last].map(int))?;
+            .execute([conversation, first, last].map(int))?;
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Desk {
     }
 
     fn note(&self, seq: u64) {
-        note(&self.connection, &[(ROOM, (seq, seq))].into()).expect("it is noted");
+        note(&self.connection, &[(ROOM, seq)]).expect("it is noted");
     }
 
     fn lay_out(&self) -> Vec<u64> {

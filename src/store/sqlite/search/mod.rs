@@ -55,8 +55,10 @@ fn sender_word(user: u64) -> String {
 
 /// What the index holds of a message: its words' pairs, then whose it is.
 fn entry(message: &Row, words: &str) -> String {
-    let mut out = String::new();
-    for pair in pairs(&fold(words)) {
+    let pairs = pairs(&fold(words));
+    // A pair of ASCII and its blank are three bytes; two words of ours come after.
+    let mut out = String::with_capacity(pairs.len() * 3 + 40);
+    for pair in pairs {
         push_pair(&mut out, pair);
         out.push(' ');
     }
