@@ -350,6 +350,8 @@ pub const UPLOAD_SYNC: u64 = 8 * 1024 * 1024;
 pub const UPLOAD_HASHES: usize = 64;
 /// An upload, and a file that no message carries, is kept so long.
 pub const BLOB_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of a picture that stands for somebody.
+pub const AVATAR_BYTES: u64 = 2 * 1024 * 1024;
 /// Free bytes of the disk below which no upload is taken, unless configured.
 pub const DISK_RESERVE: u64 = 256 * 1024 * 1024;
 /// Free bytes of the disk below which no message is taken, and the size of the file that is given up when it is full all

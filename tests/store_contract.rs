@@ -51,7 +51,7 @@ macro_rules! contract {
             retention: what_was_kept_long_enough_is_erased_day_by_day,
                 a_conversation_keeps_for_its_own_time_if_that_is_shorter,
                 a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_certain_one,
-                long_words_are_erased_a_few_at_a_time;
+                long_words_are_erased_a_few_at_a_time, messages_of_every_kind_are_erased_and_their_files_go;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
             personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
                 blocks_are_kept_and_limited_for_all_together,

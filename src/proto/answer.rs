@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{ServerRole, UserList};
 use super::board::{LinkPage, PinPage, RequestList};
 use super::event::{ConversationKind, Event, JoinRule, Role};
-use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
+use super::ids::{BlobId, ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
 use super::setting::{Kept, SavedPage, SetDone, SettingPage, Status};
 use super::talk::{EditPage, EventList, Followed, ThreadList, ThreadPage, ThreadSummary};
@@ -273,6 +273,9 @@ pub struct UserInfo {
     /// What they say of themselves; no longer to be shown after its `until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Their picture: a file, with a small one of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<BlobId>,
     /// Present and true for one who has left the server; then `disabled` is true as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deactivated: bool,

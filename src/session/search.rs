@@ -9,7 +9,7 @@ use crate::core::audience;
 use crate::core::cursor::SearchCursor;
 use crate::core::text;
 use crate::limits;
-use crate::proto::search::{Found, FoundKind, Search, SearchPage};
+use crate::proto::search::{Found, Search, SearchPage};
 use crate::proto::{Code, Refusal};
 use crate::store::Pos;
 use crate::store::sqlite::{Hit, Wanted};
@@ -69,6 +69,7 @@ pub async fn search(services: &Services, who: &Who, ask: &Search) -> Result<Sear
         words,
         conversations,
         by: ask.by,
+        kind: ask.kind,
         after: ask.after,
         before: ask.before,
         place,
@@ -116,7 +117,7 @@ fn told(hit: Hit) -> Found {
         ts: hit.ts,
         unsynchronised: hit.unsynchronised,
         by: hit.by,
-        kind: FoundKind::Text,
+        kind: hit.kind,
         edit: hit.edit,
         snippet: hit.snippet.text,
         matches: hit.snippet.marks,

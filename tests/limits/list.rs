@@ -205,6 +205,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         PERSONAL,
         "fn cleared_settings_are_forgotten_in_time",
     ),
+    ("AVATAR_BYTES", SETTINGS, "limits::AVATAR_BYTES + 1"),
     ("DRAFT_BYTES", SETTINGS, "limits::DRAFT_BYTES + 1"),
     (
         "DRAFTS_BYTES",

@@ -38,15 +38,44 @@ pub struct Given {
     pub size: u64,
     file: Arc<File>,
     id: BlobId,
-    place: Place,
+    /// An archive's files need none: archives are few, and take one file at a time.
+    place: Option<Place>,
 }
 
 /// Opens a file for a user who may have it.
 pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Outcome<Given> {
     services.quotas.take_read(who.user, now_ms())?;
-    if !services.store.may_open(who.user, id).await? {
-        return Err(Code::NotFound.into());
+    allowed(services, who, id).await?;
+    let place = services.files.downloads.take(who.user)?;
+    find(services, who, (id, form), Some(place)).await
+}
+
+/// Opens a file for an archive; nothing if it is not there any more, or not the asker's to have.
+pub async fn for_export(services: &Services, who: &Who, id: BlobId) -> Outcome<Option<Given>> {
+    let found = async {
+        allowed(services, who, id).await?;
+        find(services, who, (id, Form::Whole), None).await
+    };
+    match found.await {
+        Err(refusal) if refusal.code == Code::NotFound => Ok(None),
+        found => found.map(Some),
     }
+}
+
+async fn allowed(services: &Services, who: &Who, id: BlobId) -> Outcome<()> {
+    if services.store.may_open(who.user, id).await? {
+        Ok(())
+    } else {
+        Err(Code::NotFound.into())
+    }
+}
+
+async fn find(
+    services: &Services,
+    who: &Who,
+    (id, form): (BlobId, Form),
+    place: Option<Place>,
+) -> Outcome<Given> {
     let row = services.store.blob(id).await?.ok_or(Code::NotFound)?;
     if form == Form::Thumbnail && !row.has_thumbnail {
         return Err(Refusal::because(
@@ -55,17 +84,18 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
         ));
     }
     let files = &services.files;
-    let place = files.downloads.take(who.user)?;
     let path = match form {
         Form::Whole => files.vault.path(id),
         Form::Thumbnail => files.vault.thumbnail_path(id),
     };
-    let opened = files.at_disk(move || {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok((file, size))
+    let opened = files.at_disk(move || match File::open(path) {
+        Ok(file) => file.metadata().map(|about| Some((file, about.len()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     });
-    let (file, size) = opened.await?;
+    let Some((file, size)) = opened.await? else {
+        return Err(missing(services, who, id).await);
+    };
     if form == Form::Whole && size != row.size {
         log::error!(
             "the stored file {id} has {size} bytes instead of {}; run `kinglet doctor`",
@@ -87,7 +117,30 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
     })
 }
 
+/// Why a file is not on the disk: it was erased since it was asked for, or it is lost.
+async fn missing(services: &Services, who: &Who, id: BlobId) -> Refusal {
+    match services.store.may_open(who.user, id).await {
+        Ok(false) => Code::NotFound.into(),
+        Ok(true) => {
+            log::error!("the stored file {id} is missing; run `kinglet doctor`");
+            Code::Internal.into()
+        }
+        Err(refusal) => refusal,
+    }
+}
+
 impl Given {
+    /// So many bytes from a place on.
+    pub async fn piece(&self, services: &Services, at: u64, length: u64) -> Outcome<Bytes> {
+        let file = Arc::clone(&self.file);
+        let reading = services.files.at_disk(move || {
+            let mut piece = vec![0; usize::try_from(length).expect("a piece is small")];
+            file.read_exact_at(&mut piece, at)?;
+            Ok(Bytes::from(piece))
+        });
+        reading.await
+    }
+
     /// The bytes `from..to`. `keep` is held until the last was taken or the taker is gone. Who takes nothing for too long, or
     /// may not have it any more, is cut off: then `cut` is called with it.
     pub fn pieces<K: Send + 'static>(
@@ -134,13 +187,7 @@ impl Giving<'_> {
                 asked = at;
             }
             let length = (to - at).min(limits::FILE_PIECE as u64);
-            let file = Arc::clone(&self.given.file);
-            let reading = self.services.files.at_disk(move || {
-                let mut piece = vec![0; usize::try_from(length).expect("a piece is small")];
-                file.read_exact_at(&mut piece, at)?;
-                Ok(Bytes::from(piece))
-            });
-            let piece = reading.await.ok()?;
+            let piece = self.given.piece(self.services, at, length).await.ok()?;
             self.send(piece, sender).await?;
             at += length;
         }
@@ -161,10 +208,6 @@ impl Giving<'_> {
     /// The token may end, and the conversation be left, while a long file goes out.
     async fn still(&self) -> Outcome<()> {
         self.services.accounts.authenticate(&self.token).await?;
-        if self.services.store.may_open(self.who.user, self.given.id).await? {
-            Ok(())
-        } else {
-            Err(Code::NotFound.into())
-        }
+        allowed(self.services, &self.who, self.given.id).await
     }
 }

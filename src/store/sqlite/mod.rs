@@ -102,6 +102,7 @@ struct Shared {
     push: push::Interest,
     /// Rung when there is something new to sweep.
     sweeping: Notify,
+    let_go: blobs::LetGo,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts::users;
+use super::blobs::uses;
 use super::registers::Registers;
 use super::{Store, int, sql_refusal};
 use crate::core::discretion::{Discreet, Discretion};
@@ -161,6 +162,15 @@ fn set(
     if place.key == Key::Status {
         users::put_status(registers, user, value.as_deref())?;
     }
+    if let Setting::Avatar { value } = setting {
+        let before = match known.and_then(|known| Setting::read(place, Some(&known))) {
+            Some(Setting::Avatar { value }) => value,
+            _ => None,
+        };
+        users::put_avatar(registers, user, *value)?;
+        let stands = |id| uses::stand(registers.connection, user, id, registers.now.ms);
+        *registers.files |= stands((before, *value)).map_err(sql)?;
+    }
     Ok(change)
 }
 
@@ -206,6 +216,9 @@ fn facts(connection: &Connection, user: UserId, setting: &Setting, sees: bool) -
         facts.user = connection
             .prepare_cached("SELECT 1 FROM user WHERE id = ?1")?
             .exists([int(user.0)])?;
+    }
+    if let Setting::Avatar { value: Some(id) } = setting {
+        facts.picture = uses::picture(connection, user, *id)?;
     }
     Ok(facts)
 }

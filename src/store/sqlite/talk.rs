@@ -144,13 +144,18 @@ impl Work<'_> {
 
     /// A message that is about to be erased mentions nobody any more, and is listed nowhere.
     pub fn unnote(&self, row: &Row) -> rusqlite::Result<()> {
-        let What::Message {
-            mentions,
-            mention_all,
-            ..
-        } = row.event().what
-        else {
-            return Ok(());
+        let (mentions, mention_all) = match row.event().what {
+            What::Message {
+                mentions,
+                mention_all,
+                ..
+            } => (mentions, mention_all),
+            What::Nickname {
+                user,
+                name: Some(name),
+                ..
+            } => return self.drop_nickname(row.conversation, user, &name),
+            _ => return Ok(()),
         };
         self.take_down(row)?;
         let everyone = mention_all.then_some(EVERYONE);

@@ -182,7 +182,10 @@ impl Writer {
             self.shared.markers.forget(*user);
             self.shared.discretion.forget(*user);
         });
-        if staged.erased > 0 || !staged.gone.is_empty() {
+        if staged.files || !staged.gone.is_empty() {
+            self.shared.let_go.after_commit();
+        }
+        if staged.files || staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
         }
     }
@@ -291,6 +294,7 @@ impl Writer {
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
             appends: &mut appends,
+            files: &mut staged.files,
             gone: &mut staged.gone,
             change: &mut self.change,
         };
@@ -345,8 +349,8 @@ impl Writer {
         Err(failure)
     }
 
-    /// With `effects`, what this batch has done to accounts so far, it is asked whose session has ended: the changes of accounts
-    /// themselves go on without.
+    /// Whose sessions have ended is asked for what people hand in, given what this batch has done to accounts; not for what
+    /// an account's change itself does.
     fn at_work<'a>(
         &'a mut self,
         staged: &'a mut Staged,
@@ -361,9 +365,9 @@ impl Writer {
             staged,
             head,
             now,
-            ended: effects.map_or(Ended::NOBODY, |effects| Ended {
+            ended: effects.map_or(Ended::NOBODY, |now| Ended {
                 before: &self.gone,
-                now: effects,
+                now,
             }),
         }
     }

@@ -93,7 +93,7 @@ impl Interest {
 }
 
 /// Notes, in the transaction of the messages themselves, which conversations have something to tell: from which message on,
-/// and up to which.
+/// and up to which. The messages of a conversation come in their order.
 pub fn note(connection: &Connection, messages: &[(u64, Seq)]) -> rusqlite::Result<()> {
     let mut due: HashMap<u64, (Seq, Seq)> = HashMap::new();
     for (conversation, seq) in messages {

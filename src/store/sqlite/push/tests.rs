@@ -63,6 +63,7 @@ impl Desk {
                 clock: &self.clock,
                 effects: &mut Vec::new(),
                 appends: &mut Vec::new(),
+                files: &mut false,
                 gone: &mut Vec::new(),
                 change: &mut change,
             },
