@@ -100,7 +100,7 @@ async fn what_is_hidden_while_a_device_is_behind_does_not_come_to_it() {
     let mut slow = phone.narrow().await;
     slow.settle().await;
     // More than the buffers between hold; then one to hide.
-    crate::resume::flood(&[ben.clone()], &talk, 40, &"b".repeat(30_000)).await;
+    crate::resume::flood(std::slice::from_ref(&ben), &talk, 40, &"b".repeat(30_000)).await;
     let last = desk.say(&talk, "not this").await["seq"].clone();
     let hide = json!({ "key": "hidden", "conversation": talk, "seq": last, "value": true });
     keep(&mut desk, hide).await;

@@ -38,7 +38,7 @@ pub struct Staged {
     pub clients: HashMap<ClientKey, Pos>,
     pub places: HashMap<(u64, Seq), Pos>,
     pub markers: Vec<(UserId, u64, Seq, u64)>,
-    /// Messages that somebody is to be told of by push; of each conversation the newest counts.
+    /// Messages that somebody is to be told of by push.
     pub push: Vec<(u64, Seq)>,
     /// Rows that lost their words.
     pub erased: u64,
