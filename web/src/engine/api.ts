@@ -1,6 +1,9 @@
 // The server over plain HTTP: accounts, and the fallback's commands and polls. What must not live here: when they are called.
 import type {
+  AcceptInvitation,
+  Accepted,
   CheckInvitation,
+  CheckReset,
   Claim,
   Health,
   InvitationCheck,
@@ -9,8 +12,11 @@ import type {
   NewInvitation,
   PollPage,
   Reply,
+  ResetCheck,
   SignIn,
   SignedIn,
+  UseReset,
+  UserProfile,
 } from '../proto';
 import type { Frame } from './transport';
 import { Lost, Refused } from './refusal';
@@ -43,11 +49,23 @@ export class Api {
   signIn(body: SignIn): Promise<SignedIn> {
     return this.call('POST', '/api/v1/sign-in', body);
   }
+  checkReset(body: CheckReset): Promise<ResetCheck> {
+    return this.call('POST', '/api/v1/reset/check', body);
+  }
+  reset(body: UseReset): Promise<SignedIn> {
+    return this.call('POST', '/api/v1/reset', body);
+  }
   signOut(): Promise<void> {
     return this.call('POST', '/api/v1/sign-out');
   }
   invite(body: NewInvitation): Promise<InvitationInfo> {
     return this.call('POST', '/api/v1/invitations', body);
+  }
+  user(id: string): Promise<UserProfile> {
+    return this.call('GET', `/api/v1/users/${encodeURIComponent(id)}`);
+  }
+  accept(body: AcceptInvitation): Promise<Accepted> {
+    return this.call('POST', '/api/v1/invitations/accept', body);
   }
   command(frame: Frame): Promise<Reply> {
     return this.call('POST', '/api/v1/commands', frame);

@@ -5,7 +5,7 @@ import { Api } from './api';
 import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
 import { uuidv7 } from './ids';
 import { type Leadership, stand } from './leader';
-import { readBack } from './log';
+import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
 import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type UserRecord } from './records';
 import { Sync } from './sync';
@@ -144,6 +144,7 @@ export class Engine {
     });
     const sync = new Sync(this.cache, session.user, {
       ask,
+      user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
@@ -261,6 +262,17 @@ export class Engine {
   markRead(conversation: string, seq: number): void {
     void this.run({ do: 'read', conversation, seq }).catch(() => {});
   }
+  /** Who has read one's own newest message, which notices may have told while nobody listened. */
+  async askReaders(conversation: string, seq: number): Promise<void> {
+    const { within } = this;
+    const reply = await this.ask({ type: 'readers', conversation, seq, limit: 2 });
+    if (reply.type !== 'readers' || !within) return;
+    const others = reply.readers.filter((reader) => reader.user !== within.session.user).map((reader) => reader.seq);
+    const upto = Math.max(0, ...others);
+    await within.sync.update(conversation, (record) => {
+      record.others_read = Math.max(record.others_read, upto);
+    });
+  }
   wake(): void {
     void this.run({ do: 'wake' }).catch(() => {});
   }
@@ -276,6 +288,9 @@ export class Engine {
   }
   entries(conversation: string, before: number, limit: number): Promise<Entry[]> {
     return readBack(this.cache, conversation, before, limit);
+  }
+  later(conversation: string, after: number, limit: number): Promise<Entry[]> {
+    return readOn(this.cache, conversation, after, limit);
   }
   async outbox(): Promise<OutboxRow[]> {
     return (await this.within?.outbox.rows()) ?? [];

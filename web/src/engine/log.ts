@@ -28,6 +28,8 @@ export interface Taken {
   pull: string[];
   /** Conversations that were not known: what they are called has to be asked for. */
   fresh: string[];
+  /** People whose profile is not known. */
+  strangers: string[];
   /** Events that could not be applied yet. */
   aside: Event[];
   /** Client ids of one's own commands among them. */
@@ -57,7 +59,7 @@ export function emptyRecord(id: string): ConversationRecord {
 /** Applies events in the order in which they came, all in one transaction. */
 export async function take(cache: Cache, me: string, events: readonly Event[]): Promise<Taken> {
   const into = fold(cache);
-  const taken: Taken = { changed: [], pull: [], fresh: [], aside: [], own: [] };
+  const taken: Taken = { changed: [], pull: [], fresh: [], strangers: [], aside: [], own: [] };
   const pull = new Set<string>();
   const fresh = new Set<string>();
   for (const event of events) {
@@ -83,7 +85,26 @@ export async function take(cache: Cache, me: string, events: readonly Event[]): 
   taken.changed = [...into.changed];
   taken.pull = [...pull];
   taken.fresh = [...fresh];
+  taken.strangers = await strangers(cache, events);
   return taken;
+}
+
+/** The server itself, in what it erases. */
+const SERVER = 'u0000000000';
+
+/** Those whom events name and of whom no profile is held: somebody who came to the server just now. */
+async function strangers(cache: Cache, events: readonly Event[]): Promise<string[]> {
+  const named = events.flatMap((event) => [
+    event.by,
+    ...(event.kind === 'joined' ? event.users : []),
+    ...(event.kind === 'created' ? event.members : []),
+    ...(event.kind === 'message' ? (event.mentions ?? []) : []),
+  ]);
+  const unknown: string[] = [];
+  for (const user of new Set(named)) {
+    if (user !== SERVER && (await cache.getKey('users', user)) === undefined) unknown.push(user);
+  }
+  return unknown;
 }
 
 function step(record: ConversationRecord, event: Event, me: string): 'held' | 'next' | 'aside' {
@@ -143,7 +164,7 @@ export async function takePage(cache: Cache, me: string, conversation: string, p
   pulled(record, page, asked);
   await into.conversations.put(record);
   await into.tx.done;
-  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], aside: [], own };
+  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], strangers: await strangers(cache, page.events), aside: [], own };
 }
 
 /** The newest page, when nothing or too old a stretch is held: what lies before it is not held any more. */
@@ -161,7 +182,7 @@ export async function takeNewest(cache: Cache, me: string, conversation: string,
   await into.conversations.put(record);
   await into.tx.done;
   const own = page.events.filter((event) => event.by === me).map((event) => event.client_id);
-  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], aside: [], own };
+  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], strangers: await strangers(cache, page.events), aside: [], own };
 }
 
 /** A page that was asked for with `before: from`. */
@@ -348,4 +369,10 @@ export async function readBack(cache: Cache, conversation: string, before: numbe
     cursor = await cursor.continue();
   }
   return found.reverse();
+}
+
+/** The oldest entries after a seq, ascending. */
+export function readOn(cache: Cache, conversation: string, after: number, limit: number): Promise<Entry[]> {
+  const range = IDBKeyRange.bound([conversation, after], [conversation, Number.MAX_SAFE_INTEGER], true);
+  return cache.getAll('entries', range, limit);
 }

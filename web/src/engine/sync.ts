@@ -9,6 +9,8 @@ import type { Ask, Beginning } from './transport';
 
 /** Kept aside in memory for one conversation; beyond that they are pulled. */
 const ASIDE = 500;
+/** Asked for at once; on a first load `sync` brings everybody anyway. */
+const STRANGERS = 20;
 const NEWEST = 50;
 const PAGE = 100;
 const LONGEST_WAIT_MS = 10_000;
@@ -17,6 +19,8 @@ type Step = { events: Event[] } | { position: string };
 
 export interface SyncHooks {
   ask: (ask: Ask) => Promise<Reply>;
+  /** A person's profile. */
+  user: (id: string) => Promise<UserInfo>;
   changed: (what: { conversations?: string[]; users?: boolean }) => void;
   /** Own commands whose events are in the copy now. */
   arrived: (clientIds: string[]) => Promise<void>;
@@ -124,6 +128,7 @@ export class Sync {
     await this.hooks.arrived(taken.own);
     if (taken.changed.length) this.hooks.changed({ conversations: taken.changed });
     if (taken.fresh.length) void this.learn().catch((error) => this.gaveUp(error));
+    if (taken.strangers.length) void this.meet(taken.strangers).catch((error) => this.gaveUp(error));
     if (taken.pull.length) void this.pullAll();
   }
 
@@ -171,6 +176,11 @@ export class Sync {
       after = reply.resume;
       if (!reply.more) return reply.resume;
     }
+  }
+
+  private async meet(strangers: readonly string[]): Promise<void> {
+    const met = await Promise.all(strangers.slice(0, STRANGERS).map((user) => this.hooks.user(user).catch(() => undefined)));
+    await this.users(met.filter((user) => user !== undefined));
   }
 
   private async markers(): Promise<void> {

@@ -32,7 +32,7 @@ struct ClientFile {
 static FILES: &[ClientFile] = &include!(concat!(env!("OUT_DIR"), "/client.rs"));
 const INDEX: &str = "/index.html";
 /// The client's own addresses: it finds out itself what to show there. Anything else that is no file is not found.
-const PAGES: [&str; 6] = ["/", "/join", "/reset", "/pair", "/sign-in", "/c/{conversation}"];
+const PAGES: [&str; 5] = ["/", "/join", "/reset", "/sign-in", "/c/{conversation}"];
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASKED_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
