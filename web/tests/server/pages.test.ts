@@ -69,6 +69,14 @@ test('files whose name has their hash are kept for ever, with the right type, in
   }
 });
 
+test('the first load is at most seventy kilobytes: the page and the scripts and styles that it names, with gzip', async () => {
+  const sizes: Record<string, number> = {};
+  for (const path of ['/', ...(await assets())]) sizes[path] = (await get(path, { 'accept-encoding': 'gzip' })).body.length;
+  const sum = Object.values(sizes).reduce((one, other) => one + other, 0);
+  expect(sum, JSON.stringify(sizes)).toBeLessThanOrEqual(70_000);
+  expect(sum).toBeGreaterThan(20_000);
+});
+
 test('every answer of the client says what a page may do: nothing but its own', async () => {
   for (const path of ['/', ...(await assets()), '/icon.svg']) {
     const { headers } = await get(path);

@@ -199,21 +199,4 @@ mod tests {
             assert!(file.hashed && file.br.is_some() && file.gz.is_some(), "{path}");
         }
     }
-
-    /// What a browser has to fetch before it shows anything: the page, and the scripts and styles that it names.
-    #[test]
-    fn the_first_load_is_at_most_seventy_kilobytes() {
-        const MOST: usize = 70_000;
-        let index = std::str::from_utf8(file(INDEX).expect("there is a page").plain).expect("it is text");
-        let named = index.split('"').filter(|part| part.starts_with("/assets/"));
-        let sizes: Vec<(&str, usize)> = named
-            .chain([INDEX])
-            .filter_map(|path| Some((path, file(path)?.gz?.len())))
-            .collect();
-        let sum: usize = sizes.iter().map(|(_, size)| size).sum();
-        assert!(
-            sum <= MOST,
-            "the first load is {sum} bytes with gzip, more than {MOST}: {sizes:?}"
-        );
-    }
 }
