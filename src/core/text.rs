@@ -20,7 +20,20 @@ const MARKED: usize = 16;
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    clusters(text, |_, cluster| fold_cluster(cluster, &mut out));
+    let mut rest = text;
+    while !rest.is_empty() {
+        // ASCII is in its form but for case and blanks; its last character may be one with what follows.
+        let ascii = rest.bytes().take_while(u8::is_ascii).count();
+        let plain = ascii.saturating_sub(usize::from(ascii < rest.len()));
+        for byte in rest[..plain].bytes() {
+            put_ascii(byte, &mut out);
+        }
+        rest = &rest[plain..];
+        let next = rest.bytes().skip(1).position(|byte| byte.is_ascii());
+        let (part, after) = rest.split_at(next.map_or(rest.len(), |at| at + 1));
+        clusters(part, |_, cluster| fold_cluster(cluster, &mut out));
+        rest = after;
+    }
     out.truncate(out.trim_end_matches(' ').len());
     out
 }
@@ -43,11 +56,17 @@ pub type Pair = (char, char);
 /// The pairs of a text that is in its form, each once, in their own order.
 #[must_use]
 pub fn pairs(folded: &str) -> Vec<Pair> {
-    let neighbours = folded.chars().zip(folded.chars().skip(1));
-    let mut pairs: Vec<Pair> = neighbours
-        .filter(|(one, other)| *one != ' ' && *other != ' ')
-        .collect();
-    pairs.sort_unstable();
+    let mut pairs: Vec<Pair> = Vec::with_capacity(folded.len());
+    let mut before = ' ';
+    for c in folded.chars() {
+        if before != ' ' && c != ' ' {
+            pairs.push((before, c));
+        }
+        before = c;
+    }
+    // Ordered as one number: half the work of two.
+    pairs
+        .sort_unstable_by_key(|(one, other)| u64::from(u32::from(*one)) << 32 | u64::from(u32::from(*other)));
     pairs.dedup();
     pairs
 }
@@ -154,7 +173,7 @@ fn begins(c: char) -> bool {
 
 fn fold_cluster(cluster: &str, out: &mut String) {
     if let [byte] = cluster.as_bytes() {
-        put(char::from(byte.to_ascii_lowercase()), out);
+        put_ascii(*byte, out);
         return;
     }
     for c in cluster.nfkc() {
@@ -162,6 +181,15 @@ fn fold_cluster(cluster: &str, out: &mut String) {
         c.to_uppercase()
             .flat_map(char::to_lowercase)
             .for_each(|c| put(c, out));
+    }
+}
+
+fn put_ascii(byte: u8, out: &mut String) {
+    match byte {
+        b'\t'..=b'\r' | b' ' if out.is_empty() || out.ends_with(' ') => {}
+        b'\t'..=b'\r' | b' ' => out.push(' '),
+        byte if byte.is_ascii_control() => {}
+        byte => out.push(char::from(byte.to_ascii_lowercase())),
     }
 }
 
@@ -217,6 +245,27 @@ mod tests {
         assert_ne!(fold("cafe"), fold("café"), "an accent makes another letter");
         assert_eq!(words(" Zoo  zoo 北京 "), ["zoo", "北京"]);
         assert!(words(" \u{200d}\u{fe0f}\n").is_empty());
+    }
+
+    #[test]
+    fn the_quick_way_is_the_same_way() {
+        let parts = [
+            "a", "Z", " ", "\u{b}", "\u{1f}", "e", "\u{301}", "北", "ß", "ｶ", "ﾞ", "\u{200d}", "\u{a0}", "İ",
+            "-",
+        ];
+        for number in 0..parts.len().pow(4) {
+            let pick = |place: u32| parts[number / parts.len().pow(place) % parts.len()];
+            let text = [pick(0), pick(1), pick(2), pick(3)].concat();
+            let mut slow = String::new();
+            clusters(&text, |_, cluster| {
+                for c in cluster.nfkc() {
+                    c.to_uppercase()
+                        .flat_map(char::to_lowercase)
+                        .for_each(|c| put(c, &mut slow));
+                }
+            });
+            assert_eq!(fold(&text), slow.trim_end_matches(' '), "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! reader's position alone, so a ring may be lost, doubled or late.
 
 pub mod bell;
+mod everyone;
 mod live;
 mod lives;
 mod publish;
@@ -21,12 +22,13 @@ pub use self::live::{Kind, Walk};
 pub use self::publish::{Published, Publisher};
 pub use self::ringer::{Ringer, Round};
 
+use self::everyone::Everyone;
 use self::live::Live;
 use self::lives::{Lives, Slot};
 use crate::core::discretion::Discretion;
 use crate::core::roster::Roster;
 use crate::limits;
-use crate::proto::{ConversationId, Notice, UserId, codec};
+use crate::proto::{ConversationId, Notice, Seq, UserId, codec};
 
 /// A place in the log; the hub only compares it.
 pub type Pos = u64;
@@ -42,6 +44,7 @@ pub struct Hub {
     watchers: AtomicUsize,
     /// Held by the one who tells a notice.
     telling: Mutex<()>,
+    everyone: Everyone,
     /// Who keeps apart, and who is not to be seen.
     discretion: OnceLock<Arc<Discretion>>,
 }
@@ -74,10 +77,15 @@ fn push<T>(list: &mut Box<[T]>, more: impl IntoIterator<Item = T>) {
 }
 
 impl Maps {
-    /// The ids behind a user's list.
-    fn ids(&self, online: &Online) -> Vec<ConversationId> {
-        let slots = online.conversations.iter();
-        slots.map(|slot| self.conversations.at(*slot).0).collect()
+    /// What is behind a user's list: nothing where nobody is connected.
+    fn lives_of(&self, user: UserId) -> impl Iterator<Item = (ConversationId, &Arc<Live>)> {
+        let online = self.users.get(&user);
+        let slots = online.into_iter().flat_map(|online| &online.conversations);
+        slots.map(|slot| self.conversations.at(*slot))
+    }
+
+    fn ids_of(&self, user: UserId) -> Vec<ConversationId> {
+        self.lives_of(user).map(|(id, _)| id).collect()
     }
 }
 
@@ -94,6 +102,7 @@ impl Hub {
             stamp: AtomicU64::new(1),
             watchers: AtomicUsize::new(0),
             telling: Mutex::new(()),
+            everyone: Everyone::default(),
             discretion: OnceLock::new(),
         })
     }
@@ -120,7 +129,7 @@ impl Hub {
     fn hears(&self, kind: Kind, roster: &Roster, from: UserId, bell: &Bell) -> bool {
         kind.is_for(bell, from)
             && self.discretion.get().is_none_or(|discretion| match kind {
-                Kind::User | Kind::Thread | Kind::OwnRead => true,
+                Kind::Thread | Kind::OwnRead => true,
                 Kind::Typing | Kind::Read => discretion.may_hear(roster, from, bell.user()),
                 Kind::Presence => {
                     discretion.may_hear(roster, from, bell.user())
@@ -169,9 +178,7 @@ impl Hub {
                 }
                 left
             } else {
-                maps.users
-                    .get(&bell.user())
-                    .map_or_else(Vec::new, |online| maps.ids(online))
+                maps.ids_of(bell.user())
             }
         };
         if !is_last || self.watchers.load(Ordering::Acquire) == 0 {
@@ -246,14 +253,7 @@ impl Hub {
     #[must_use]
     pub fn moved(&self, user: UserId, after: Pos, noticed: u64) -> Vec<ConversationId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else {
-            return Vec::new();
-        };
-        let lives = online
-            .conversations
-            .iter()
-            .map(|slot| maps.conversations.at(*slot));
-        lives
+        maps.lives_of(user)
             .filter(|(_, live)| live.last() > after || live.last_notice() > noticed)
             .map(|(id, _)| id)
             .collect()
@@ -267,8 +267,16 @@ impl Hub {
         span: (Pos, Pos),
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Walk {
+        let hidden = self.hidden(conversation, user);
         self.live(conversation)
-            .map_or(Walk::Done, |live| live.walk(user, span, take))
+            .map_or(Walk::Done, |live| live.walk((user, &hidden), span, take))
+    }
+
+    /// What a user has deleted of a conversation for themselves: nearly always nothing.
+    #[must_use]
+    pub fn hidden(&self, conversation: ConversationId, user: UserId) -> Vec<Seq> {
+        let discretion = self.discretion.get();
+        discretion.map_or_else(Vec::new, |discretion| discretion.hidden().of(user, conversation))
     }
 
     /// Hands over a conversation's notices after `noticed`, up to `stamp`.
@@ -354,15 +362,14 @@ impl Hub {
             .for_each(|bell| bell.ring_own(change));
     }
 
-    /// The same in all of a user's conversations.
-    pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
-        if matches!(kind, Kind::Presence | Kind::Farewell) && self.watchers.load(Ordering::Acquire) == 0 {
+    /// The same in all of a user's conversations, to those who asked to hear who comes and goes.
+    fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
+        if self.watchers.load(Ordering::Acquire) == 0 {
             return;
         }
         let conversations = {
             let maps = self.maps.read();
-            let online = maps.users.get(&user);
-            online.map_or_else(Vec::new, |online| maps.ids(online))
+            maps.ids_of(user)
         };
         self.tell(&conversations, user, kind, notice);
     }
@@ -371,14 +378,7 @@ impl Hub {
     #[must_use]
     pub fn online_peers(&self, user: UserId) -> Vec<UserId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else {
-            return Vec::new();
-        };
-        let lives = online
-            .conversations
-            .iter()
-            .map(|slot| maps.conversations.at(*slot).1);
-        let rosters = lives.filter_map(|live| live.roster());
+        let rosters = maps.lives_of(user).filter_map(|(_, live)| live.roster());
         let sees = |roster: &Roster, peer: UserId| {
             self.discretion.get().is_none_or(|discretion| {
                 discretion.may_hear(roster, peer, user) && discretion.may_see_presence(peer, user)

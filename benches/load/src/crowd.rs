@@ -73,10 +73,11 @@ impl Crowd {
         let share = sessions.div_ceil(processes).max(1);
         let mut crowd = Crowd(Vec::new());
         for from in (0..sessions).step_by(share) {
-            // The crowd stands back: its arithmetic would be done by thousands of machines, and not on those of the pair.
-            let mut command = Command::new("nice");
+            // The crowd is as idle as the scheduler allows: its arithmetic would be done by thousands of machines, and neither
+            // on the server's nor on those of the pair.
+            let mut command = Command::new("chrt");
             command
-                .args(["-n", "10"])
+                .args(["--idle", "0"])
                 .arg(std::env::current_exe()?)
                 .arg("crowd-client")
                 .args(["--address", &place.address.to_string()])

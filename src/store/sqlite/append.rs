@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blobs::uses;
 use super::find;
 use super::recent::ClientKey;
-use super::rows::{self, Hash, Row, SALT};
+use super::rows::{self, Row, SALT};
+use super::staged::{Staged, State};
 use super::{Shared, accounts, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
@@ -20,7 +21,7 @@ use crate::core::permit::{Permit, TargetFacts};
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::{Code, Command, ConversationId, ConversationKind, Event, Refusal, Seq, UserId, What};
-use crate::store::{Appended, Pos, Receipt, Standing};
+use crate::store::{AccountEffect, Appended, Pos, Receipt, Standing};
 
 /// A refusal concerns one command; an SQL error concerns the whole batch.
 pub enum Failure {
@@ -46,30 +47,6 @@ impl From<Code> for Failure {
     }
 }
 
-/// Where a conversation stands for the next event.
-#[derive(Clone, Copy)]
-pub struct State {
-    pub standing: Standing,
-    pub hash: Hash,
-}
-
-/// What a batch has done so far and nobody else may see yet.
-#[derive(Clone, Default)]
-pub struct Staged {
-    pub rows: Vec<(Row, Hash)>,
-    pub appended: Vec<Appended>,
-    pub rosters: HashMap<u64, Arc<Roster>>,
-    pub clients: HashMap<ClientKey, Pos>,
-    pub places: HashMap<(u64, Seq), Pos>,
-    pub markers: Vec<(UserId, u64, Seq, u64)>,
-    /// Conversations whose newest message somebody is to be told of by push.
-    pub push: HashMap<u64, Seq>,
-    /// Rows that lost their words.
-    pub erased: u64,
-    /// People who were erased.
-    pub gone: Vec<UserId>,
-}
-
 /// What an append works with.
 pub struct Work<'a> {
     pub connection: &'a Connection,
@@ -78,12 +55,33 @@ pub struct Work<'a> {
     pub staged: &'a mut Staged,
     pub head: &'a mut Pos,
     pub now: Now,
-    /// Who was erased a moment ago: what they sent before their connections were cut is not taken.
-    pub gone: &'a Gone,
+    /// Whose sessions ended a moment ago: what they sent before their connections were cut is not taken.
+    pub ended: Ended<'a>,
 }
 
-/// People who were erased, and when.
+/// People of whose sessions some have ended, and when.
 pub type Gone = Vec<(UserId, Instant)>;
+
+/// The same, together with what this very batch has done to accounts so far.
+#[derive(Clone, Copy)]
+pub struct Ended<'a> {
+    pub before: &'a Gone,
+    pub now: &'a [AccountEffect],
+}
+
+impl Ended<'_> {
+    /// Nobody's: for what an account's change itself does in conversations.
+    pub const NOBODY: Ended<'static> = Ended {
+        before: &Vec::new(),
+        now: &[],
+    };
+
+    /// Whether one of a user's sessions may be over. Nearly always there is nobody to compare with.
+    fn concerns(self, user: UserId) -> bool {
+        let is_theirs = |effect: &AccountEffect| matches!(effect, AccountEffect::Revoked { user: whose, .. } if *whose == user);
+        self.before.iter().any(|(whose, _)| *whose == user) || self.now.iter().any(is_theirs)
+    }
+}
 
 impl Work<'_> {
     pub fn append(&mut self, permit: &Permit) -> Result<Receipt, Failure> {
@@ -97,9 +95,9 @@ impl Work<'_> {
         if self.shared.tight.load(Ordering::Relaxed) && change.grows() {
             return Err(Code::StorageFull.into());
         }
-        let is_gone =
-            |user| self.gone.iter().any(|(gone, _)| *gone == user) || self.staged.gone.contains(&user);
-        if is_gone(actor.user) {
+        if self.ended.concerns(actor.user)
+            && !accounts::is_signed_in(self.connection, actor.user, actor.device)?
+        {
             return Err(Code::SignedOut.into());
         }
         let (roster, pair) = self.roster_for(permit)?;
@@ -185,7 +183,7 @@ impl Work<'_> {
                 .markers
                 .push((permit.actor().user, conversation, row.seq, row.count));
             if self.shared.push.concerns(roster, permit.actor().user) {
-                self.staged.push.insert(conversation, row.seq);
+                self.staged.push.push((conversation, row.seq));
             }
         }
         // What was said before one came counts as read.
@@ -197,12 +195,7 @@ impl Work<'_> {
             self.staged.markers.extend(arrivals);
         }
         *self.head = row.pos;
-        let standing = Standing {
-            last_seq: row.seq,
-            last_count: row.count,
-            last_pos: row.pos,
-        };
-        self.states.insert(conversation, State { standing, hash });
+        self.states.insert(conversation, State::behind(&row, hash));
         self.staged.clients.insert(key, row.pos);
         self.staged.places.insert((conversation, row.seq), row.pos);
         let (seq, ts) = (row.seq, row.ts);
@@ -379,6 +372,9 @@ impl Work<'_> {
             Command::Ban(ban) if !ban.lift => vec![ban.user],
             _ => return Ok(()),
         };
+        if named.is_empty() {
+            return Ok(());
+        }
         let counted = !matches!(permit.change().command(), Command::Send(_) | Command::Ban(_));
         let mut exists = self
             .connection

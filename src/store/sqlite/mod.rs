@@ -13,6 +13,7 @@ mod extras;
 pub mod fault_vfs;
 mod find;
 mod fold;
+mod follows;
 mod heads;
 mod markers;
 mod open;
@@ -27,6 +28,7 @@ mod rosters;
 mod rows;
 mod schema;
 mod search;
+mod staged;
 pub mod sweep;
 mod talk;
 mod talk_reads;
@@ -100,6 +102,7 @@ struct Shared {
     push: push::Interest,
     /// Rung when there is something new to sweep.
     sweeping: Notify,
+    let_go: blobs::LetGo,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

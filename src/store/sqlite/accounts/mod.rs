@@ -15,7 +15,7 @@ use super::{Store, int as to_sql};
 use crate::core::permit::DeviceNo;
 use crate::proto::account::{Profile, ServerRole};
 use crate::proto::answer::UserInfo;
-use crate::proto::{DeviceId, Refusal, UserId};
+use crate::proto::{BlobId, DeviceId, Refusal, UserId};
 
 mod audit;
 mod devices;
@@ -36,6 +36,7 @@ mod tests;
 pub(in crate::store::sqlite) mod users;
 
 pub use devices::SignInWith;
+pub(in crate::store::sqlite) use devices::is_signed_in;
 pub use erase::EraseBy;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
@@ -217,7 +218,7 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
         .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
-const INFO: &str = "id, name, display_name, disabled, role, status";
+const INFO: &str = "id, name, display_name, disabled, role, status, avatar";
 /// The value of `disabled` for one who has left the server; 1 for one who is locked out.
 const GONE: i64 = 2;
 
@@ -234,6 +235,7 @@ fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
         status: row
             .get::<_, Option<String>>(5)?
             .and_then(|status| serde_json::from_str(&status).ok()),
+        avatar: row.get::<_, Option<[u8; 32]>>(6)?.map(BlobId),
         deactivated: row.get::<_, i64>(3)? == GONE,
         role: read_role(row, 4)?,
     })

@@ -55,8 +55,10 @@ fn sender_word(user: u64) -> String {
 
 /// What the index holds of a message: its words' pairs, then whose it is.
 fn entry(message: &Row, words: &str) -> String {
-    let mut out = String::new();
-    for pair in pairs(&fold(words)) {
+    let pairs = pairs(&fold(words));
+    // A pair of ASCII and its blank are three bytes; two words of ours come after.
+    let mut out = String::with_capacity(pairs.len() * 3 + 40);
+    for pair in pairs {
         push_pair(&mut out, pair);
         out.push(' ');
     }
@@ -109,10 +111,10 @@ pub fn edited(connection: &Connection, message: &Row, edit: &Row) -> rusqlite::R
         let before = reworded(connection, message.pos)?;
         let replaced = || {
             if let Some(words) = before.as_ref().unwrap_or(message).words() {
-                delete(connection, message, words)?;
+                delete(connection, message, &words)?;
             }
             edit.words()
-                .map_or(Ok(()), |words| insert(connection, message, words))
+                .map_or(Ok(()), |words| insert(connection, message, &words))
         };
         or_anew(connection, replaced())?;
     }
@@ -131,7 +133,7 @@ pub fn erased(connection: &Connection, message: &Row) -> rusqlite::Result<()> {
     if message.pos <= indexed(connection)?
         && let Some(words) = edit.as_ref().unwrap_or(message).words()
     {
-        or_anew(connection, delete(connection, message, words))?;
+        or_anew(connection, delete(connection, message, &words))?;
     }
     if edit.is_some() {
         connection
