@@ -5,6 +5,7 @@ import type { Dialog } from './chat';
 import { Avatar } from './avatar';
 import { LanguageButton } from './parts';
 import { go } from './route';
+import { plain } from './text';
 import { engine, listed, me, outbox, personName, session, titleOf } from './state';
 
 interface Props {
@@ -72,7 +73,7 @@ function Row({ record, chosen }: { record: ConversationRecord; chosen: boolean }
 function said({ newest, kind }: ConversationRecord): string {
   if (!newest) return '';
   if (newest.erased) return words.value.erased;
-  const text = newest.text || words.value.notSupported;
+  const text = plain(newest.text, (user) => (user === 'all' ? user : personName(user))) || words.value.notSupported;
   return kind !== 'direct' && newest.by !== me.value ? `${personName(newest.by)}: ${text}` : text;
 }
 

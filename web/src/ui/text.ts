@@ -67,6 +67,21 @@ function add(found: Block[], line: string): void {
   else found.push({ is: 'lines', of: [inline(line)] });
 }
 
+/** On one line, for the list: what it says, without how. */
+export function plain(text: string, name: (user: string) => string): string {
+  const said = (of: readonly Inline[]): string => of.map(one).join('');
+  const one = (piece: Inline): string => {
+    if (piece.is === 'mention') return `@${name(piece.user)}`;
+    if (piece.is === 'link') return piece.of;
+    return 'text' in piece ? piece.text : said(piece.of);
+  };
+  const lines = blocks(text).map((block) => {
+    if (block.is === 'code') return block.text;
+    return block.is === 'list' ? block.items.map((item) => said(item.of)).join(' ') : block.of.map(said).join(' ');
+  });
+  return lines.join(' ').trim();
+}
+
 export function inline(line: string, depth = 0): Inline[] {
   const found: Inline[] = [];
   let plain = '';

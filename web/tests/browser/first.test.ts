@@ -3,7 +3,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { uuidv7 } from '../../src/engine/ids';
-import { barriers, confess, launch, overflow, type Person, person, shoot, type Size } from '../kit/browser';
+import { barriers, confess, launch, overflow, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
 import { Kinglet, PASSWORD } from '../kit/kinglet';
 import { front } from '../kit/preview';
 
@@ -17,7 +17,7 @@ let server: Kinglet;
 let shown: { url: string; close: () => Promise<void> };
 let here: Person[];
 beforeEach(async () => {
-  server = await Kinglet.start();
+  server = await Kinglet.start({ KINGLET_LISTEN_HOSTS: PLAIN_HOST });
   shown = await front(server);
   here = [];
 });
@@ -169,6 +169,30 @@ test('a reset link gives a new password once, and says what to do when it is spe
   await late.page.goto(`/reset${hash}`);
   await late.page.getByText(/请向团队管理员索取新的链接/).waitFor();
   await good(late);
+});
+
+test('without a secure context nothing crashes: no locks, no clipboard, no randomUUID, and still two tabs on one line', async () => {
+  const ada = await person(browser, shown.url.replace('127.0.0.1', PLAIN_HOST), 'phone');
+  here.push(ada);
+  await ada.page.goto('/');
+  await ada.page.getByLabel('Claim code').fill(server.claimCode);
+  expect(await ada.page.evaluate(() => [isSecureContext, 'locks' in navigator, 'clipboard' in navigator])).toEqual([false, false, false]);
+  await ada.page.getByLabel('Team name').fill('Harbour');
+  await ada.page.getByLabel('Your name').fill('ada');
+  await ada.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await ada.page.getByRole('button', { name: 'Create the team' }).click();
+  await ada.page.getByRole('button', { name: 'Copy the link' }).click();
+  await ada.page.getByText('Copied').waitFor();
+  await ada.page.getByRole('button', { name: 'Start talking' }).click();
+  const second: Person = { ...ada, page: await ada.context.newPage() };
+  await second.page.goto(ada.page.url());
+  for (const [from, to, text] of [[ada, second, 'from the first'], [second, ada, 'from the second']] as const) {
+    await from.page.getByRole('textbox', { name: 'Write to Harbour' }).fill(text);
+    await from.page.getByRole('button', { name: 'Send' }).click();
+    await to.page.getByRole('log').getByText(text).waitFor();
+    await from.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+  }
+  await good(ada);
 });
 
 test('the keyboard alone suffices to set up', async () => {

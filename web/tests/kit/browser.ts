@@ -8,6 +8,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 
 const PATHS = [process.env.KINGLET_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const SCREENS = path.resolve(import.meta.dirname, '../../screens');
+export const PLAIN_HOST = 'kinglet.test';
 const PATIENCE_MS = 20_000;
 
 export type Size = 'phone' | 'desktop';
@@ -18,7 +19,8 @@ export async function launch(): Promise<Browser> {
   const executablePath = PATHS.find((one) => one && existsSync(one));
   if (!executablePath) throw new Error('there is no Chromium: install it (on Debian: apt-get install chromium) or set KINGLET_CHROMIUM');
   // Everything here is our own, and containers often have no user namespaces for the sandbox.
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  // A name beyond loopback that leads here: over plain http its pages have no secure context.
+  return chromium.launch({ executablePath, args: ['--no-sandbox', `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`] });
 }
 
 export interface Person {

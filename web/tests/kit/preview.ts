@@ -18,6 +18,7 @@ export async function front(server: Kinglet): Promise<{ url: string; close: () =
     preview: {
       port: 0,
       host: '127.0.0.1',
+      allowedHosts: true,
       proxy: { '/api': { target }, '/health': { target }, '/ws': { target: server.socketUrl.replace('/ws', ''), ws: true } },
     },
   });

@@ -1,6 +1,6 @@
 // What a text looks like, by the protocol's table, and what it must never become. What must not live here: elements.
 import { expect, test } from 'vitest';
-import { blocks, inline, type Inline, safe } from '../../src/ui/text';
+import { blocks, inline, type Inline, plain, safe } from '../../src/ui/text';
 
 /** As words with their marks named. */
 const flat = (of: Inline[]): string =>
@@ -30,6 +30,11 @@ test('blocks: code, quotes, lists, lines', () => {
   expect(found.map((block) => block.is)).toEqual(['lines', 'code', 'quote', 'list', 'lines']);
   expect(found[1]).toEqual({ is: 'code', text: '**x**' });
   expect(found[3]).toMatchObject({ items: [{ level: 0, mark: '•' }, { level: 1, mark: '•' }, { level: 0, mark: '1.' }] });
+});
+
+test('in the list it is one line of plain words', () => {
+  const text = '**Are** you <@u2b0b5mt8wz>?\n- `one`\n- [two](https://example.org/)';
+  expect(plain(text, () => 'Bob')).toBe('Are you @Bob? one two');
 });
 
 test('controls and turned writing are shown as nothing, and only http leads anywhere', () => {
