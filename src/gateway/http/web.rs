@@ -1,5 +1,9 @@
 //! What a browser or a monitor gets without an account: the plain page at `/`, `/health`, `/metrics`, and the plain-http
-//! listener's trust page or redirect. What must not live here: anything that depends on who asks, but for `/metrics`.
+//! listener's trust page or redirect; the client that comes along is in `web/client`. What must not live here: anything
+//! that depends on who asks, but for `/metrics`.
+
+#[cfg(feature = "web")]
+mod client;
 
 use std::sync::Arc;
 
@@ -26,12 +30,23 @@ const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; 
 
 /// `/`, `/health` and `/metrics`.
 pub fn routes() -> Router<Arc<Face>> {
-    Router::new()
-        .route("/", get(page))
+    front()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
 }
 
+#[cfg(feature = "web")]
+fn front() -> Router<Arc<Face>> {
+    client::routes()
+}
+
+/// A server that brings no client along says how to connect with another.
+#[cfg(not(feature = "web"))]
+fn front() -> Router<Arc<Face>> {
+    Router::new().route("/", get(page))
+}
+
+#[cfg(not(feature = "web"))]
 async fn page(State(face): State<Arc<Face>>) -> Response {
     let text = front_page(&face.services.health());
     safe(([(header::CONTENT_TYPE, HTML)], text).into_response(), NOTHING)
@@ -93,6 +108,7 @@ fn safe(mut response: Response, policy: &str) -> Response {
     response
 }
 
+#[cfg(any(test, not(feature = "web")))]
 fn front_page(health: &Health) -> String {
     let next = if health.claimed {
         "<p>To join, you need an invitation from somebody who is here already. Its link brings you to this address; \
@@ -119,6 +135,7 @@ fn front_page(health: &Health) -> String {
 }
 
 /// Safe in text.
+#[cfg(any(test, not(feature = "web")))]
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,0 +1,65 @@
+//! The web client's own tests, run by its own tools against this build of the server: types, units, the real server over a
+//! line that is cut, and real browsers. What must not live here: the tests, which are in `web/tests`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+/// One at a time: each of these keeps a small machine busy by itself.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn web() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
+}
+
+/// Runs one of the client's tools; what it says is shown when it fails.
+#[track_caller]
+fn passes(program: &str, arguments: &[&str]) {
+    let _turn = turn();
+    let output = Command::new("node")
+        .arg(web().join("node_modules").join(program))
+        .args(arguments)
+        .current_dir(web())
+        .env("KINGLET_BIN", env!("CARGO_BIN_EXE_kinglet"))
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("Node built the client, so it is here");
+    assert!(
+        output.status.success(),
+        "{program} {} failed:\n{}\n{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+const VITEST: &str = "vitest/vitest.mjs";
+
+#[test]
+fn the_types_are_those_of_the_schemas() {
+    passes("../scripts/types.mjs", &["--check"]);
+}
+
+#[test]
+fn the_client_is_well_typed() {
+    passes("typescript/bin/tsc", &["--noEmit"]);
+}
+
+#[test]
+fn log_cursor_and_outbox() {
+    passes(VITEST, &["run", "--project", "unit"]);
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
+    passes(VITEST, &["run", "--project", "server"]);
+}
+
+/// Needs Debian's package `chromium`.
+#[test]
+fn people_use_it_in_a_browser() {
+    passes(VITEST, &["run", "--project", "browser"]);
+}

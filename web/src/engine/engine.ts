@@ -1,0 +1,331 @@
+// The whole engine of one tab: the copy, the outbox, the line, and the other tabs. What must not live here: anything that
+// shows, and what the parts do.
+import type { Notice, Reply, SignedIn } from '../proto';
+import { Api } from './api';
+import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
+import { uuidv7 } from './ids';
+import { type Leadership, stand } from './leader';
+import { readBack, readOn } from './log';
+import { Outbox, Sender } from './outbox';
+import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type UserRecord } from './records';
+import { Sync } from './sync';
+import { type Call, type Changed, Tabs } from './tabs';
+import { type Ask, type Line, Transport } from './transport';
+
+export interface Options {
+  /** `ws://...` and `http://...`; for a page its own server's. */
+  socketUrl: string;
+  base?: string;
+  names?: Names;
+  locks?: LockManager | undefined;
+  socket?: (url: string, protocol: string) => WebSocket;
+  http?: typeof fetch;
+  random?: () => number;
+  changed: (changed: Changed) => void;
+  /** A newer client took the databases over. */
+  outdated?: () => void;
+}
+
+/** What there is only while somebody is signed in. */
+interface Within {
+  session: Session;
+  outbox: Outbox;
+  sync: Sync;
+  sender: Sender;
+  transport: Transport;
+  leadership: Leadership;
+}
+
+export class Engine {
+  line: Line = 'connecting';
+  private within: Within | undefined;
+  private readonly tabs: Tabs;
+
+  private constructor(
+    private readonly options: Options,
+    private readonly cache: Cache,
+    private readonly keep: Keep,
+    readonly api: Api,
+  ) {
+    this.tabs = new Tabs(this.names.keep, {
+      changed: (changed) => void this.heard(changed),
+      outbox: () => void this.within?.sender.kick(),
+      who: () => {
+        if (this.within?.leadership.leads) this.tabs.tell({ line: this.line });
+      },
+      call: (call) => (this.within?.leadership.leads ? this.done(this.within, call) : undefined),
+    });
+  }
+
+  static async open(options: Options): Promise<Engine> {
+    const names = options.names ?? NAMES;
+    const outdated = options.outdated ?? (() => {});
+    const [cache, keep] = await Promise.all([openCache(names, outdated), openKeep(names, outdated)]);
+    const engine = new Engine(options, cache, keep, new Api(options.base, options.http));
+    const session = await readSession(keep);
+    if (session) await engine.begin(session);
+    return engine;
+  }
+
+  private get names(): Names {
+    return this.options.names ?? NAMES;
+  }
+  get session(): Session | undefined {
+    return this.within?.session;
+  }
+  get leads(): boolean {
+    return this.within?.leadership.leads ?? false;
+  }
+
+  device(anew = false): Promise<string> {
+    return deviceId(this.keep, anew);
+  }
+
+  async entered(signedIn: SignedIn): Promise<void> {
+    const { token, user, name, display_name, role } = signedIn;
+    const session: Session = { token, user, name, display_name, role };
+    this.leave();
+    const meta = await this.cache.get('meta', 'meta');
+    if (meta?.user !== undefined && meta.user !== user) await this.forgetCopy();
+    await writeSession(this.keep, session);
+    await this.begin(session);
+    this.tell({ session: true });
+  }
+
+  /** Tells the server, and goes even if it cannot be told. The outbox stays for whoever wrote it. */
+  async signOut(): Promise<void> {
+    await this.api.signOut().catch(() => {});
+    await this.ended();
+    await this.forgetCopy();
+    this.tell({ session: true });
+  }
+
+  close(): void {
+    this.leave();
+    this.tabs.close();
+    this.cache.close();
+    this.keep.close();
+  }
+
+  private async ended(): Promise<void> {
+    this.leave();
+    this.api.token = undefined;
+    await writeSession(this.keep, undefined);
+  }
+
+  private async forgetCopy(): Promise<void> {
+    const tx = this.cache.transaction(['conversations', 'entries', 'users', 'meta'], 'readwrite');
+    for (const store of ['conversations', 'entries', 'users', 'meta'] as const) await tx.objectStore(store).clear();
+    await tx.done;
+  }
+
+  private leave(): void {
+    const { within } = this;
+    this.within = undefined;
+    if (!within) return;
+    within.leadership.resign();
+    within.sender.sleep();
+    within.sync.stop();
+    within.transport.stop();
+  }
+
+  private async begin(session: Session): Promise<void> {
+    this.api.token = session.token;
+    const outbox = new Outbox(this.keep, session.user);
+    const ask = (what: Ask) => transport.ask(what);
+    const sender = new Sender(outbox, {
+      ask,
+      changed: () => this.tell({ outbox: true }),
+      acked: async (row, ack) => {
+        const record = await this.cache.get('conversations', ack.conversation);
+        if (ack.erased || (record && record.have >= ack.seq)) await outbox.remove(row.n);
+        else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
+      },
+    });
+    const sync = new Sync(this.cache, session.user, {
+      ask,
+      user: (id) => this.api.user(id),
+      changed: (what) => this.tell(what),
+      arrived: async (ids) => {
+        if (await outbox.arrived(ids)) this.tell({ outbox: true });
+      },
+      settled: () => this.settle(outbox),
+    });
+    const transport = new Transport(
+      {
+        url: this.options.socketUrl,
+        api: this.api,
+        token: () => session.token,
+        resume: () => sync.resume(),
+        ...(this.options.socket ? { socket: this.options.socket } : {}),
+        ...(this.options.random ? { random: this.options.random } : {}),
+      },
+      {
+        line: (line) => {
+          if (line !== 'online' && line !== 'fallback') sender.sleep();
+          this.line = line;
+          this.tell({ line });
+        },
+        begin: (beginning) => {
+          sync.begin(beginning);
+          sender.welcome();
+        },
+        events: (events) => sync.events(events),
+        notice: (notice) => this.noticed(sync, notice),
+        position: (resume) => sync.position(resume),
+        signedOut: () => void this.signedOut(),
+      },
+    );
+    const leadership = stand(
+      this.keep,
+      `${this.names.keep}:line`,
+      { won: () => transport.start(), lost: () => transport.stop() },
+      this.options.locks,
+    );
+    this.within = { session, outbox, sync, sender, transport, leadership };
+    this.tabs.who();
+  }
+
+  private async signedOut(): Promise<void> {
+    await this.ended();
+    this.tell({ session: true, line: 'signed-out' });
+  }
+
+  private noticed(sync: Sync, notice: Notice): void {
+    void sync.notice(notice).catch(() => {});
+    if (notice.type === 'typing' || notice.type === 'presence') this.tell({ notice });
+  }
+
+  /** Acked commands whose event is held, or whose conversation one is no longer in. */
+  private async settle(outbox: Outbox): Promise<void> {
+    const records = new Map((await this.cache.getAll('conversations')).map((record) => [record.id, record]));
+    const isHeld = (id: string, seq: number) => {
+      const record = records.get(id);
+      return record !== undefined && (record.gone === true || record.have >= seq);
+    };
+    if (await outbox.settle(isHeld)) this.tell({ outbox: true });
+  }
+
+  /** To this tab and the others. */
+  private tell(changed: Changed): void {
+    this.options.changed(changed);
+    this.tabs.tell(changed);
+  }
+
+  private async heard(changed: Changed): Promise<void> {
+    if (changed.line) this.line = changed.line;
+    if (changed.session) {
+      const session = await readSession(this.keep);
+      if (session?.token !== this.session?.token) {
+        this.leave();
+        if (session) await this.begin(session);
+      }
+    }
+    this.options.changed(changed);
+  }
+
+  private run(call: Call): Promise<unknown> {
+    const { within } = this;
+    if (!within) return Promise.reject(new Error('nobody is signed in'));
+    return within.leadership.leads ? this.done(within, call) : this.tabs.call(call);
+  }
+
+  private async done(within: Within, call: Call): Promise<unknown> {
+    switch (call.do) {
+      case 'ask':
+        return within.transport.ask(call.ask);
+      case 'watch':
+        return void within.sync.watch(call.conversation);
+      case 'older':
+        return within.sync.older(call.conversation);
+      case 'read':
+        return within.sync.markRead(call.conversation, call.seq);
+      case 'wake':
+        return within.transport.wake();
+      case 'unpark':
+        return within.sender.unpark();
+    }
+  }
+
+  // What a page asks for.
+
+  ask(ask: Ask): Promise<Reply> {
+    return this.run({ do: 'ask', ask }) as Promise<Reply>;
+  }
+  watch(conversation: string): void {
+    void this.run({ do: 'watch', conversation }).catch(() => {});
+  }
+  /** True if there was an older page. */
+  older(conversation: string): Promise<boolean> {
+    return this.run({ do: 'older', conversation }) as Promise<boolean>;
+  }
+  markRead(conversation: string, seq: number): void {
+    void this.run({ do: 'read', conversation, seq }).catch(() => {});
+  }
+  /** Who has read one's own newest message, which notices may have told while nobody listened. */
+  async askReaders(conversation: string, seq: number): Promise<void> {
+    const { within } = this;
+    const reply = await this.ask({ type: 'readers', conversation, seq, limit: 2 });
+    if (reply.type !== 'readers' || !within) return;
+    const others = reply.readers.filter((reader) => reader.user !== within.session.user).map((reader) => reader.seq);
+    const upto = Math.max(0, ...others);
+    await within.sync.update(conversation, (record) => {
+      record.others_read = Math.max(record.others_read, upto);
+    });
+  }
+  wake(): void {
+    void this.run({ do: 'wake' }).catch(() => {});
+  }
+
+  conversations(): Promise<ConversationRecord[]> {
+    return this.cache.getAll('conversations');
+  }
+  conversation(id: string): Promise<ConversationRecord | undefined> {
+    return this.cache.get('conversations', id);
+  }
+  users(): Promise<UserRecord[]> {
+    return this.cache.getAll('users');
+  }
+  entries(conversation: string, before: number, limit: number): Promise<Entry[]> {
+    return readBack(this.cache, conversation, before, limit);
+  }
+  later(conversation: string, after: number, limit: number): Promise<Entry[]> {
+    return readOn(this.cache, conversation, after, limit);
+  }
+  async outbox(): Promise<OutboxRow[]> {
+    return (await this.within?.outbox.rows()) ?? [];
+  }
+
+  /** Writes a command down; it is sent when it can be. `to` is a conversation, for the first words to them a person, or neither. */
+  async post(to: ConversationRecord | { user: string } | 'new', change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    const row = await within.outbox.add(lane, { client_id, ...place, ...change } as Change);
+    this.tell({ outbox: true });
+    this.kick(within);
+    return row;
+  }
+
+  async retry(n: number): Promise<void> {
+    await this.within?.outbox.retry(n);
+    this.tell({ outbox: true });
+    if (this.within) this.kick(this.within);
+  }
+
+  async discard(n: number): Promise<void> {
+    await this.within?.outbox.remove(n);
+    this.tell({ outbox: true });
+  }
+
+  private kick(within: Within): void {
+    if (within.leadership.leads) void within.sender.kick();
+    else this.tabs.outbox();
+  }
+}
+
+function placed(to: ConversationRecord | { user: string } | 'new', client_id: string): [string, object] {
+  if (to === 'new') return [`new:${client_id}`, {}];
+  return 'user' in to ? [laneTo(to.user), { to: to.user }] : [laneOf(to), { conversation: to.id }];
+}

@@ -1,0 +1,201 @@
+// What was said and is not yet known to be on the server's disk: written down first, sent in order, with the same client id
+// at every try. What must not live here: the network's state, and what the log makes of an ack.
+import type { Ack, Reply } from '../proto';
+import type { Keep } from './db';
+import type { Change, OutboxRow } from './records';
+import { Lost, Refused, verdict } from './refusal';
+import type { Ask } from './transport';
+
+/** Lanes that have a request under way at a time; the server reads at most 32 requests ahead. */
+const LANES = 8;
+/** Over plain HTTP an answer may be lost while the line stays. */
+const UNANSWERED_MS = 5_000;
+
+export class Outbox {
+  constructor(
+    private readonly keep: Keep,
+    private readonly user: string,
+  ) {}
+
+  /** Resolves when it is on this device's disk. */
+  async add(lane: string, change: Change): Promise<OutboxRow> {
+    const row: Omit<OutboxRow, 'n'> = {
+      client_id: change.client_id,
+      user: this.user,
+      lane,
+      change,
+      created: Date.now(),
+      state: 'waiting',
+    };
+    const n = await this.keep.add('outbox', row as OutboxRow);
+    return { ...row, n };
+  }
+
+  /** In the order in which they were written down; other people's on this device stay theirs. */
+  async rows(): Promise<OutboxRow[]> {
+    return (await this.keep.getAll('outbox')).filter((row) => row.user === this.user);
+  }
+
+  /** Only if it is still there: another tab may have been quicker. */
+  async change(n: number, to: Partial<OutboxRow>): Promise<void> {
+    const tx = this.keep.transaction('outbox', 'readwrite');
+    const row = await tx.store.get(n);
+    if (row) await tx.store.put({ ...row, ...to });
+    await tx.done;
+  }
+
+  async remove(n: number): Promise<void> {
+    await this.keep.delete('outbox', n);
+  }
+
+  /** Failed commands go to the end: what was said after them was sent meanwhile. A refused id was not used up. */
+  async retry(n: number): Promise<void> {
+    const tx = this.keep.transaction('outbox', 'readwrite');
+    const row = await tx.store.get(n);
+    if (row?.state === 'failed') {
+      const { n: _, error: __, ...again } = row;
+      await tx.store.delete(n);
+      await tx.store.add({ ...again, state: 'waiting' } as OutboxRow);
+    }
+    await tx.done;
+  }
+
+  /** Their events came: nothing is left to do. True if there were any. */
+  async arrived(clientIds: readonly string[]): Promise<boolean> {
+    if (!clientIds.length) return false;
+    const ids = new Set(clientIds);
+    const tx = this.keep.transaction('outbox', 'readwrite');
+    let any = false;
+    for (const row of await tx.store.getAll()) {
+      if (row.user !== this.user || !ids.has(row.client_id)) continue;
+      any = true;
+      await tx.store.delete(row.n);
+    }
+    await tx.done;
+    return any;
+  }
+
+  /** Acked commands whose place is held, or will never come. */
+  async settle(isHeld: (conversation: string, seq: number) => boolean): Promise<boolean> {
+    let any = false;
+    for (const row of await this.rows()) {
+      if (row.state !== 'acked' || !isHeld(row.conversation ?? '', row.seq ?? 0)) continue;
+      any = true;
+      await this.remove(row.n);
+    }
+    return any;
+  }
+}
+
+export interface SenderHooks {
+  ask: (ask: Ask) => Promise<Reply>;
+  /** Rows look different now. */
+  changed: () => void;
+  acked: (row: OutboxRow, ack: Ack) => Promise<void>;
+}
+
+/** Only one tab has one that is awake: the one with the line. */
+export class Sender {
+  private awake = false;
+  private readonly busy = new Set<string>();
+  private readonly parked = new Set<string>();
+  private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly hooks: SenderHooks,
+  ) {}
+
+  /** The line is there: everything that waits is sent again. */
+  welcome(): void {
+    this.awake = true;
+    this.parked.clear();
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+    void this.kick();
+  }
+
+  sleep(): void {
+    this.awake = false;
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+  }
+
+  /** The person asks: what waits for the next welcome may go now. */
+  unpark(): void {
+    this.parked.clear();
+    void this.kick();
+  }
+
+  async kick(): Promise<void> {
+    if (!this.awake) return;
+    const lanes = new Set((await this.outbox.rows()).filter((row) => row.state === 'waiting').map((row) => row.lane));
+    for (const lane of lanes) {
+      if (this.busy.size >= LANES) return;
+      if (this.busy.has(lane) || this.parked.has(lane) || this.timers.has(lane)) continue;
+      this.busy.add(lane);
+      void this.run(lane);
+    }
+  }
+
+  private async run(lane: string): Promise<void> {
+    try {
+      while (this.awake && (await this.one(lane)));
+    } finally {
+      this.busy.delete(lane);
+    }
+    // Something may have been written down while the lane was closing, or a lane had to wait for its turn.
+    if (this.awake) void this.kick();
+  }
+
+  /** Sends the lane's first; false when nothing more can be done now. */
+  private async one(lane: string): Promise<boolean> {
+    const row = (await this.outbox.rows()).find((one) => one.lane === lane && one.state === 'waiting');
+    if (!row) return false;
+    try {
+      const reply = await this.hooks.ask(row.change);
+      if (reply.type !== 'ack') throw new Lost(`the answer to ${row.change.type} is no ack`);
+      await this.hooks.acked(row, reply);
+    } catch (error) {
+      if (!(error instanceof Refused)) {
+        // No answer says nothing. It goes again, with the same id, after the next welcome, or if there was no new one soon.
+        this.later(lane, UNANSWERED_MS);
+        return false;
+      }
+      return this.refused(lane, row, error);
+    }
+    this.hooks.changed();
+    return true;
+  }
+
+  private async refused(lane: string, row: OutboxRow, error: Refused): Promise<boolean> {
+    const what = verdict(error, row.change.type);
+    switch (what.is) {
+      case 'later':
+        this.later(lane, what.after);
+        return false;
+      case 'next-welcome':
+        this.parked.add(lane);
+        return false;
+      case 'done':
+        await this.outbox.remove(row.n);
+        break;
+      case 'final':
+        await this.outbox.change(row.n, {
+          state: 'failed',
+          error: { code: error.code, message: error.message, next: error.next },
+        });
+    }
+    this.hooks.changed();
+    return true;
+  }
+
+  private later(lane: string, after: number): void {
+    const again = () => {
+      this.timers.delete(lane);
+      void this.kick();
+    };
+    clearTimeout(this.timers.get(lane));
+    this.timers.set(lane, setTimeout(again, after));
+  }
+}

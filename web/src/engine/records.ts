@@ -1,0 +1,85 @@
+// What the client keeps on disk. What must not live here: how it is read and written (db.ts), what changes it (log.ts).
+import type { Body, Code, ConversationInfo, Event, ServerRole, UserInfo } from '../proto';
+
+export type UserRecord = UserInfo;
+
+/** Who is signed in here. The device stays when the token goes. */
+export interface Session {
+  token: string;
+  user: string;
+  name: string;
+  display_name: string;
+  role: ServerRole;
+}
+
+/** A conversation and how much of its log is held: all that may be seen of `from..=have`. */
+export interface ConversationRecord extends Omit<ConversationInfo, 'conversation'> {
+  id: string;
+  have: number;
+  from: number;
+  /** Known by an event only: what it is and is called has to be asked for. */
+  unnamed?: boolean;
+  /** Nothing that may be seen lies before `from`. */
+  complete: boolean;
+  /** Up to where there is still to pull. */
+  pull?: number;
+  /** The `count` of the newest event known. */
+  count: number;
+  /** How far others have read, as far as one was told. */
+  others_read: number;
+  /** Read while there was no line; to be told. */
+  read_late?: number;
+  /** One is no longer in it. */
+  gone?: boolean;
+  /** For the list: the newest message. */
+  newest?: { seq: number; by: string; ts: number; text: string; kind: string; erased?: boolean };
+}
+
+/** An event with what later events made of it. */
+export interface Entry {
+  conversation: string;
+  seq: number;
+  event: Event;
+  /** What it says now. */
+  body?: Body;
+  /** The seq of the edit that says so. */
+  edited?: number;
+  erased?: boolean;
+  /** By emoji and user the seq of the newest word about it; negative when that took it away. */
+  reactions?: Record<string, Record<string, number>>;
+}
+
+/** A command that changes something, before it is sent: everything but the frame's own `id`. */
+export type Change = { type: string; client_id: string } & Record<string, unknown>;
+
+export interface OutboxRow {
+  /** The order in which they were written down. */
+  n: number;
+  client_id: string;
+  user: string;
+  /** What has to stay in order among itself: a conversation, or the person of a direct one. */
+  lane: string;
+  change: Change;
+  created: number;
+  /** `acked`: on the server's disk, and its event is on the way. */
+  state: 'waiting' | 'acked' | 'failed';
+  conversation?: string;
+  seq?: number;
+  error?: { code: Code; message: string; next: string };
+}
+
+/** What belongs to the copy as a whole. */
+export interface CacheMeta {
+  user?: string;
+  epoch?: string;
+  resume?: string;
+}
+
+/** Direct conversations may begin by their person's name, so that is their lane from the first message on. */
+export function laneOf(conversation: Pick<ConversationRecord, 'id' | 'kind' | 'peer'>): string {
+  return conversation.kind === 'direct' && conversation.peer ? laneTo(conversation.peer) : conversation.id;
+}
+
+export function laneTo(user: string): string {
+  return `to:${user}`;
+}

@@ -1,0 +1,140 @@
+// What the tabs of a browser tell each other: what changed, what the line is, and requests for the tab that holds it.
+// What must not live here: who holds it (leader.ts).
+import type { Notice, Reply } from '../proto';
+import { uuidv7 } from './ids';
+import { Lost, Refused } from './refusal';
+import type { Ask, Line } from './transport';
+
+/** What looks different now. It names no contents: each tab reads them from the databases. */
+export interface Changed {
+  conversations?: string[];
+  users?: boolean;
+  outbox?: boolean;
+  session?: boolean;
+  line?: Line;
+  /** Of passing interest: typing, presence. */
+  notice?: Notice;
+}
+
+type Message =
+  | { is: 'changed'; changed: Changed }
+  | { is: 'outbox' }
+  | { is: 'who' }
+  | { is: 'call'; id: string; call: Call }
+  | { is: 'answer'; id: string; reply?: unknown; refused?: { code: string; message: string; next: string; after?: number }; lost?: string };
+
+/** What only the tab with the line can do. */
+export type Call =
+  | { do: 'ask'; ask: Ask }
+  | { do: 'watch'; conversation: string }
+  | { do: 'older'; conversation: string }
+  | { do: 'read'; conversation: string; seq: number }
+  | { do: 'wake' }
+  | { do: 'unpark' };
+
+export interface TabHooks {
+  changed: (changed: Changed) => void;
+  /** Another tab wrote into the outbox. */
+  outbox: () => void;
+  /** A tab asks what the line is. */
+  who: () => void;
+  /** Only the leader answers. */
+  call: (call: Call) => Promise<unknown> | undefined;
+}
+
+const PATIENCE_MS = 30_000;
+
+export class Tabs {
+  private channel: BroadcastChannel | undefined;
+  private readonly waiting = new Map<string, { resolve: (reply: unknown) => void; reject: (error: Error) => void }>();
+
+  constructor(
+    name: string,
+    private readonly hooks: TabHooks,
+  ) {
+    this.channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(name);
+    if (this.channel) this.channel.onmessage = (event: MessageEvent) => void this.take(event.data as Message);
+  }
+
+  close(): void {
+    this.channel?.close();
+    this.channel = undefined;
+    for (const one of this.waiting.values()) one.reject(new Lost('the tab closes'));
+    this.waiting.clear();
+  }
+
+  tell(changed: Changed): void {
+    this.post({ is: 'changed', changed });
+  }
+  outbox(): void {
+    this.post({ is: 'outbox' });
+  }
+  who(): void {
+    this.post({ is: 'who' });
+  }
+
+  /** Asks the tab with the line. */
+  call(call: Call): Promise<unknown> {
+    const id = uuidv7();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(id);
+        reject(new Lost('no tab answered'));
+      }, PATIENCE_MS);
+      const end =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          clearTimeout(timer);
+          then(value);
+        };
+      this.waiting.set(id, { resolve: end(resolve), reject: end(reject) });
+      this.post({ is: 'call', id, call });
+    });
+  }
+
+  private post(message: Message): void {
+    this.channel?.postMessage(message);
+  }
+
+  private async take(message: Message): Promise<void> {
+    switch (message.is) {
+      case 'changed':
+        this.hooks.changed(message.changed);
+        break;
+      case 'outbox':
+        this.hooks.outbox();
+        break;
+      case 'who':
+        this.hooks.who();
+        break;
+      case 'call':
+        await this.answer(message.id, message.call);
+        break;
+      case 'answer':
+        this.answered(message);
+    }
+  }
+
+  private async answer(id: string, call: Call): Promise<void> {
+    const answer = this.hooks.call(call);
+    if (!answer) return;
+    try {
+      this.post({ is: 'answer', id, reply: (await answer) as Reply | undefined });
+    } catch (error) {
+      if (error instanceof Refused) {
+        const { code, message, next, retryAfter: after } = error;
+        this.post({ is: 'answer', id, refused: { code, message, next, ...(after === undefined ? {} : { after }) } });
+      } else this.post({ is: 'answer', id, lost: String(error) });
+    }
+  }
+
+  private answered(message: Message & { is: 'answer' }): void {
+    const waiting = this.waiting.get(message.id);
+    if (!waiting) return;
+    this.waiting.delete(message.id);
+    const { refused } = message;
+    if (refused) waiting.reject(new Refused(refused.code as Refused['code'], refused.message, refused.next, refused.after));
+    else if (message.lost !== undefined) waiting.reject(new Lost(message.lost));
+    else waiting.resolve(message.reply);
+  }
+}

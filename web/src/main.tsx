@@ -1,0 +1,12 @@
+// Where the client begins. What must not live here: anything but opening the engine and drawing the first page.
+import { render } from 'preact';
+import { App } from './ui/app';
+import { start } from './ui/state';
+import './ui/style.css';
+
+await start();
+const place = document.getElementById('app');
+if (place) {
+  place.replaceChildren();
+  render(<App />, place);
+}

@@ -1,0 +1,52 @@
+// Which page there is: first run, joining, signing in, or the chat. What must not live here: the pages.
+import { useEffect, useState } from 'preact/hooks';
+import { explained, words } from '../i18n';
+import { Chat } from './chat';
+import { Join, SignIn } from './join';
+import { Reset } from './reset';
+import { Sheet } from './parts';
+import { route } from './route';
+import { Setup } from './setup';
+import { engine, session, unreadTotal } from './state';
+
+export function App() {
+  // The first run goes on for a page after one is signed in.
+  const [settingUp, setSettingUp] = useState(false);
+  useEffect(() => {
+    document.documentElement.lang = words.value.lang;
+  }, [words.value.lang]);
+  const at = route.value;
+  if (at.page === 'join') return <Join code={at.code} />;
+  if (at.page === 'reset') return <Reset code={at.code} />;
+  if (settingUp) return <Setup done={() => setSettingUp(false)} />;
+  if (session.value) return <Chat />;
+  if (at.page === 'sign-in') return <SignIn />;
+  return <Outside claim={() => setSettingUp(true)} />;
+}
+
+/** A server that nobody owns is set up; at any other one signs in. */
+function Outside({ claim }: { claim: () => void }) {
+  const [state, setState] = useState<'asking' | 'owned' | string>('asking');
+  const [tries, setTries] = useState(0);
+  useEffect(() => {
+    engine()
+      .api.health()
+      .then((health) => (health.claimed ? setState('owned') : claim()))
+      .catch((error: unknown) => setState(explained(error)));
+  }, [tries]);
+  if (state === 'owned') return <SignIn />;
+  if (state === 'asking') return null;
+  return (
+    <Sheet title={words.value.app}>
+      <p role="alert">{state}</p>
+      <button type="button" class="main" onClick={() => setTries(tries + 1)}>
+        {words.value.retry}
+      </button>
+    </Sheet>
+  );
+}
+
+export function title(): string {
+  const count = unreadTotal.value;
+  return count ? `(${count}) ${words.value.app}` : words.value.app;
+}

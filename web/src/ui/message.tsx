@@ -1,0 +1,181 @@
+// What one message looks like, and one line about what happened. What must not live here: which messages are shown.
+import type { Entry, OutboxRow } from '../engine/records';
+import type { Body } from '../proto';
+import { clock, explained, fullTime, words } from '../i18n';
+import { Avatar } from './avatar';
+import { engine, me, personName, users } from './state';
+import { blocks, type Block, type Inline } from './text';
+
+function Pieces({ of }: { of: Inline[] }) {
+  return <>{of.map((piece, at) => <Piece key={at} piece={piece} />)}</>;
+}
+
+function Piece({ piece }: { piece: Inline }) {
+  switch (piece.is) {
+    case 'text':
+      return <>{piece.text}</>;
+    case 'bold':
+      return <strong><Pieces of={piece.of} /></strong>;
+    case 'italic':
+      return <em><Pieces of={piece.of} /></em>;
+    case 'struck':
+      return <s><Pieces of={piece.of} /></s>;
+    case 'code':
+      return <code>{piece.text}</code>;
+    case 'mention':
+      return <span class={piece.user === me.value ? 'mention mine' : 'mention'}>@{piece.user === 'all' ? 'all' : personName(piece.user)}</span>;
+    case 'link': {
+      const { host } = new URL(piece.to);
+      const hidden = !piece.of.includes(host);
+      return (
+        <>
+          <a href={piece.to} target="_blank" rel="noopener noreferrer">{piece.of}</a>
+          {hidden && <span class="host"> ({host})</span>}
+        </>
+      );
+    }
+  }
+}
+
+function Part({ block }: { block: Block }) {
+  const lines = (of: Inline[][]) => of.map((line, at) => <div key={at} class="line"><Pieces of={line} /></div>);
+  switch (block.is) {
+    case 'lines':
+      return <div>{lines(block.of)}</div>;
+    case 'quote':
+      return <blockquote>{lines(block.of)}</blockquote>;
+    case 'code':
+      // Wider code is scrolled, by the keyboard, too.
+      return <pre tabIndex={0}>{block.text}</pre>;
+    case 'list':
+      return (
+        <ul class="items">
+          {block.items.map((item, at) => (
+            <li key={at} class={`level${Math.min(item.level, 4)}`}>
+              <span class="mark">{item.mark} </span>
+              <Pieces of={item.of} />
+            </li>
+          ))}
+        </ul>
+      );
+  }
+}
+
+export function Said({ body }: { body: Body | undefined }) {
+  if (!body) return <p class="faint">{words.value.erased}</p>;
+  if (body.kind === 'text') return <div class="said">{blocks(body.text).map((block, at) => <Part key={at} block={block} />)}</div>;
+  const name = body.kind === 'opaque' ? '' : body.name;
+  return <p class="faint">{name ? `${name} · ${words.value.notSupported}` : words.value.notSupported}</p>;
+}
+
+/** `follows`: by the same person shortly after the one before, so without their name. */
+export function Message({ entry, follows, read }: { entry: Entry; follows: boolean; read: boolean }) {
+  const { event } = entry;
+  const mine = event.by === me.value;
+  const name = personName(event.by);
+  const { edited, sent } = words.value;
+  return (
+    <article class={`message${follows ? ' follows' : ''}`} data-seq={entry.seq}>
+      {!follows && <Avatar name={name} seed={event.by} />}
+      <header class={follows ? 'unseen' : ''}>
+        <span class="who">{name}</span>
+      </header>
+      <div class="body">
+        <Said body={entry.body} />
+        <Reactions entry={entry} />
+      </div>
+      <footer>
+        {entry.edited !== undefined && <span>{edited}</span>}
+        <time dateTime={new Date(event.ts).toISOString()} title={fullTime(event.ts)}>{clock(event.ts)}</time>
+        {mine && <State text={read ? words.value.read : sent} mark={read ? '✓✓' : '✓'} />}
+      </footer>
+    </article>
+  );
+}
+
+function State({ text, mark }: { text: string; mark: string }) {
+  return (
+    <span class="state" title={text}>
+      <span aria-hidden="true">{mark}</span>
+      <span class="unseen">{text}</span>
+    </span>
+  );
+}
+
+function Reactions({ entry }: { entry: Entry }) {
+  const there = Object.entries(entry.reactions ?? {}).map(([emoji, by]) => [emoji, Object.entries(by).filter(([, seq]) => seq > 0)] as const);
+  const some = there.filter(([, by]) => by.length);
+  if (!some.length) return null;
+  return (
+    <p class="reactions">
+      {some.map(([emoji, by]) => (
+        <span key={emoji} title={by.map(([user]) => personName(user)).join(', ')}>
+          {emoji} {by.length}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** Not known to be on the server's disk, or just so: what one wrote oneself. */
+export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
+  const name = personName(me.value);
+  const body = row.change.body as Body | undefined;
+  const { waiting, sent, failed, retry, discard } = words.value;
+  return (
+    <article class={`message ${row.state}${follows ? ' follows' : ''}`} data-client={row.client_id}>
+      {!follows && <Avatar name={name} seed={me.value} />}
+      <header class={follows ? 'unseen' : ''}>
+        <span class="who">{name}</span>
+      </header>
+      <div class="body">
+        <Said body={body} />
+        {row.state === 'failed' && (
+          <p class="failed" role="alert">
+            <strong>{failed}.</strong> {row.error ? explained(row.error) : ''}{' '}
+            <button type="button" class="quiet" onClick={() => void engine().retry(row.n)}>{retry}</button>
+            <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{discard}</button>
+          </p>
+        )}
+      </div>
+      <footer>
+        <time dateTime={new Date(row.created).toISOString()}>{clock(row.created)}</time>
+        {row.state === 'waiting' && <State text={waiting} mark="◌" />}
+        {row.state === 'acked' && <State text={sent} mark="✓" />}
+      </footer>
+    </article>
+  );
+}
+
+/** What happened that is no message; nothing for what has no words here. */
+export function happened(entry: Entry): string | undefined {
+  const { event } = entry;
+  const { did } = words.value;
+  const by = personName(event.by);
+  const names = (all: readonly string[]) => all.map(personName).join(', ');
+  void users.value;
+  switch (event.kind) {
+    case 'created':
+      return did.created(by);
+    case 'updated':
+      return event.title ? did.titled(by, event.title) : did.updated(by);
+    case 'joined':
+      return did.joined(names(event.users));
+    case 'join_requested':
+      return did.join_requested(by);
+    case 'left':
+      return did.left(by);
+    case 'removed':
+      return did.removed(by, personName(event.user));
+    case 'banned':
+      return did.banned(by, personName(event.user));
+    case 'dissolved':
+      return did.dissolved(by);
+    case 'pinned':
+      return did.pinned(by);
+    case 'announced':
+      return event.text ? did.announced(by, event.text) : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,156 @@
+// Small parts that several pages share: fields, buttons, banners, the QR code. What must not live here: a page.
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { explained, otherLanguage, words } from '../i18n';
+
+interface FieldProps {
+  label: string;
+  value: string;
+  onInput: (value: string) => void;
+  hint?: string;
+  type?: 'text' | 'password';
+  autocomplete?: string;
+  inputMode?: 'text' | 'numeric';
+  maxLength?: number;
+  autofocus?: boolean;
+}
+
+export function Field({ label, value, onInput, hint, type = 'text', autocomplete = 'off', inputMode, maxLength, autofocus }: FieldProps) {
+  const id = useId();
+  const [shown, setShown] = useState(false);
+  const box = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (autofocus) box.current?.focus();
+  }, []);
+  const secret = type === 'password';
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <div class="box">
+        <input
+          ref={box}
+          id={id}
+          {...(secret && !shown ? { type: 'password' as const } : { type: 'text' as const })}
+          value={value}
+          required
+          autocomplete={autocomplete}
+          inputMode={inputMode}
+          maxLength={maxLength}
+          autocapitalize={autocomplete === 'off' ? 'sentences' : 'none'}
+          spellcheck={false}
+          aria-describedby={hint ? `${id}-hint` : undefined}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+        {secret && (
+          <button type="button" class="quiet" aria-pressed={shown} onClick={() => setShown(!shown)}>
+            {shown ? words.value.hidePassword : words.value.showPassword}
+          </button>
+        )}
+      </div>
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A form that can be handed in once at a time, and says what went wrong. */
+export function Form({ go, label, children }: { go: () => Promise<void>; label: string; children: ComponentChildren }) {
+  const [busy, setBusy] = useState(false);
+  const [wrong, setWrong] = useState('');
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    setWrong('');
+    try {
+      await go();
+    } catch (error) {
+      setWrong(explained(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={submit}>
+      {children}
+      <p class="wrong" role="alert">
+        {wrong}
+      </p>
+      <button type="submit" class="main" aria-disabled={busy}>
+        {busy ? words.value.working : label}
+      </button>
+    </form>
+  );
+}
+
+/** The frame of the pages before one is in. */
+export function Sheet({ title, children }: { title: string; children: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${title} · ${words.value.app}`;
+  }, [title]);
+  return (
+    <div class="sheet">
+      <header>
+        <img src="/icon.svg" alt="" width="36" height="36" />
+        <span class="brand">{words.value.app}</span>
+        <LanguageButton />
+      </header>
+      <main>
+        <h1 ref={heading}>{title}</h1>
+        {children}
+      </main>
+    </div>
+  );
+}
+
+export function LanguageButton() {
+  const { otherLanguage: name, lang } = words.value;
+  return (
+    <button type="button" class="quiet" lang={lang === 'en' ? 'zh-Hans' : 'en'} onClick={otherLanguage}>
+      {name}
+    </button>
+  );
+}
+
+/** Drawn as one path; the program for it is fetched only here. */
+export function Qr({ text, label }: { text: string; label: string }) {
+  const [cells, setCells] = useState<readonly boolean[][]>([]);
+  useEffect(() => {
+    void import('uqr').then(({ encode }) => setCells(encode(text, { border: 2 }).data));
+  }, [text]);
+  const path = cells.flatMap((row, y) => row.flatMap((dark, x) => (dark ? [`M${x} ${y}h1v1h-1z`] : []))).join('');
+  return (
+    <svg class="qr" role="img" aria-label={label} viewBox={`0 0 ${cells.length || 1} ${cells.length || 1}`}>
+      <path d={path} />
+    </svg>
+  );
+}
+
+/** Without a secure context there is no clipboard; then the link is selected, for the person to copy. */
+export function CopyLink({ link }: { link: string }) {
+  const [copied, setCopied] = useState(false);
+  const box = useRef<HTMLInputElement>(null);
+  const copy = async () => {
+    box.current?.select();
+    try {
+      if (navigator.clipboard) await navigator.clipboard.writeText(link);
+      else if (!document.execCommand('copy')) return;
+      setCopied(true);
+    } catch {
+      setCopied(false);
+    }
+  };
+  return (
+    <div class="copy">
+      <input ref={box} readOnly value={link} aria-label={words.value.copyLink} onFocus={(event) => event.currentTarget.select()} />
+      <button type="button" onClick={() => void copy()}>
+        {words.value.copyLink}
+      </button>
+      <span role="status">{copied ? words.value.copied : ''}</span>
+    </div>
+  );
+}

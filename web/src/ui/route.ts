@@ -1,0 +1,33 @@
+// Which page is shown, as the address bar says. What must not live here: the pages.
+import { signal } from '@preact/signals';
+
+export type Route =
+  | { page: 'home' }
+  | { page: 'join'; code: string }
+  | { page: 'reset'; code: string }
+  | { page: 'sign-in' }
+  /** A conversation, or a person with whom there is none yet. */
+  | { page: 'talk'; id: string };
+
+export function routeOf(path: string, hash: string): Route {
+  // What stands behind the # never reaches a server's log.
+  const code = hash.replace(/^#/, '').replace(/[^\w-]/g, '');
+  if (path === '/join') return { page: 'join', code };
+  if (path === '/reset') return { page: 'reset', code };
+  if (path === '/sign-in') return { page: 'sign-in' };
+  const talk = /^\/c\/([cu][0-9a-z]{10})$/.exec(path);
+  return talk ? { page: 'talk', id: talk[1]! } : { page: 'home' };
+}
+
+export const route = signal<Route>(routeOf(location.pathname, location.hash));
+const read = () => {
+  route.value = routeOf(location.pathname, location.hash);
+};
+addEventListener('popstate', read);
+addEventListener('hashchange', read);
+
+export function go(path: string, replace = false): void {
+  if (replace) history.replaceState(null, '', path);
+  else history.pushState(null, '', path);
+  read();
+}

@@ -1,0 +1,214 @@
+// The first run and joining, as people do them: on a phone and on a desktop, in both languages and themes. What must not live
+// here: chatting (chat.test.ts).
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { uuidv7 } from '../../src/engine/ids';
+import { barriers, confess, launch, overflow, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
+import { Kinglet, PASSWORD } from '../kit/kinglet';
+import { front } from '../kit/preview';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(() => browser?.close());
+
+let server: Kinglet;
+let shown: { url: string; close: () => Promise<void> };
+let here: Person[];
+beforeEach(async () => {
+  server = await Kinglet.start({ KINGLET_LISTEN_HOSTS: PLAIN_HOST });
+  shown = await front(server);
+  here = [];
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') for (const one of here) await confess(one);
+  for (const one of here) await one.context.close();
+  await shown?.close();
+  await server?.stop();
+});
+
+async function somebody(...how: Parameters<typeof person> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Person> {
+  const one = await person(browser, shown.url, ...how);
+  here.push(one);
+  return one;
+}
+
+/** A page that is as it should be: no barrier, nothing sticking out, no complaint. */
+async function good(one: Person): Promise<void> {
+  expect(await barriers(one)).toEqual([]);
+  expect(await overflow(one)).toBe(0);
+  expect(one.complaints).toEqual([]);
+}
+
+describe.each<[Size, 'light' | 'dark']>([
+  ['phone', 'light'],
+  ['desktop', 'dark'],
+])('%s, %s', (size, scheme) => {
+  test('claim, team, invitation: four fields and two taps; then join by its link: two fields and one', async () => {
+    const ada = await somebody(size, { scheme });
+    await ada.page.goto('/');
+    await ada.page.getByRole('heading', { name: 'Set up your team’s chat' }).waitFor();
+    expect(await ada.page.getByRole('textbox').count()).toBe(4);
+    await good(ada);
+    await shoot(ada, `setup-${scheme}`);
+    await ada.page.getByLabel('Claim code').fill(server.claimCode);
+    await ada.page.getByLabel('Team name').fill('Harbour');
+    await ada.page.getByLabel('Your name').fill('ada');
+    await ada.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await ada.page.getByRole('button', { name: 'Create the team' }).click();
+    await ada.page.getByRole('img', { name: 'The invitation as a QR code' }).waitFor();
+    await ada.page.locator('.qr path[d^="M"]').waitFor();
+    const link = new URL(await ada.page.getByRole('textbox', { name: 'Copy the link' }).inputValue());
+    expect(link.pathname).toBe('/join');
+    await good(ada);
+    await shoot(ada, `invite-${scheme}`);
+    await ada.page.getByRole('button', { name: 'Start talking' }).click();
+    await ada.page.getByRole('heading', { name: 'Harbour', level: 1 }).waitFor();
+
+    const bob = await somebody(size, { scheme });
+    await bob.page.goto(`/join${link.hash}`);
+    await bob.page.getByRole('heading', { name: 'ada invites you to Harbour' }).waitFor();
+    expect(await bob.page.getByRole('textbox').count()).toBe(2);
+    await good(bob);
+    await shoot(bob, `join-${scheme}`);
+    await bob.page.getByLabel('Your name').fill('bob');
+    await bob.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await bob.page.getByRole('button', { name: 'Join' }).click();
+    const box = bob.page.getByRole('textbox', { name: 'Write to Harbour' });
+    await box.fill('I am in');
+    await bob.page.getByRole('button', { name: 'Send' }).click();
+    await ada.page.getByRole('log').getByText('I am in').waitFor();
+    expect(new URL(bob.page.url()).hash).toBe('');
+    await good(ada);
+    await good(bob);
+    await shoot(ada, `talk-${scheme}`);
+  });
+});
+
+test('in Chinese all of it is Chinese', async () => {
+  const ada = await somebody('phone', { language: 'zh-CN', scheme: 'dark' });
+  await ada.page.goto('/');
+  await ada.page.getByRole('heading', { name: '设置团队聊天' }).waitFor();
+  expect(await ada.page.evaluate(() => document.documentElement.lang)).toBe('zh-Hans');
+  await good(ada);
+  await shoot(ada, 'setup-zh');
+  await ada.page.getByLabel('认领码').fill('0000000000');
+  await ada.page.getByLabel('团队名称').fill('港口');
+  await ada.page.getByLabel('您的名字').fill('ada');
+  await ada.page.getByLabel('密码', { exact: true }).fill(PASSWORD);
+  await ada.page.getByRole('button', { name: '创建团队' }).click();
+  await ada.page.getByRole('alert').getByText('认领码不正确').waitFor();
+  await ada.page.getByLabel('认领码').fill(server.claimCode);
+  await ada.page.getByRole('button', { name: '创建团队' }).click();
+  await ada.page.getByRole('button', { name: '开始聊天' }).click();
+  await ada.page.getByRole('heading', { name: '港口', level: 1 }).waitFor();
+  await good(ada);
+  await shoot(ada, 'talk-zh');
+});
+
+test('an invitation that is used up, taken back or nonsense says who to ask', async () => {
+  const owner = await server.claim();
+  const used = await server.invite(owner);
+  await server.api().join({ code: used.code, name: 'eve', display_name: '', password: PASSWORD, device: { id: uuidv7(), name: 'x' } });
+  const revoked = await server.invite(owner);
+  const answer = await fetch(`${server.url}/api/v1/invitations/${revoked.id}`, { method: 'DELETE', headers: { Authorization: `Bearer ${owner.token}` } });
+  expect(answer.status).toBe(204);
+  const bob = await somebody('phone');
+  for (const code of [used.code, revoked.code, 'AAAA-BBBB-CCCC-DDDD', '']) {
+    await bob.page.goto('about:blank');
+    await bob.page.goto(`/join#${code}`);
+    await bob.page.getByRole('heading', { name: 'This invitation does not work' }).waitFor();
+    await bob.page.getByText(/Ask the person who sent it/).waitFor();
+    await good(bob);
+  }
+  await shoot(bob, 'join-bad');
+  await bob.page.getByRole('link', { name: 'I have an account' }).click();
+  await bob.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+});
+
+test('signing in: a wrong password is said in words, the right one leads in, and signing out leads back', async () => {
+  await server.claim();
+  const ada = await somebody('desktop');
+  await ada.page.goto('/');
+  await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await ada.page.getByLabel('Name').fill('ada');
+  await ada.page.getByLabel('Password', { exact: true }).fill('not the one');
+  await ada.page.keyboard.press('Enter');
+  await ada.page.getByRole('alert').getByText('The name or the password is wrong.').waitFor();
+  await good(ada);
+  await shoot(ada, 'sign-in');
+  await ada.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await ada.page.keyboard.press('Enter');
+  await ada.page.getByRole('heading', { name: 'Conversations' }).waitFor();
+  await good(ada);
+  await ada.page.reload();
+  await ada.page.getByRole('heading', { name: 'Conversations' }).waitFor();
+  await ada.page.getByLabel('Menu').click();
+  await ada.page.getByRole('button', { name: 'Sign out' }).click();
+  await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+});
+
+test('a reset link gives a new password once, and says what to do when it is spent', async () => {
+  const owner = await server.claim();
+  const bob = await server.join(owner, 'bob');
+  const made = await fetch(`${server.url}/api/v1/users/${bob.user}/reset-link`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${owner.token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ client_id: uuidv7() }),
+  });
+  const { hash } = new URL(((await made.json()) as { link: string }).link);
+  const one = await somebody('phone');
+  await one.page.goto(`/reset${hash}`);
+  await one.page.getByRole('heading', { name: 'A new password for bob' }).waitFor();
+  await good(one);
+  await one.page.getByLabel('Password', { exact: true }).fill('another quiet heron');
+  await one.page.getByRole('button', { name: 'Set it and sign in' }).click();
+  await one.page.getByRole('heading', { name: 'Conversations' }).waitFor();
+  const late = await somebody('phone', { language: 'zh-CN' });
+  await late.page.goto(`/reset${hash}`);
+  await late.page.getByText(/请向团队管理员索取新的链接/).waitFor();
+  await good(late);
+});
+
+test('without a secure context nothing crashes: no locks, no clipboard, no randomUUID, and still two tabs on one line', async () => {
+  const ada = await person(browser, shown.url.replace('127.0.0.1', PLAIN_HOST), 'phone');
+  here.push(ada);
+  await ada.page.goto('/');
+  await ada.page.getByLabel('Claim code').fill(server.claimCode);
+  expect(await ada.page.evaluate(() => [isSecureContext, 'locks' in navigator, 'clipboard' in navigator])).toEqual([false, false, false]);
+  await ada.page.getByLabel('Team name').fill('Harbour');
+  await ada.page.getByLabel('Your name').fill('ada');
+  await ada.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await ada.page.getByRole('button', { name: 'Create the team' }).click();
+  await ada.page.getByRole('button', { name: 'Copy the link' }).click();
+  await ada.page.getByText('Copied').waitFor();
+  await ada.page.getByRole('button', { name: 'Start talking' }).click();
+  const second: Person = { ...ada, page: await ada.context.newPage() };
+  await second.page.goto(ada.page.url());
+  for (const [from, to, text] of [[ada, second, 'from the first'], [second, ada, 'from the second']] as const) {
+    await from.page.getByRole('textbox', { name: 'Write to Harbour' }).fill(text);
+    await from.page.getByRole('button', { name: 'Send' }).click();
+    await to.page.getByRole('log').getByText(text).waitFor();
+    await from.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+  }
+  await good(ada);
+});
+
+test('the keyboard alone suffices to set up', async () => {
+  const ada = await somebody('desktop');
+  await ada.page.goto('/');
+  await ada.page.getByLabel('Claim code').waitFor();
+  // The first field has the focus.
+  for (const text of [server.claimCode, 'Harbour', 'ada', PASSWORD]) {
+    await ada.page.keyboard.type(text);
+    if (text !== PASSWORD) await ada.page.keyboard.press('Tab');
+  }
+  await ada.page.keyboard.press('Enter');
+  await ada.page.getByRole('button', { name: 'Start talking' }).focus();
+  await ada.page.keyboard.press('Enter');
+  await ada.page.getByRole('textbox', { name: 'Write to Harbour' }).waitFor();
+  await ada.page.keyboard.type('typed at once');
+  await ada.page.keyboard.press('Enter');
+  await ada.page.getByRole('log').getByText('typed at once').waitFor();
+});
