@@ -45,6 +45,7 @@ impl Room {
             members: Vec::new(),
             join,
             history: false,
+            bots: Vec::new(),
         };
         room.fold(OWNER, &founding);
         room
@@ -62,10 +63,7 @@ impl Room {
 
 /// The word of refusal, or nothing where the command is allowed.
 fn ruling(who: u64, command: Command, roster: Option<&Roster>) -> Option<Code> {
-    let actor = Actor {
-        user: UserId(who),
-        device: who,
-    };
+    let actor = Actor::person(UserId(who), who);
     let now = Now {
         ms: 1_700_000_000_000,
         synchronised: true,
@@ -79,6 +77,7 @@ fn ruling(who: u64, command: Command, roster: Option<&Roster>) -> Option<Code> {
 fn joined(users: std::ops::RangeInclusive<u64>) -> What {
     What::Joined {
         users: users.map(UserId).collect(),
+        bots: Vec::new(),
     }
 }
 

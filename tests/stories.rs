@@ -23,6 +23,8 @@ mod bad_http;
 mod bad_input;
 #[path = "stories/board.rs"]
 mod board;
+#[path = "stories/bots.rs"]
+mod bots;
 #[path = "stories/changes.rs"]
 mod changes;
 #[path = "stories/direct.rs"]

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, patch, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery};
+use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiReader, ApiSession};
 use super::problem::Problem;
 use crate::proto::account::{
     AcceptInvitation, Accepted, ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList,
@@ -100,7 +100,7 @@ async fn sign_in(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn sign_out(State(face): At, ApiCaller(caller): ApiCaller) -> Done {
+async fn sign_out(State(face): At, ApiSession(caller): ApiSession) -> Done {
     face.accounts.sign_out(&caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -116,7 +116,7 @@ async fn sign_out(State(face): At, ApiCaller(caller): ApiCaller) -> Done {
 )]
 async fn sign_out_everywhere(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiSession(caller): ApiSession,
     ApiJson(body): ApiJson<SignOutEverywhere>,
 ) -> Answer<SessionsEnded> {
     Ok(ApiJson(face.accounts.sign_out_everywhere(&caller, &body).await?))
@@ -222,7 +222,7 @@ async fn check_invitation(
     responses((status = 200, body = DeviceList), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn devices(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<DeviceList> {
+async fn devices(State(face): At, ApiSession(caller): ApiSession) -> Answer<DeviceList> {
     Ok(ApiJson(face.accounts.devices(&caller).await?))
 }
 
@@ -255,7 +255,7 @@ async fn rename_device(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn kick_device(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<uuid::Uuid>) -> Done {
+async fn kick_device(State(face): At, ApiSession(caller): ApiSession, ApiId(id): ApiId<uuid::Uuid>) -> Done {
     face.accounts.kick_device(&caller, DeviceId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -268,7 +268,7 @@ async fn kick_device(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): A
     responses((status = 200, body = Profile), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn profile(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<Profile> {
+async fn profile(State(face): At, ApiSession(caller): ApiSession) -> Answer<Profile> {
     Ok(ApiJson(face.accounts.profile(&caller).await?))
 }
 
@@ -341,7 +341,7 @@ async fn users(
 )]
 async fn user(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiReader(caller): ApiReader,
     ApiId(id): ApiId<UserId>,
 ) -> Answer<UserProfile> {
     Ok(ApiJson(face.accounts.user(&caller, id).await?))

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery};
+use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiSession};
 use super::problem::Problem;
 use crate::proto::account::SignedIn;
 use crate::proto::answer::UserInfo;
@@ -183,7 +183,7 @@ async fn set_role(
 )]
 async fn news(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiSession(caller): ApiSession,
     ApiQuery(page): ApiQuery<NumberedAfter>,
 ) -> Answer<NewsPage> {
     Ok(ApiJson(face.accounts.news(&caller, &page).await?))

@@ -20,6 +20,7 @@ pub const TOKEN_TEXT_BYTES: usize = TOKEN_PREFIX.len() + 43;
 const TOKEN_CONTEXT: &str = "kinglet 2026 session token v1";
 const CLAIM_CONTEXT: &str = "kinglet 2026 claim code v1";
 const INVITATION_CONTEXT: &str = "kinglet 2026 invitation code hash v1";
+const BOT_LABEL: &[u8] = b"kinglet 2026 bot token v1";
 const INVITATION_LABEL: &[u8] = b"kinglet 2026 invitation code v1";
 
 const CLAIM_DIGITS: usize = 10;
@@ -61,6 +62,17 @@ impl Token {
         let mut bytes = [0; TOKEN_BYTES];
         chance(&mut bytes);
         Self(bytes)
+    }
+
+    /// The token for one request, from a secret that is not stored: the same request gives the same token.
+    #[must_use]
+    pub fn derive(secret: &[u8; 32], device: u64, client: &[u8; 16]) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(secret);
+        hasher
+            .update(BOT_LABEL)
+            .update(&device.to_le_bytes())
+            .update(client);
+        Self(*hasher.finalize().as_bytes())
     }
 
     /// The text handed to the device, once.

@@ -240,6 +240,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
         "DELETE FROM blob_owner WHERE user = ?1",
         "DELETE FROM follow WHERE user = ?1",
         "DELETE FROM nickname WHERE user = ?1",
+        "DELETE FROM bot_token WHERE bot = ?1",
     ] {
         connection.execute(statement, [id]).map_err(sql_refusal)?;
     }
