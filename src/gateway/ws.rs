@@ -72,6 +72,16 @@ enum Next {
     End(End),
 }
 
+/// What one turn of a socket works with. It lives on the thread's stack while the turn is polled, never in the future.
+struct Turn<'a, 'c> {
+    cx: &'a mut Context<'c>,
+    session: &'a mut Session,
+    /// What is to be said.
+    out: Vec<u8>,
+    /// What was asked that the store must answer.
+    slow: Option<Slow>,
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         PARTIAL.change(self.held, 0);
@@ -166,8 +176,14 @@ fn over(rung: Rung) -> Option<End> {
 impl Socket {
     /// Says what is owed, takes what is asked, again and again until there is neither, or something that takes time.
     fn poll_turn(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Poll<Next> {
-        let mut out = OUT.take();
-        let turned = self.poll_turns(cx, session, &mut out);
+        let mut turn = Turn {
+            cx,
+            session,
+            out: OUT.take(),
+            slow: None,
+        };
+        let turned = self.poll_turns(&mut turn);
+        let mut out = turn.out;
         out.clear();
         if out.capacity() <= OUT_KEPT {
             OUT.set(out);
@@ -175,62 +191,51 @@ impl Socket {
         turned.map(|next| next.unwrap_or_else(Next::End))
     }
 
-    fn poll_turns(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        out: &mut Vec<u8>,
-    ) -> Poll<Result<Next, End>> {
+    fn poll_turns(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Result<Next, End>> {
         loop {
             // Also asked here: to a reader that takes everything at once, the loop may not end for a while.
-            if let Some(end) = over(session.bell().ends()) {
+            if let Some(end) = over(turn.session.bell().ends()) {
                 return Poll::Ready(Err(end));
             }
             let writing = if std::mem::take(&mut self.rests) {
                 Writing::Idle
             } else {
-                session.fill(&mut |payload| {
+                let out = &mut turn.out;
+                turn.session.fill(&mut |payload| {
                     frame::push_text(out, payload);
                     out.len() < limits::WRITE_BYTES
                 })
             };
             if let Writing::Page(ask) = writing {
-                return Poll::Ready(Ok(Next::Page(std::mem::take(out), ask)));
+                return Poll::Ready(Ok(Next::Page(std::mem::take(&mut turn.out), ask)));
             }
-            if let Some(rest) = self.poll_say(cx, out)? {
+            if let Some(rest) = self.poll_say(turn.cx, &mut turn.out)? {
                 return Poll::Ready(Ok(Next::Blocked(rest)));
             }
             if matches!(writing, Writing::Full) {
                 continue;
             }
-            let mut slow = None;
-            if self.reader.is_stopped() && session.has_room() {
-                slow = self.feed_session(&mut [], session, out)?;
+            if self.reader.is_stopped() && turn.session.has_room() {
+                self.feed_session(turn)?;
             } else {
-                ready!(self.poll_wait(cx, session, out, &mut slow))?;
-                self.look_at_bell(session, out)?;
+                ready!(self.poll_wait(turn))?;
+                self.look_at_bell(turn.session, &mut turn.out)?;
             }
-            if let Some(slow) = slow {
-                return Poll::Ready(Ok(Next::Slow(std::mem::take(out), slow)));
+            if let Some(slow) = turn.slow.take() {
+                return Poll::Ready(Ok(Next::Slow(std::mem::take(&mut turn.out), slow)));
             }
         }
     }
 
     /// Waits for either side: the bell, or something to read.
-    fn poll_wait(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        out: &mut Vec<u8>,
-        slow: &mut Option<Slow>,
-    ) -> Poll<Result<(), End>> {
-        if session.bell().poll_rung(cx).is_ready() {
+    fn poll_wait(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Result<(), End>> {
+        if turn.session.bell().poll_rung(turn.cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        if self.reader.is_stopped() || !session.has_room() || !self.may_read() {
+        if self.reader.is_stopped() || !turn.session.has_room() || !self.may_read() {
             return Poll::Pending;
         }
-        self.poll_session(cx, session, out, slow)
+        self.poll_session(turn)
     }
 
     /// What the bell was rung for, beside what there is to say.
@@ -301,30 +306,28 @@ impl Socket {
         })
     }
 
-    fn poll_session(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        out: &mut Vec<u8>,
-        slow: &mut Option<Slow>,
-    ) -> Poll<Result<(), End>> {
+    /// Reads for the session.
+    fn poll_session(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Result<(), End>> {
+        let Turn {
+            cx,
+            session,
+            out,
+            slow,
+        } = turn;
         let polled = self.poll_feed(cx, SCRATCH, out, &mut |text, out| {
             to_session(text, session, out, slow)
         });
         polled.map_ok(|_| session.heard())
     }
 
-    fn feed_session(
-        &mut self,
-        bytes: &mut [u8],
-        session: &mut Session,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Slow>, End> {
-        let mut slow = None;
-        self.feed(bytes, out, &mut |text, out| {
-            to_session(text, session, out, &mut slow)
-        })?;
-        Ok(slow)
+    /// Goes on with what was read before the session had enough.
+    fn feed_session(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), End> {
+        let Turn {
+            session, out, slow, ..
+        } = turn;
+        self.feed(&mut [], out, &mut |text, out| {
+            to_session(text, session, out, slow)
+        })
     }
 
     /// Feeds bytes to the reader of frames. Control frames are answered here.

@@ -74,10 +74,15 @@ fn push<T>(list: &mut Box<[T]>, more: impl IntoIterator<Item = T>) {
 }
 
 impl Maps {
-    /// The ids behind a user's list.
-    fn ids(&self, online: &Online) -> Vec<ConversationId> {
-        let slots = online.conversations.iter();
-        slots.map(|slot| self.conversations.at(*slot).0).collect()
+    /// What is behind a user's list: nothing where nobody is connected.
+    fn lives_of(&self, user: UserId) -> impl Iterator<Item = (ConversationId, &Arc<Live>)> {
+        let online = self.users.get(&user);
+        let slots = online.into_iter().flat_map(|online| &online.conversations);
+        slots.map(|slot| self.conversations.at(*slot))
+    }
+
+    fn ids_of(&self, user: UserId) -> Vec<ConversationId> {
+        self.lives_of(user).map(|(id, _)| id).collect()
     }
 }
 
@@ -169,9 +174,7 @@ impl Hub {
                 }
                 left
             } else {
-                maps.users
-                    .get(&bell.user())
-                    .map_or_else(Vec::new, |online| maps.ids(online))
+                maps.ids_of(bell.user())
             }
         };
         if !is_last || self.watchers.load(Ordering::Acquire) == 0 {
@@ -246,14 +249,7 @@ impl Hub {
     #[must_use]
     pub fn moved(&self, user: UserId, after: Pos, noticed: u64) -> Vec<ConversationId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else {
-            return Vec::new();
-        };
-        let lives = online
-            .conversations
-            .iter()
-            .map(|slot| maps.conversations.at(*slot));
-        lives
+        maps.lives_of(user)
             .filter(|(_, live)| live.last() > after || live.last_notice() > noticed)
             .map(|(id, _)| id)
             .collect()
@@ -361,8 +357,7 @@ impl Hub {
         }
         let conversations = {
             let maps = self.maps.read();
-            let online = maps.users.get(&user);
-            online.map_or_else(Vec::new, |online| maps.ids(online))
+            maps.ids_of(user)
         };
         self.tell(&conversations, user, kind, notice);
     }
@@ -371,14 +366,7 @@ impl Hub {
     #[must_use]
     pub fn online_peers(&self, user: UserId) -> Vec<UserId> {
         let maps = self.maps.read();
-        let Some(online) = maps.users.get(&user) else {
-            return Vec::new();
-        };
-        let lives = online
-            .conversations
-            .iter()
-            .map(|slot| maps.conversations.at(*slot).1);
-        let rosters = lives.filter_map(|live| live.roster());
+        let rosters = maps.lives_of(user).filter_map(|(_, live)| live.roster());
         let sees = |roster: &Roster, peer: UserId| {
             self.discretion.get().is_none_or(|discretion| {
                 discretion.may_hear(roster, peer, user) && discretion.may_see_presence(peer, user)

@@ -312,9 +312,9 @@ pub struct ListAfter {
     pub limit: Option<u32>,
 }
 
-/// `GET /api/v1/conversations/{id}/events`
+/// Which page of a numbered list: what comes after a number, or what comes before one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct EventsQuery {
+pub struct PageOf {
     #[serde(default)]
     pub after: Option<u64>,
     #[serde(default)]

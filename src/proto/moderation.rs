@@ -66,17 +66,11 @@ pub enum ReportState {
     Resolved,
 }
 
-/// The query of `GET /api/v1/reports`
+/// What the query of `GET /api/v1/reports` asks for, beside the page
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct ReportsAfter {
+pub struct ReportsOf {
     #[serde(default)]
     pub state: ReportState,
-    #[serde(default)]
-    pub after: Option<u64>,
-    #[serde(default)]
-    pub before: Option<u64>,
-    #[serde(default)]
-    pub limit: Option<u32>,
 }
 
 /// `GET /api/v1/reports`
@@ -157,16 +151,12 @@ pub struct MeasureInfo {
     pub holds: bool,
 }
 
-/// The query of `GET /api/v1/measures`
+/// What the query of `GET /api/v1/measures` asks for, beside the page
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MeasuresOf {
     /// All of one user; without it what holds now, of all.
     #[serde(default)]
     pub user: Option<UserId>,
-    #[serde(default)]
-    pub before: Option<u64>,
-    #[serde(default)]
-    pub limit: Option<u32>,
 }
 
 /// `GET /api/v1/measures`

@@ -121,17 +121,6 @@ pub struct SetServerRole {
     pub role: ServerRole,
 }
 
-/// A place in a numbered list.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct NumberedAfter {
-    #[serde(default)]
-    pub after: Option<u64>,
-    #[serde(default)]
-    pub before: Option<u64>,
-    #[serde(default)]
-    pub limit: Option<u32>,
-}
-
 /// `GET /api/v1/news`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewsPage {

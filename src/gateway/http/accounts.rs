@@ -9,8 +9,9 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, patch, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiReader, ApiSession};
-use super::problem::Problem;
+use super::auth::{
+    Answer, ApiAbout, ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiReader, ApiSession, At, Done,
+};
 use crate::proto::account::{
     AcceptInvitation, Accepted, ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList,
     InvitationCheck, InvitationInfo, InvitationList, InvitationsOf, JoinServer, ListAfter, NewInvitation,
@@ -19,11 +20,6 @@ use crate::proto::account::{
 };
 use crate::proto::{DeviceId, InvitationId, UserId};
 use crate::session::accounts::Administrator;
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
-/// Done, with nothing to tell: 204.
-type Done = Result<StatusCode, Problem>;
 
 /// The routes, relative to the API's prefix.
 pub fn routes() -> Router<Arc<Face>> {
@@ -356,13 +352,9 @@ async fn user(
     responses((status = 200, body = UserStatus), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn disable(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-) -> Answer<UserStatus> {
+async fn disable(about: ApiAbout) -> Answer<UserStatus> {
     Ok(ApiJson(
-        face.accounts.disable(Administrator::Caller(&caller), id).await?,
+        about.face.accounts.disable(about.by(), about.user).await?,
     ))
 }
 
@@ -375,14 +367,8 @@ async fn disable(
     responses((status = 200, body = UserStatus), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn enable(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-) -> Answer<UserStatus> {
-    Ok(ApiJson(
-        face.accounts.enable(Administrator::Caller(&caller), id).await?,
-    ))
+async fn enable(about: ApiAbout) -> Answer<UserStatus> {
+    Ok(ApiJson(about.face.accounts.enable(about.by(), about.user).await?))
 }
 
 /// Give a user a new password, told once; all their sessions end.
@@ -394,14 +380,7 @@ async fn enable(
     responses((status = 200, body = PasswordReset), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn reset_password(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-) -> Answer<PasswordReset> {
-    Ok(ApiJson(
-        face.accounts
-            .reset_password(Administrator::Caller(&caller), id)
-            .await?,
-    ))
+async fn reset_password(about: ApiAbout) -> Answer<PasswordReset> {
+    let reset = about.face.accounts.reset_password(about.by(), about.user);
+    Ok(ApiJson(reset.await?))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,8 +20,15 @@ use super::problem::Problem;
 use crate::gateway::Peer;
 use crate::gateway::accept::Stranger;
 use crate::limits;
-use crate::proto::{Code, Refusal, complaint};
-use crate::session::accounts::{Accounts, Caller, Errand, may_run};
+use crate::proto::{Code, Refusal, UserId, complaint};
+use crate::session::accounts::{Accounts, Administrator, Caller, Errand, may_run};
+
+/// What every handler has at hand.
+pub type At = State<Arc<Face>>;
+/// What is told, as JSON, or what went wrong.
+pub type Answer<T> = Result<ApiJson<T>, Problem>;
+/// Done, with nothing to tell: 204.
+pub type Done = Result<StatusCode, Problem>;
 
 /// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else; one who is a person. Bots come in only where
 /// a handler names one of the other three.
@@ -64,6 +71,19 @@ pub struct ApiQuery<T>(pub T);
 /// An id in the path. What is no id of that kind is simply not there.
 pub struct ApiId<T>(pub T);
 
+/// Who asks something about which user, by the `{id}` of the path.
+pub struct ApiAbout {
+    pub face: Arc<Face>,
+    pub caller: Caller,
+    pub user: UserId,
+}
+
+impl ApiAbout {
+    pub fn by(&self) -> Administrator<'_> {
+        Administrator::Caller(&self.caller)
+    }
+}
+
 /// The other end of the connection.
 pub struct ApiPeer(pub Peer);
 
@@ -97,6 +117,17 @@ async fn caller(parts: &mut Parts, face: &Arc<Face>, errand: Errand) -> Result<C
     }
     may_run(&caller, errand)?;
     Ok(caller)
+}
+
+impl FromRequestParts<Arc<Face>> for ApiAbout {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+        let ApiCaller(caller) = ApiCaller::from_request_parts(parts, face).await?;
+        let ApiId(user) = ApiId::from_request_parts(parts, face).await?;
+        let face = Arc::clone(face);
+        Ok(ApiAbout { face, caller, user })
+    }
 }
 
 /// The one bearer token of a request. Two headers are none: who put the second there is anyone's guess.

@@ -8,13 +8,8 @@ use axum::extract::State;
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson};
-use super::problem::Problem;
-use crate::proto::UserId;
+use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, At};
 use crate::proto::bots::{BotList, BotToken, NewBot, NewBotToken};
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
 
 /// The routes, relative to the API's prefix.
 pub fn routes() -> Router<Arc<Face>> {
@@ -63,10 +58,9 @@ pub(super) async fn make_bot(
     security(("token" = [])),
 )]
 pub(super) async fn renew_bot_token(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
+    about: ApiAbout,
     ApiJson(body): ApiJson<NewBotToken>,
 ) -> Answer<BotToken> {
-    Ok(ApiJson(face.accounts.renew_bot_token(&caller, id, body).await?))
+    let ApiAbout { face, caller, user } = about;
+    Ok(ApiJson(face.accounts.renew_bot_token(&caller, user, body).await?))
 }

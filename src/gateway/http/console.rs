@@ -14,8 +14,8 @@ use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, watch};
 
 use super::Face;
-use super::auth::{ApiJson, ApiQuery};
-use super::problem::{self, Problem};
+use super::auth::{Answer, ApiJson, ApiQuery, At};
+use super::problem;
 use super::web;
 use crate::limits;
 use crate::proto::ClientId;
@@ -46,9 +46,6 @@ pub struct NamedLink {
     pub name: String,
     pub client_id: ClientId,
 }
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
 
 /// The routes of the control socket.
 pub fn router(face: Arc<Face>) -> Router {

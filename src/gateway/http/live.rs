@@ -20,7 +20,7 @@ use super::problem::{self, Problem};
 use crate::gateway::io::Conn;
 use crate::gateway::{frame, ws};
 use crate::limits;
-use crate::proto::account::{EventsQuery, PollQuery};
+use crate::proto::account::{PageOf, PollQuery};
 use crate::proto::command::History;
 use crate::proto::{Code, ConversationId, Refusal, SUBPROTOCOL};
 use crate::session::poll;
@@ -134,9 +134,9 @@ pub(super) async fn events(
     State(face): State<Arc<Face>>,
     caller: ApiReader,
     ApiId(conversation): ApiId<ConversationId>,
-    ApiQuery(query): ApiQuery<EventsQuery>,
+    ApiQuery(query): ApiQuery<PageOf>,
 ) -> Result<Response, Problem> {
-    let EventsQuery { after, before, limit } = query;
+    let PageOf { after, before, limit } = query;
     let ask = History {
         conversation,
         after,

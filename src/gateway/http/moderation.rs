@@ -9,18 +9,12 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiQuery};
-use super::problem::Problem;
-use crate::proto::UserId;
+use super::auth::{Answer, ApiAbout, ApiCaller, ApiId, ApiJson, ApiQuery, At, Done};
+use crate::proto::account::PageOf;
 use crate::proto::moderation::{
     MeasureInfo, MeasureKind, MeasureList, MeasuresOf, NewReport, ReportInfo, ReportList, ReportView,
-    Reported, ReportsAfter, ResolveReport, Restrain, Warn,
+    Reported, ReportsOf, ResolveReport, Restrain, Warn,
 };
-use crate::session::accounts::Administrator;
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
-type Done = Result<StatusCode, Problem>;
 
 /// The routes, relative to the API's prefix.
 pub fn routes() -> Router<Arc<Face>> {
@@ -71,9 +65,10 @@ async fn report(
 async fn reports(
     State(face): At,
     ApiCaller(caller): ApiCaller,
-    ApiQuery(page): ApiQuery<ReportsAfter>,
+    ApiQuery(of): ApiQuery<ReportsOf>,
+    ApiQuery(page): ApiQuery<PageOf>,
 ) -> Answer<ReportList> {
-    Ok(ApiJson(face.accounts.reports(&caller, &page).await?))
+    Ok(ApiJson(face.accounts.reports(&caller, of.state, &page).await?))
 }
 
 /// A report, with the message and up to two messages on each side. For admins (about members) and owners.
@@ -122,14 +117,9 @@ async fn resolve_report(
     responses((status = 200, body = ref("#/components/schemas/MeasureInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn warn(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<Warn>,
-) -> Answer<MeasureInfo> {
-    let by = Administrator::Caller(&caller);
-    Ok(ApiJson(face.accounts.warn(by, id, body).await?))
+async fn warn(about: ApiAbout, ApiJson(body): ApiJson<Warn>) -> Answer<MeasureInfo> {
+    let warned = about.face.accounts.warn(about.by(), about.user, body);
+    Ok(ApiJson(warned.await?))
 }
 
 /// Keep somebody from posting anywhere. For admins (members) and owners.
@@ -142,15 +132,8 @@ async fn warn(
     responses((status = 200, body = ref("#/components/schemas/MeasureInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn mute(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<Restrain>,
-) -> Answer<MeasureInfo> {
-    let by = Administrator::Caller(&caller);
-    let made = face.accounts.restrain(by, id, MeasureKind::Mute, body).await?;
-    Ok(ApiJson(made))
+async fn mute(about: ApiAbout, ApiJson(body): ApiJson<Restrain>) -> Answer<MeasureInfo> {
+    restrain(&about, MeasureKind::Mute, body).await
 }
 
 /// Let somebody post again. For admins (members) and owners.
@@ -162,10 +145,8 @@ async fn mute(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn unmute(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<UserId>) -> Done {
-    let by = Administrator::Caller(&caller);
-    face.accounts.lift(by, id, MeasureKind::Mute).await?;
-    Ok(StatusCode::NO_CONTENT)
+async fn unmute(about: ApiAbout) -> Done {
+    lift(&about, MeasureKind::Mute).await
 }
 
 /// Keep somebody from signing in; their sessions end within a second. For admins (members) and owners.
@@ -178,15 +159,8 @@ async fn unmute(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<
     responses((status = 200, body = ref("#/components/schemas/MeasureInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn ban(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<Restrain>,
-) -> Answer<MeasureInfo> {
-    let by = Administrator::Caller(&caller);
-    let made = face.accounts.restrain(by, id, MeasureKind::Ban, body).await?;
-    Ok(ApiJson(made))
+async fn ban(about: ApiAbout, ApiJson(body): ApiJson<Restrain>) -> Answer<MeasureInfo> {
+    restrain(&about, MeasureKind::Ban, body).await
 }
 
 /// Let somebody sign in again. For admins (members) and owners.
@@ -198,9 +172,17 @@ async fn ban(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn unban(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<UserId>) -> Done {
-    let by = Administrator::Caller(&caller);
-    face.accounts.lift(by, id, MeasureKind::Ban).await?;
+async fn unban(about: ApiAbout) -> Done {
+    lift(&about, MeasureKind::Ban).await
+}
+
+async fn restrain(about: &ApiAbout, kind: MeasureKind, body: Restrain) -> Answer<MeasureInfo> {
+    let made = about.face.accounts.restrain(about.by(), about.user, kind, body);
+    Ok(ApiJson(made.await?))
+}
+
+async fn lift(about: &ApiAbout, kind: MeasureKind) -> Done {
+    about.face.accounts.lift(about.by(), about.user, kind).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -220,7 +202,8 @@ async fn unban(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<U
 async fn measures(
     State(face): At,
     ApiCaller(caller): ApiCaller,
-    ApiQuery(page): ApiQuery<MeasuresOf>,
+    ApiQuery(of): ApiQuery<MeasuresOf>,
+    ApiQuery(page): ApiQuery<PageOf>,
 ) -> Answer<MeasureList> {
-    Ok(ApiJson(face.accounts.measures(&caller, &page).await?))
+    Ok(ApiJson(face.accounts.measures(&caller, of.user, &page).await?))
 }

@@ -9,14 +9,10 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiJson, ApiPeer, ApiQuery};
-use super::problem::Problem;
+use super::auth::{Answer, ApiCaller, ApiJson, ApiPeer, ApiQuery, At, Done};
 use crate::proto::pairing::{
     AskToPair, AwaitPairing, ConfirmDevice, DeviceCode, DeviceCodeState, Paired, PairingTicket, WaitQuery,
 };
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
 
 /// The routes, relative to the API's prefix.
 pub fn routes() -> Router<Arc<Face>> {
@@ -85,7 +81,7 @@ async fn confirm_device(
     State(face): At,
     ApiCaller(caller): ApiCaller,
     ApiJson(body): ApiJson<ConfirmDevice>,
-) -> Result<StatusCode, Problem> {
+) -> Done {
     face.accounts.confirm_device(&caller, &body)?;
     Ok(StatusCode::NO_CONTENT)
 }

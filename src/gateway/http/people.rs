@@ -10,20 +10,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiSession};
+use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, ApiPeer, ApiQuery, ApiSession, At};
 use super::problem::Problem;
-use crate::proto::account::SignedIn;
+use crate::proto::account::{PageOf, SignedIn};
 use crate::proto::answer::UserInfo;
 use crate::proto::history::SignInList;
 use crate::proto::people::{
-    AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, NumberedAfter, ResetCheck,
-    ResetLink, SetServerRole, SuccessorNeeded, UseReset,
+    AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
+    SetServerRole, SuccessorNeeded, UseReset,
 };
-use crate::proto::{Code, Refusal, UserId};
-use crate::session::accounts::{Administrator, Left};
-
-type At = State<Arc<Face>>;
-type Answer<T> = Result<ApiJson<T>, Problem>;
+use crate::proto::{Code, Refusal};
+use crate::session::accounts::Left;
 
 /// The routes, relative to the API's prefix.
 pub fn routes() -> Router<Arc<Face>> {
@@ -49,14 +46,9 @@ pub fn routes() -> Router<Arc<Face>> {
     responses((status = 200, body = ref("#/components/schemas/ResetLink")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn make_reset_link(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<NewResetLink>,
-) -> Answer<ResetLink> {
-    let by = Administrator::Caller(&caller);
-    Ok(ApiJson(face.accounts.make_reset_link(by, id, &body).await?))
+async fn make_reset_link(about: ApiAbout, ApiJson(body): ApiJson<NewResetLink>) -> Answer<ResetLink> {
+    let made = about.face.accounts.make_reset_link(about.by(), about.user, &body);
+    Ok(ApiJson(made.await?))
 }
 
 /// Whose password a code sets, before setting it.
@@ -107,14 +99,9 @@ async fn use_reset_link(
     ),
     security(("token" = [])),
 )]
-async fn deactivate(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<Deactivate>,
-) -> Result<Response, Problem> {
-    let by = Administrator::Caller(&caller);
-    Ok(told(face.accounts.deactivate(by, id, &body).await?))
+async fn deactivate(about: ApiAbout, ApiJson(body): ApiJson<Deactivate>) -> Result<Response, Problem> {
+    let left = about.face.accounts.deactivate(about.by(), about.user, &body);
+    Ok(told(left.await?))
 }
 
 /// Leave the server, with one's password.
@@ -159,14 +146,9 @@ fn told(left: Left) -> Response {
     responses((status = 200, body = ref("#/components/schemas/UserInfo")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn set_role(
-    State(face): At,
-    ApiCaller(caller): ApiCaller,
-    ApiId(id): ApiId<UserId>,
-    ApiJson(body): ApiJson<SetServerRole>,
-) -> Answer<UserInfo> {
-    let by = Administrator::Caller(&caller);
-    Ok(ApiJson(face.accounts.set_role(by, id, &body).await?))
+async fn set_role(about: ApiAbout, ApiJson(body): ApiJson<SetServerRole>) -> Answer<UserInfo> {
+    let set = about.face.accounts.set_role(about.by(), about.user, &body);
+    Ok(ApiJson(set.await?))
 }
 
 /// What the caller must hear about their account.
@@ -184,7 +166,7 @@ async fn set_role(
 async fn news(
     State(face): At,
     ApiSession(caller): ApiSession,
-    ApiQuery(page): ApiQuery<NumberedAfter>,
+    ApiQuery(page): ApiQuery<PageOf>,
 ) -> Answer<NewsPage> {
     Ok(ApiJson(face.accounts.news(&caller, &page).await?))
 }
@@ -216,7 +198,7 @@ async fn sign_ins(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<SignI
 async fn audit(
     State(face): At,
     ApiCaller(caller): ApiCaller,
-    ApiQuery(page): ApiQuery<NumberedAfter>,
+    ApiQuery(page): ApiQuery<PageOf>,
 ) -> Answer<AuditPage> {
     Ok(ApiJson(face.accounts.audit(&caller, &page).await?))
 }

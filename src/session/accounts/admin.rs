@@ -4,9 +4,9 @@
 use super::{Accounts, Caller, Outcome, password_refusal, rows};
 use crate::core::permit::server::{self, Office};
 use crate::limits;
-use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
+use crate::proto::account::{ListAfter, PageOf, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
-use crate::proto::people::{AuditPage, NumberedAfter, SetServerRole};
+use crate::proto::people::{AuditPage, SetServerRole};
 use crate::proto::{Code, UserId};
 use crate::store::sqlite::accounts::By;
 
@@ -122,7 +122,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `forbidden` for members; `bad_request` for a limit out of range.
-    pub async fn audit(&self, caller: &Caller, page: &NumberedAfter) -> Outcome<AuditPage> {
+    pub async fn audit(&self, caller: &Caller, page: &PageOf) -> Outcome<AuditPage> {
         let limit = rows(page.limit, limits::LIST_ROWS)?;
         let by = Administrator::Caller(caller).by();
         self.store.audit(by, page.before, limit).await

@@ -1,11 +1,11 @@
-//! The second door: invitations, and joining by one. What must not live here: how a code looks (`token`) or is stored.
+//! The second door: invitations, and joining by one. What must not live here: how a code looks (`code`) or is stored.
 //!
 //! Invariant: a code is shown only to someone who could have made it, or made it. Otherwise an admin could read an
 //! owner's invitation off the list and become owner by it.
 
 use std::net::IpAddr;
 
-use super::token::InvitationCode;
+use super::code::InvitationCode;
 use super::{
     Accounts, Administrator, Caller, Outcome, WhoMayInvite, check_client_id, checked, signed_in, user_name,
 };
@@ -78,7 +78,7 @@ impl Accounts {
         let id = InvitationId::from_random(bytes);
         let row = InvitationRow {
             id,
-            code: *self.code_of(id).hash().as_bytes(),
+            code: self.code_of(id).hash(),
             role: new.role,
             uses,
             lasts_ms: u64::from(days) * DAY_MS,
@@ -263,5 +263,5 @@ fn may_see(caller: &Caller, facts: &InvitationFacts) -> bool {
 
 fn hash_of(code: &str) -> Outcome<[u8; 32]> {
     let code = InvitationCode::parse(code).map_err(|_| Code::InvitationInvalid)?;
-    Ok(*code.hash().as_bytes())
+    Ok(code.hash())
 }

@@ -6,9 +6,10 @@
 use super::{Accounts, Administrator, Caller, Outcome, check_client_id, rows};
 use crate::core::permit::moderation;
 use crate::limits;
+use crate::proto::account::PageOf;
 use crate::proto::moderation::{
-    MeasureInfo, MeasureKind, MeasureList, MeasuresOf, NewReport, ReportInfo, ReportList, ReportState,
-    ReportView, Reported, ReportsAfter, ResolveReport, Restrain, Warn,
+    MeasureInfo, MeasureKind, MeasureList, NewReport, ReportInfo, ReportList, ReportState, ReportView,
+    Reported, ResolveReport, Restrain, Warn,
 };
 use crate::proto::{Code, Event, Refusal, Seq, UserId, What};
 use crate::store::Span;
@@ -39,14 +40,14 @@ impl Accounts {
     ///
     /// # Errors
     /// `forbidden` for members; `bad_request` for a limit out of range.
-    pub async fn reports(&self, caller: &Caller, page: &ReportsAfter) -> Outcome<ReportList> {
+    pub async fn reports(&self, caller: &Caller, state: ReportState, page: &PageOf) -> Outcome<ReportList> {
         let limit = rows(page.limit, limits::LIST_ROWS)?;
-        let from = match page.state {
+        let from = match state {
             ReportState::Open => page.after,
             ReportState::Resolved => page.before,
         };
         let by = Administrator::Caller(caller).by();
-        self.store.reports(by, page.state, from, limit).await
+        self.store.reports(by, state, from, limit).await
     }
 
     /// A report with the message that it is about and the nearest few others, as the log has them now.
@@ -152,10 +153,15 @@ impl Accounts {
     ///
     /// # Errors
     /// `forbidden` for members; `bad_request` for a limit out of range.
-    pub async fn measures(&self, caller: &Caller, page: &MeasuresOf) -> Outcome<MeasureList> {
+    pub async fn measures(
+        &self,
+        caller: &Caller,
+        user: Option<UserId>,
+        page: &PageOf,
+    ) -> Outcome<MeasureList> {
         let limit = rows(page.limit, limits::LIST_ROWS)?;
         let by = Administrator::Caller(caller).by();
-        self.store.measures(by, page.user, page.before, limit).await
+        self.store.measures(by, user, page.before, limit).await
     }
 
     /// Lets mutes and bans run that waited for a right clock, and puts away those that ran out.

@@ -1,4 +1,4 @@
-//! Opaque tokens, the claim code and invitation codes: how they are made, written, read and compared.
+//! Opaque tokens and the claim code: how they are made, written, read and compared. All other codes are in `code`.
 //!
 //! What must not live here: who a token belongs to, where hashes are stored, and expiry. Chance and the server's secret
 //! come in as arguments. No secret has a Debug or Display that shows it.
@@ -19,17 +19,13 @@ pub const TOKEN_TEXT_BYTES: usize = TOKEN_PREFIX.len() + 43;
 // One context per kind, so that no hash of one kind can ever serve as another. Changing one revokes what was issued.
 const TOKEN_CONTEXT: &str = "kinglet 2026 session token v1";
 const CLAIM_CONTEXT: &str = "kinglet 2026 claim code v1";
-const INVITATION_CONTEXT: &str = "kinglet 2026 invitation code hash v1";
 const BOT_LABEL: &[u8] = b"kinglet 2026 bot token v1";
-const INVITATION_LABEL: &[u8] = b"kinglet 2026 invitation code v1";
 
 const CLAIM_DIGITS: usize = 10;
 const CLAIM_CODES: u64 = 10_u64.pow(CLAIM_DIGITS as u32);
 /// Wrong claim codes before the code is dead until the next start.
 pub const CLAIM_TRIES: u8 = 5;
 
-const INVITATION_CHARACTERS: usize = 16;
-pub(super) const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// No code is longer with all its separators; longer input is refused unread.
 const CODE_TEXT_BYTES: usize = 128;
 
@@ -206,84 +202,6 @@ impl ClaimGate {
     }
 }
 
-/// What an invitation link carries: 80 bits in 16 characters. Derived, so that the owner can see the link again without
-/// the server storing it; whoever reads the database alone, without the server's secret, cannot make one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct InvitationCode([u8; INVITATION_CHARACTERS]);
-
-/// What is stored and looked up for an invitation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InvitationHash([u8; 32]);
-
-impl InvitationCode {
-    #[must_use]
-    pub fn derive(server_secret: &[u8; 32], invitation: u64) -> Self {
-        let mut hasher = blake3::Hasher::new_keyed(server_secret);
-        hasher.update(INVITATION_LABEL).update(&invitation.to_le_bytes());
-        let mut bytes = [0; 16];
-        bytes[6..].copy_from_slice(&hasher.finalize().as_bytes()[..10]);
-        let bits = u128::from_be_bytes(bytes);
-        let mut text = [0; INVITATION_CHARACTERS];
-        for (at, character) in text.iter_mut().enumerate() {
-            let five = (bits >> (5 * (INVITATION_CHARACTERS - 1 - at))) & 31;
-            *character = CROCKFORD[five as usize];
-        }
-        Self(text)
-    }
-
-    /// The 16 characters, as they stand in a link.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.0.iter().map(|character| char::from(*character)).collect()
-    }
-
-    /// The form to read aloud: `XXXX-XXXX-XXXX-XXXX`.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        let text = self.text();
-        format!("{}-{}-{}-{}", &text[..4], &text[4..8], &text[8..12], &text[12..])
-    }
-
-    /// Reads a code as people write it: any case, `I` and `L` for `1`, `O` for `0`, any separators.
-    ///
-    /// # Errors
-    /// [`Malformed`] when there are not exactly 16 such characters.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        // Who pastes the whole link means what stands behind its `#`.
-        let text = text.rsplit('#').next().unwrap_or(text);
-        let mut code: [u8; INVITATION_CHARACTERS] = symbols(text)?;
-        for character in &mut code {
-            *character = match character.to_ascii_uppercase() {
-                b'I' | b'L' => b'1',
-                b'O' => b'0',
-                other => other,
-            };
-            if !CROCKFORD.contains(character) {
-                return Err(Malformed);
-            }
-        }
-        Ok(Self(code))
-    }
-
-    #[must_use]
-    pub fn hash(&self) -> InvitationHash {
-        InvitationHash(blake3::derive_key(INVITATION_CONTEXT, &self.0))
-    }
-}
-
-impl InvitationHash {
-    /// From the stored column.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
 /// The `N` characters of a typed code without spaces, dashes and dots.
 pub(super) fn symbols<const N: usize>(text: &str) -> Result<[u8; N], Malformed> {
     if text.len() > CODE_TEXT_BYTES {
@@ -316,7 +234,7 @@ macro_rules! silent_debug {
         }
     )*};
 }
-silent_debug!(Token, TokenHash, ClaimCode, InvitationCode, InvitationHash);
+silent_debug!(Token, TokenHash, ClaimCode);
 
 impl fmt::Debug for ClaimGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -329,7 +247,6 @@ impl fmt::Debug for ClaimGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
 
     /// Chance that counts: every byte of the n-th draw is n.
     fn counting() -> impl FnMut(&mut [u8]) {
@@ -483,76 +400,13 @@ mod tests {
     }
 
     #[test]
-    fn invitation_codes_are_derived_from_secret_and_number() {
-        let code = InvitationCode::derive(&[1; 32], 1);
-        assert_eq!(code, InvitationCode::derive(&[1; 32], 1));
-        let mut seen = HashSet::new();
-        for invitation in 0..1000 {
-            assert!(seen.insert(InvitationCode::derive(&[1; 32], invitation).text()));
-            assert!(seen.insert(InvitationCode::derive(&[2; 32], invitation).text()));
-        }
-        // All 80 bits are used: every place takes many characters.
-        for at in 0..INVITATION_CHARACTERS {
-            let characters: HashSet<u8> = seen.iter().map(|text| text.as_bytes()[at]).collect();
-            assert_eq!(characters.len(), 32, "place {at}");
-        }
-        // Pinned against another encoder: a code must read the same after every update.
-        let mut hasher = blake3::Hasher::new_keyed(&[1; 32]);
-        hasher
-            .update(b"kinglet 2026 invitation code v1")
-            .update(&1_u64.to_le_bytes());
-        let mut crockford = data_encoding::Specification::new();
-        crockford.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
-        let crockford = crockford.encoding().expect("32 symbols");
-        let expected = crockford.encode(&hasher.finalize().as_bytes()[..10]);
-        assert_eq!(code.text(), expected);
-    }
-
-    #[test]
-    fn an_invitation_code_is_read_as_people_write_it() {
-        let code = InvitationCode::parse("0123456789ABCDEF").expect("16 characters of the alphabet");
-        for text in [
-            "0123-4567-89ab-cdef",
-            "O1234 56789abcdef",
-            "oL23456789ABCDEF",
-            "0i23456789abcdeF\n",
-        ] {
-            assert_eq!(InvitationCode::parse(text), Ok(code.clone()), "{text}");
-        }
-        assert_eq!(code.shown(), "0123-4567-89AB-CDEF");
-        assert_eq!(InvitationCode::parse(&code.shown()), Ok(code.clone()));
-        for text in [
-            "",
-            "0123456789ABCDE",
-            "0123456789ABCDEF0",
-            "U123456789ABCDEF",
-            "*123456789ABCDEF",
-            "é123456789ABCDEF",
-        ] {
-            assert_eq!(InvitationCode::parse(text), Err(Malformed), "{text}");
-        }
-        let endless = format!("{}0123456789ABCDEF", "-".repeat(1_000_000));
-        assert_eq!(InvitationCode::parse(&endless), Err(Malformed));
-        assert_ne!(
-            code.hash(),
-            InvitationCode::parse("1123456789ABCDEF").expect("valid").hash()
-        );
-    }
-
-    #[test]
     fn debug_shows_no_secret() {
         let token = Token([b'A'; 32]);
-        let invitation = InvitationCode::derive(&[1; 32], 1);
         let gate = ClaimGate::new(&claim(1_234_567_890));
-        let printed = format!(
-            "{token:?} {:?} {:?} {gate:?} {invitation:?} {:?}",
-            token.hash(),
-            claim(1_234_567_890),
-            invitation.hash()
-        );
+        let printed = format!("{token:?} {:?} {:?} {gate:?}", token.hash(), claim(1_234_567_890));
         assert_eq!(
             printed,
-            "Token(…) TokenHash(…) ClaimCode(…) ClaimGate { tries_left: 5, .. } InvitationCode(…) InvitationHash(…)"
+            "Token(…) TokenHash(…) ClaimCode(…) ClaimGate { tries_left: 5, .. }"
         );
     }
 }

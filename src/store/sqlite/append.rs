@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blobs::uses;
 use super::find;
 use super::recent::ClientKey;
-use super::rows::{self, Hash, Row, SALT};
+use super::rows::{self, Row, SALT};
+use super::staged::{Staged, State};
 use super::{Shared, accounts, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
@@ -45,30 +46,6 @@ impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
         Failure::Refused(code.into())
     }
-}
-
-/// Where a conversation stands for the next event.
-#[derive(Clone, Copy)]
-pub struct State {
-    pub standing: Standing,
-    pub hash: Hash,
-}
-
-/// What a batch has done so far and nobody else may see yet.
-#[derive(Clone, Default)]
-pub struct Staged {
-    pub rows: Vec<(Row, Hash)>,
-    pub appended: Vec<Appended>,
-    pub rosters: HashMap<u64, Arc<Roster>>,
-    pub clients: HashMap<ClientKey, Pos>,
-    pub places: HashMap<(u64, Seq), Pos>,
-    pub markers: Vec<(UserId, u64, Seq, u64)>,
-    /// Conversations whose newest message somebody is to be told of by push.
-    pub push: HashMap<u64, Seq>,
-    /// Rows that lost their words.
-    pub erased: u64,
-    /// People who were erased.
-    pub gone: Vec<UserId>,
 }
 
 /// What an append works with.
@@ -187,7 +164,7 @@ impl Work<'_> {
                 .markers
                 .push((permit.actor().user, conversation, row.seq, row.count));
             if self.shared.push.concerns(roster, permit.actor().user) {
-                self.staged.push.insert(conversation, row.seq);
+                self.staged.push.push((conversation, row.seq));
             }
         }
         // What was said before one came counts as read.
@@ -199,12 +176,7 @@ impl Work<'_> {
             self.staged.markers.extend(arrivals);
         }
         *self.head = row.pos;
-        let standing = Standing {
-            last_seq: row.seq,
-            last_count: row.count,
-            last_pos: row.pos,
-        };
-        self.states.insert(conversation, State { standing, hash });
+        self.states.insert(conversation, State::behind(&row, hash));
         self.staged.clients.insert(key, row.pos);
         self.staged.places.insert((conversation, row.seq), row.pos);
         let (seq, ts) = (row.seq, row.ts);

@@ -6,13 +6,14 @@
 
 use rusqlite::params;
 
-use super::append::{Failure, State, Work};
+use super::append::{Failure, Work};
 use super::blobs::uses;
 use super::rows::{self, Row, SALT};
+use super::staged::State;
 use super::{int, search};
 use crate::core::permit::DeviceNo;
 use crate::proto::{ConversationId, Event, Seq, UserId, What};
-use crate::store::{Appended, Standing};
+use crate::store::Appended;
 
 /// Devices are counted from one; this is the server itself.
 const NO_DEVICE: DeviceNo = 0;
@@ -49,12 +50,7 @@ impl Work<'_> {
         let hash = row.link(&state.hash);
         self.insert(&row)?;
         *self.head = row.pos;
-        let standing = Standing {
-            last_seq: row.seq,
-            last_count: row.count,
-            last_pos: row.pos,
-        };
-        self.states.insert(conversation.0, State { standing, hash });
+        self.states.insert(conversation.0, State::behind(&row, hash));
         self.staged.clients.insert((row.device, row.client), row.pos);
         self.staged.places.insert((conversation.0, row.seq), row.pos);
         self.staged.appended.push(Appended {

@@ -27,6 +27,7 @@ mod rosters;
 mod rows;
 mod schema;
 mod search;
+mod staged;
 pub mod sweep;
 mod talk;
 mod talk_reads;

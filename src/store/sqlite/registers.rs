@@ -71,6 +71,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
@@ -78,8 +79,10 @@ mod tests {
     use crate::core::permit::{Actor, Settings, authorise};
     use crate::core::roster::Roster;
     use crate::proto::command::Plain;
-    use crate::proto::{Body, ClientId, Command, ConversationId, UserId};
-    use crate::store::{Commit, Committed, sqlite};
+    use crate::proto::{Body, ClientId, Command, ConversationId, Seq, UserId};
+    use crate::store::sqlite::doctor;
+    use crate::store::sqlite::open::DATABASE;
+    use crate::store::{Commit, Committed, Span, sqlite};
 
     struct Deaf;
 
@@ -87,7 +90,7 @@ mod tests {
         fn committed(&mut self, _: Commit) {}
     }
 
-    fn open(directory: &std::path::Path) -> Store {
+    fn open(directory: &Path) -> Store {
         let options = sqlite::Options {
             directory: directory.to_owned(),
             vfs: None,
@@ -150,10 +153,8 @@ mod tests {
             .await
     }
 
-    #[tokio::test]
-    async fn a_refused_append_undoes_the_change_and_the_appends_before_it() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let store = open(directory.path());
+    async fn with_a_user(directory: &Path) -> Store {
+        let store = open(directory);
         store
             .write(|registers| {
                 let sql =
@@ -164,6 +165,13 @@ mod tests {
             })
             .await
             .expect("written");
+        store
+    }
+
+    #[tokio::test]
+    async fn a_refused_append_undoes_the_change_and_the_appends_before_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = with_a_user(directory.path()).await;
         let before = store.head();
         let refused = write(&store, vec![note_to_self(1), nowhere(2)]).await;
         assert_eq!(refused.map_err(|refusal| refusal.code), Err(Code::NotFound));
@@ -180,5 +188,53 @@ mod tests {
             "one conversation, without a gap"
         );
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_refused_append_leaves_what_the_same_batch_did_before_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = with_a_user(directory.path()).await;
+        let before = store.head();
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::sync_channel(1);
+        // While this one holds the writer, the others queue up; then they are one batch.
+        let holding = store.write(move |_| {
+            begun.send(()).expect("the test waits for it");
+            may_go_on.recv().expect("the test lets it go on");
+            Ok(())
+        });
+        let append = |permits| {
+            store.write(move |registers: &mut Registers<'_>| {
+                *registers.appends = permits;
+                Ok(())
+            })
+        };
+        let batch = async {
+            has_begun.await.expect("the writer is held");
+            tokio::join!(
+                append(vec![note_to_self(1)]),
+                append(vec![note_to_self(2), nowhere(3)]),
+                append(vec![note_to_self(2), note_to_self(4)]),
+                async { go_on.send(()).expect("the writer waits for it") },
+            )
+        };
+        let (held, (first, refused, last, ())) = tokio::join!(holding, batch);
+        held.expect("it changed nothing");
+        first.expect("a note");
+        assert_eq!(refused.map_err(|refusal| refusal.code), Err(Code::NotFound));
+        last.expect("the refused one left its client id free");
+        assert_eq!(store.head().log, before.log + 3);
+        let found = store.conversations_of(UserId(1)).await.expect("a list");
+        let page = store.page(found[0], Span::After(0), vec![(1, Seq::MAX)], 9);
+        let events = page.await.expect("a page").events;
+        let seqs: Vec<Seq> = events.iter().map(|(_, event)| event.seq).collect();
+        assert_eq!((found.len(), seqs), (1, vec![1, 2, 3]));
+        store.close().await;
+        // A copy, since this process may still hold the original.
+        let copy = tempfile::tempdir().expect("a temporary directory");
+        std::fs::copy(directory.path().join(DATABASE), copy.path().join(DATABASE)).expect("it is one file");
+        let report = doctor::examine(copy.path()).expect("the database can be read");
+        assert_eq!(report.events, 3);
+        assert_eq!(report.damage, Vec::<String>::new(), "no chain is broken");
     }
 }

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Failure, Gone, Staged, State, Work};
+use super::append::{Failure, Gone, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
 use super::search::Indexing;
+use super::staged::{Staged, State};
 use super::sweep::Step;
 use super::{Shared, fold, sql_refusal};
-use crate::clock::monotonic;
+use crate::clock::{Now, monotonic};
 use crate::core::permit::{DeviceNo, Permit};
 use crate::limits;
 use crate::meters::{METERS, add};
@@ -219,15 +220,7 @@ impl Writer {
             let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
-                    let mut work = Work {
-                        connection: &self.connection,
-                        shared: &self.shared,
-                        states: &mut self.states,
-                        staged,
-                        head: &mut head,
-                        now,
-                        gone: &self.gone,
-                    };
+                    let mut work = self.at_work(staged, &mut head, now);
                     match work.append(&append.permit) {
                         Ok(receipt) => {
                             wrote |= !receipt.duplicate;
@@ -246,15 +239,7 @@ impl Writer {
                 }
                 Job::Sweep(step) => {
                     wrote = true;
-                    let mut work = Work {
-                        connection: &self.connection,
-                        shared: &self.shared,
-                        states: &mut self.states,
-                        staged,
-                        head: &mut head,
-                        now,
-                        gone: &self.gone,
-                    };
+                    let mut work = self.at_work(staged, &mut head, now);
                     match work.sweep(&step.stretch) {
                         Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
                         Err(Failure::Refused(refusal)) => step.answer(Err(refusal)),
@@ -270,7 +255,8 @@ impl Writer {
                 Job::Stop(_) => {}
             }
         }
-        super::push::note(&self.connection, &staged.push)?;
+        let due = staged.push.iter().copied().collect();
+        super::push::note(&self.connection, &due)?;
         if flush && wrote {
             self.last_flush = monotonic();
             self.shared.markers.flush(&self.connection)?;
@@ -282,7 +268,7 @@ impl Writer {
     fn register(
         &mut self,
         change: RegisterJob,
-        now: crate::clock::Now,
+        now: Now,
         outcome: &mut Outcome,
         (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), rusqlite::Error> {
@@ -337,26 +323,28 @@ impl Writer {
     fn append_with(
         &mut self,
         permits: &[Permit],
-        now: crate::clock::Now,
+        now: Now,
         (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), Failure> {
-        let before = (staged.clone(), *head, self.states.clone());
-        for permit in permits {
-            let mut work = Work {
-                connection: &self.connection,
-                shared: &self.shared,
-                states: &mut self.states,
-                staged,
-                head,
-                now,
-                gone: &self.gone,
-            };
-            if let Err(failure) = work.append(permit) {
-                (*staged, *head, self.states) = before;
-                return Err(failure);
-            }
+        let (mark, head_before) = (staged.mark(), *head);
+        let mut work = self.at_work(staged, head, now);
+        let failed = permits.iter().find_map(|permit| work.append(permit).err());
+        let Some(failure) = failed else { return Ok(()) };
+        staged.undo(&mark, &mut self.states);
+        *head = head_before;
+        Err(failure)
+    }
+
+    fn at_work<'a>(&'a mut self, staged: &'a mut Staged, head: &'a mut Pos, now: Now) -> Work<'a> {
+        Work {
+            connection: &self.connection,
+            shared: &self.shared,
+            states: &mut self.states,
+            staged,
+            head,
+            now,
+            gone: &self.gone,
         }
-        Ok(())
     }
 
     /// Makes a commit visible: the memory index, the rosters, the heads, then everyone who listens, in this order.
