@@ -82,6 +82,8 @@ pub const WRITE_BYTES: usize = 16 * 1024;
 pub const TAIL_BYTES: usize = 8 * 1024 * 1024;
 /// Unsequenced notices (typing, presence, read markers) kept per conversation.
 pub const NOTICES: usize = 16;
+/// Changed profiles that are kept to be told to all who are connected; who is further behind asks `sync`.
+pub const NOTICES_TO_ALL: usize = 64;
 /// Presence, typing and read notices are told in conversations up to this size.
 pub const NOTICE_MEMBERS: usize = 256;
 /// The time a write may make no progress before the connection is closed.
@@ -130,6 +132,8 @@ pub const MENTIONS_COUNTED: usize = 100;
 pub const EVENTS_ASKED: usize = 50;
 /// Threads that a user follows; beyond it the one followed longest is not followed any more.
 pub const THREADS_FOLLOWED: usize = 500;
+/// Changes of what a user follows that are still told to devices that come back; the oldest are forgotten first.
+pub const FOLLOWS_TOLD: usize = 200;
 /// Pins of one conversation, and the bytes of its announcement.
 pub const PINS: usize = 100;
 pub const ANNOUNCEMENT_BYTES: usize = 1024;
@@ -194,12 +198,16 @@ pub const STATUS_BYTES: usize = 100;
 pub const QUIET_STRETCHES: usize = 14;
 /// Blocks of all users together: they are kept in memory.
 pub const BLOCKS: usize = 20_000;
+/// Messages that people have deleted for themselves, of all users together: they are kept in memory.
+pub const HIDDEN: usize = 50_000;
 /// Push subscriptions of the server; an endpoint's address in bytes; conversations waiting for a device, over all devices.
 pub const PUSH_SUBSCRIPTIONS: usize = 10_000;
 pub const PUSH_ENDPOINT_BYTES: usize = 2_048;
 pub const PUSH_WAITING: usize = 20_000;
 /// Members looked at in one step when a message is laid out for those who subscribed.
 pub const PUSH_STEP: usize = 200;
+/// Messages looked at, the newest first, for one that its reader is to be told of: some are taken back or of somebody they block.
+pub const PUSH_LOOKS_BACK: u64 = 100;
 /// Push messages under way at once; to one host; tests that people asked for.
 pub const PUSH_AT_ONCE: usize = 4;
 pub const PUSH_PER_HOST: usize = 2;
@@ -345,6 +353,8 @@ pub const UPLOAD_SYNC: u64 = 8 * 1024 * 1024;
 pub const UPLOAD_HASHES: usize = 64;
 /// An upload, and a file that no message carries, is kept so long.
 pub const BLOB_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of a picture that stands for somebody.
+pub const AVATAR_BYTES: u64 = 2 * 1024 * 1024;
 /// Free bytes of the disk below which no upload is taken, unless configured.
 pub const DISK_RESERVE: u64 = 256 * 1024 * 1024;
 /// Free bytes of the disk below which no message is taken, and the size of the file that is given up when it is full all
@@ -494,8 +504,8 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
         ),
         line(
             "discretion",
-            BLOCKS * 16 + USERS * 8 + MUTES * 24,
-            "who blocks whom, who is not to be seen, and who is muted",
+            BLOCKS * 16 + USERS * 8 + MUTES * 24 + HIDDEN * 48 + NOTICES_TO_ALL * 1_024,
+            "who blocks whom, who is not to be seen, who is muted, what is hidden, and whose profile has just changed",
         ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),

@@ -235,6 +235,20 @@ fn notices_kept(members: u64) -> usize {
     kept
 }
 
+/// This many profiles change while the listener does not look; gives how many of them it is told.
+fn changed_profiles_told(changed: u64) -> usize {
+    let (hub, bell) = hub_of(2);
+    let from = hub.stamp();
+    for user in (1..=changed).map(UserId) {
+        let notice = Notice::Presence { user, online: true };
+        hub.tell_everyone(user, &notice);
+        hub.tell_everyone(user, &notice);
+    }
+    let mut told = 0;
+    hub.told_everyone(&bell, (from, hub.stamp()), &mut |_| told += 1);
+    told
+}
+
 /// Somebody else of the room is there, too; gives whether the listener is told so when they ask.
 fn is_told_who_is_online(members: u64) -> bool {
     let (hub, _bell) = hub_of(members);
@@ -251,6 +265,14 @@ fn notices_are_few_and_for_small_conversations() {
     assert_eq!(notices_kept(limits::NOTICES as u64 + 9), limits::NOTICES);
     assert_eq!(notices_kept(limits::NOTICE_MEMBERS as u64), limits::NOTICES);
     assert_eq!(notices_kept(limits::NOTICE_MEMBERS as u64 + 1), 0);
+    assert_eq!(
+        changed_profiles_told(limits::NOTICES_TO_ALL as u64),
+        limits::NOTICES_TO_ALL
+    );
+    assert_eq!(
+        changed_profiles_told(limits::NOTICES_TO_ALL as u64 + 9),
+        limits::NOTICES_TO_ALL
+    );
 }
 
 #[test]

@@ -12,6 +12,9 @@ mod http;
 #[allow(dead_code)]
 #[path = "stories/live.rs"]
 mod live;
+#[allow(dead_code)]
+#[path = "stories/push_service.rs"]
+mod push_service;
 
 #[path = "matrix/ask.rs"]
 mod ask;
@@ -23,6 +26,10 @@ mod cells;
 mod complete;
 #[path = "matrix/hearing.rs"]
 mod hearing;
+#[path = "matrix/picture.rs"]
+mod picture;
+#[path = "matrix/pushing.rs"]
+mod pushing;
 #[path = "matrix/reading.rs"]
 mod reading;
 #[path = "matrix/scene.rs"]
@@ -38,18 +45,19 @@ type Check = fn(&[table::Row]) -> Vec<String>;
 #[test]
 fn every_command_route_and_kind_of_event_has_its_row() {
     let mut complaints = Vec::new();
-    let checks: [(&str, Check); 4] = [
+    let checks: [(&str, Check); 5] = [
         ("commands", complete::commands),
         ("http", complete::routes),
         ("events", complete::events),
         ("reading", |_| Vec::new()),
+        ("push", |_| Vec::new()),
     ];
     for (name, check) in checks {
         match table::load(name) {
             Ok(rows) => {
                 complaints.extend(check(&rows));
-                // Who has no token that is good has no socket to hear on.
-                if name != "events" {
+                // Who has no token that is good has no socket to hear on, and cannot subscribe.
+                if !["events", "push"].contains(&name) {
                     complaints.extend(complete::nobody_is_left_out(&rows));
                 }
             }
@@ -72,6 +80,11 @@ async fn routes_answer_each_persona_as_the_table_says() {
 #[tokio::test]
 async fn events_and_notices_are_heard_by_whom_the_table_says() {
     try_table("events", &[Door::Hearing], 4).await;
+}
+
+#[tokio::test]
+async fn messages_are_pushed_to_whom_the_table_says() {
+    pushing::try_table("push").await;
 }
 
 #[tokio::test]

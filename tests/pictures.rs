@@ -14,6 +14,7 @@ use img_parts::webp::WebP;
 use img_parts::{Bytes, ImageEXIF};
 use kinglet::limits;
 use kinglet::store::blobs::picture::{self, Picture};
+use kinglet::store::blobs::sniff;
 use parking_lot::Mutex;
 
 #[global_allocator]
@@ -140,6 +141,28 @@ fn what_a_picture_tells_of_place_and_people_is_taken_out() {
             None,
             "{media_type}: nothing is left to clean"
         );
+    }
+}
+
+/// What `docs/DATA-PROTECTION.md` says of the other formats: they are kept as they came, with all that they tell.
+#[test]
+fn other_formats_keep_what_they_tell() {
+    let _turn = TURN.lock();
+    let bench = Bench::new();
+    let telling = |head: &[u8]| [head, b"Exif\0\0GPS 52.5 13.4 \xa9xyz+52.5+013.4/"].concat();
+    for (head, media_type) in [
+        (&b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"[..], "image/heif"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", "image/avif"),
+        (b"GIF89a\x01\0\x01\0\0\0\0!\xfe\x0a", "image/gif"),
+        (b"II*\0\x08\0\0\0", "image/tiff"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "video/mp4"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video/quicktime"),
+        (b"ID3\x03\0\0\0\0\0\x21TIT2", "audio/mpeg"),
+        (b"%PDF-1.7 ", "application/pdf"),
+    ] {
+        let bytes = telling(head);
+        assert_eq!(sniff::media_type(&bytes), media_type);
+        assert_eq!(bench.cleaned(&bytes, media_type), None, "{media_type}");
     }
 }
 

@@ -36,7 +36,7 @@ macro_rules! contract {
                 a_direct_conversation_needs_two_people_who_exist, time_is_shown_and_marked;
             rules: groups_live_and_die, joining_by_approval, members_are_moved_about, bans_and_mutes,
                 edits_recalls_and_reactions, channels_are_for_reading, the_writer_asks_again,
-                only_ones_own_time_is_shown, who_was_erased_is_not_heard;
+                only_ones_own_time_is_shown, who_was_erased_is_not_heard, who_was_signed_out_is_not_heard;
             folding: a_roster_is_what_its_events_say, rosters_beyond_the_budget_are_busy;
             pages: pages_are_what_was_told, ranges_with_holes_hide_the_rest, a_page_has_a_weight,
                 a_page_far_away_is_empty, annotations_follow_their_targets, what_changed_since,
@@ -47,14 +47,15 @@ macro_rules! contract {
                 of_many_conversations_only_ones_own_are_searched, one_search_looks_at_so_much,
                 waiting_searches_are_limited;
             said: unread_mentions_are_counted_up_to_a_limit, a_user_follows_a_limited_number_of_threads,
-                a_thread_that_does_not_count_survives_a_crash, an_edit_has_its_time;
+                changes_of_what_is_followed_are_forgotten_in_time, a_thread_that_does_not_count_survives_a_crash, an_edit_has_its_time;
             retention: what_was_kept_long_enough_is_erased_day_by_day,
                 a_conversation_keeps_for_its_own_time_if_that_is_shorter,
                 a_wrong_clock_erases_nothing_and_doubtful_times_follow_the_next_certain_one,
-                long_words_are_erased_a_few_at_a_time;
+                long_words_are_erased_a_few_at_a_time, messages_of_every_kind_are_erased_and_their_files_go;
             limits: conversations_of_a_user_are_limited, annotations_of_a_page_are_limited, waiting_reads_are_limited;
             personal: settings_of_a_key_are_limited, cleared_settings_are_forgotten_in_time,
-                blocks_are_kept_and_limited_for_all_together;
+                blocks_are_kept_and_limited_for_all_together,
+                what_is_hidden_is_kept_and_limited_for_all_together;
         }
     };
     ($backend:ident, $factory:expr, $($room:ident: $($name:ident),+;)+) => {

@@ -17,6 +17,8 @@ mod raw;
 mod accounts;
 #[path = "stories/address.rs"]
 mod address;
+#[path = "stories/avatars.rs"]
+mod avatars;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]
@@ -25,6 +27,8 @@ mod bad_input;
 mod board;
 #[path = "stories/bots.rs"]
 mod bots;
+#[path = "stories/captions.rs"]
+mod captions;
 #[path = "stories/changes.rs"]
 mod changes;
 #[path = "stories/direct.rs"]
@@ -33,16 +37,24 @@ mod direct;
 mod discretion;
 #[path = "stories/erasing.rs"]
 mod erasing;
+#[path = "stories/erasing_files.rs"]
+mod erasing_files;
 #[path = "stories/export.rs"]
 mod export;
+#[path = "stories/export_kept.rs"]
+mod export_kept;
 #[path = "stories/fallback.rs"]
 mod fallback;
 #[path = "stories/files.rs"]
 mod files;
 #[path = "stories/forgetting.rs"]
 mod forgetting;
+#[path = "stories/forgotten.rs"]
+mod forgotten;
 #[path = "stories/groups.rs"]
 mod groups;
+#[path = "stories/hidden.rs"]
+mod hidden;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]
@@ -67,10 +79,14 @@ mod people;
 mod personal;
 #[path = "stories/pools.rs"]
 mod pools;
+#[path = "stories/profiles.rs"]
+mod profiles;
 #[path = "stories/push.rs"]
 mod push;
 #[path = "stories/push_limits.rs"]
 mod push_limits;
+#[path = "stories/push_wishes.rs"]
+mod push_wishes;
 #[path = "stories/quotes.rs"]
 mod quotes;
 #[path = "stories/reading.rs"]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::core::discretion::Discreet;
-use crate::hub::{Hub, Kind, Published, Publisher, Ringer, Round};
+use crate::hub::{Hub, Published, Publisher, Ringer, Round};
 use crate::proto::{ConversationId, Notice};
 use crate::store::{AccountEffect, Appended, Commit, Committed, Waiter};
 
@@ -42,7 +42,12 @@ impl Tie {
             // The store keeps it; nobody who is connected needs to hear of it.
             AccountEffect::Restrained(_) => {}
             AccountEffect::Profile(info) => {
-                self.hub.tell_all(info.user, Kind::User, &Notice::User(info));
+                let hub = Arc::clone(&self.hub);
+                self.ringer.ring(Round {
+                    conversations: Vec::new(),
+                    head: 0,
+                    then: Box::new(move || hub.tell_everyone(info.user, &Notice::User(info))),
+                });
             }
         }
     }

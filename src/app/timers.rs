@@ -61,6 +61,13 @@ impl Timers {
         tokio::spawn(tidy(Arc::clone(&services), stop.clone()));
         tokio::spawn(watch_disk(Arc::clone(&services), stop.clone()));
         tokio::spawn(sweep(Arc::clone(&services), stop.clone()));
+        let (removing, stopping) = (Arc::clone(&services), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = removing.files.keep_removing() => {}
+                () = stopped(stopping) => {}
+            }
+        });
         tokio::spawn(sweeper::run(
             services.store.clone(),
             services.limits.retention_days,

@@ -1,7 +1,7 @@
 //! Who may see which event, asked when it is delivered. What must not live here: who may do what.
 
 use super::roster::Roster;
-use crate::proto::{Seq, UserId};
+use crate::proto::{Event, Seq, UserId, What};
 
 /// What of a conversation a user may see right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,17 @@ pub fn may_see(roster: &Roster, user: UserId, seq: Seq) -> bool {
             .iter()
             .any(|gone| gone.user == user && gone.to == seq),
     }
+}
+
+/// Whether an event is shown to somebody who has hidden these, ascending: not the hidden itself, nor what was said of it.
+#[must_use]
+pub fn is_shown(event: &Event, hidden: &[Seq]) -> bool {
+    let target = match &event.what {
+        What::Edited { target, .. } | What::Reaction { target, .. } => Some(*target),
+        _ => None,
+    };
+    let hides = |seq: Seq| hidden.binary_search(&seq).is_ok();
+    !hides(event.seq) && !target.is_some_and(hides)
 }
 
 /// All that `user` may see, for pages.

@@ -1,4 +1,4 @@
-//! Who blocks whom and who does not want to be seen: few enough to be kept in memory, so that neither the writer nor the
+//! Who blocks whom, who does not want to be seen, and what people have deleted for themselves: few enough to be kept in memory, so that neither the writer nor the
 //! hub asks the disk. What must not live here: how the two are stored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,15 +6,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::change::Place;
+use super::hidden::Hidden;
 use super::permit::Permit;
 use super::roster::Roster;
-use crate::proto::{Code, Command, ConversationKind, Refusal, UserId};
+use crate::proto::{Code, Command, ConversationId, ConversationKind, Refusal, Seq, UserId};
 
 /// A change of what is kept here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discreet {
-    Blocked { by: UserId, user: UserId, on: bool },
-    Unseen { user: UserId, on: bool },
+    Blocked {
+        by: UserId,
+        user: UserId,
+        on: bool,
+    },
+    Unseen {
+        user: UserId,
+        on: bool,
+    },
+    Hidden {
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+        on: bool,
+    },
 }
 
 /// What the server knows of people's distance.
@@ -23,6 +37,7 @@ pub struct Discretion {
     /// Whether there is anything at all: on most servers there is not, and then nobody takes the lock.
     any: AtomicBool,
     kept: RwLock<Kept>,
+    hidden: Hidden,
 }
 
 /// Both in order.
@@ -35,13 +50,42 @@ struct Kept {
 impl Discretion {
     /// Puts a change in; each once or again, in the order of commits.
     pub fn apply(&self, change: Discreet) {
+        if let Discreet::Hidden {
+            user,
+            conversation,
+            seq,
+            on,
+        } = change
+        {
+            return self.hidden.apply((user, conversation, seq), on);
+        }
         let mut kept = self.kept.write();
         match change {
             Discreet::Blocked { by, user, on } => put(&mut kept.blocks, (by, user), on),
             Discreet::Unseen { user, on } => put(&mut kept.unseen, user, on),
+            Discreet::Hidden { .. } => {}
         }
+        self.note_any(&kept);
+    }
+
+    fn note_any(&self, kept: &Kept) {
         let any = !(kept.blocks.is_empty() && kept.unseen.is_empty());
         self.any.store(any, Ordering::Release);
+    }
+
+    /// Forgets what one who was erased had chosen.
+    pub fn forget(&self, user: UserId) {
+        self.hidden.forget(user);
+        let mut kept = self.kept.write();
+        kept.blocks.retain(|(by, _)| *by != user);
+        kept.unseen.retain(|unseen| *unseen != user);
+        self.note_any(&kept);
+    }
+
+    /// What people have deleted for themselves.
+    #[must_use]
+    pub fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 
     fn look(&self, look: impl FnOnce(&Kept) -> bool) -> bool {
@@ -123,7 +167,6 @@ impl Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::ConversationId;
 
     const ONE: UserId = UserId(1);
     const OTHER: UserId = UserId(2);

@@ -1,4 +1,4 @@
-//! Whom a text mentions: `<@` and a user's id, or `all`, and `>`. What must not live here: who is a member, and what a
+//! Whom a text or a file's caption mentions: `<@` and a user's id, or `all`, and `>`. What must not live here: who is a member, and what a
 //! mention does.
 
 use crate::limits;
@@ -20,10 +20,9 @@ const ID: usize = 11;
 #[must_use]
 pub fn of(body: &Body) -> Said {
     let mut said = Said::default();
-    let Body::Text { text } = body else {
+    let Some(mut rest) = body.said() else {
         return said;
     };
-    let mut rest = text.as_str();
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
         let Some(name) = rest.strip_prefix('@') else {
@@ -84,6 +83,22 @@ mod tests {
         ] {
             assert_eq!(found(nothing), (vec![], false), "{nothing}");
         }
+        let captioned = Body::File(Box::new(crate::proto::Media {
+            blob: crate::proto::BlobId([1; 32]),
+            name: format!("<@{two}>"),
+            size: 1,
+            media_type: String::new(),
+            width: None,
+            height: None,
+            duration_ms: None,
+            thumbhash: None,
+            caption: format!("look, <@{one}>"),
+        }));
+        assert_eq!(
+            of(&captioned).users,
+            [one],
+            "the caption counts, the name does not"
+        );
         let opaque = Body::Opaque {
             data: "<@all>".into(),
         };

@@ -4,6 +4,7 @@ pub mod audience;
 pub mod change;
 pub mod cursor;
 pub mod discretion;
+pub mod hidden;
 pub mod links;
 mod members;
 pub mod mentions;

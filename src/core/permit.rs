@@ -261,10 +261,14 @@ impl Permit {
             Command::Transfer(subject) => What::Transferred { user: subject.user },
             Command::Pin(pin) => What::Pinned { target: pin.target },
             Command::Unpin(pin) => What::Unpinned { target: pin.target },
-            Command::Announce(announce) => What::Announced { text: announce.text },
+            Command::Announce(announce) => What::Announced {
+                text: announce.text,
+                erased: false,
+            },
             Command::Nickname(nickname) => What::Nickname {
                 user: nickname.user.unwrap_or(self.actor.user),
                 name: nickname.name,
+                erased: false,
             },
             // Whether joining means asking is the roster's to say: see `joining`.
             Command::Join(_) => Permit::joined(vec![self.actor.user]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::audience;
 use super::roster::Roster;
 use crate::limits;
-use crate::proto::{Seq, UserId};
+use crate::proto::{Code, Refusal, Seq, UserId};
 
 /// Whether `user` still has to be told of the message `seq`, having read up to `read`. Asked right before sending, so that
 /// who left, or read it meanwhile on any device, is not told. Who sent it has read it. Whether they want to be told is another
@@ -51,6 +51,15 @@ pub fn wait(tries: u32, waited: Duration, asked: Option<Duration>) -> Option<Dur
         None => own.min(limits::PUSH_LAST_WAIT),
     };
     Some(wait)
+}
+
+/// What a device without a subscription is answered.
+#[must_use]
+pub fn not_subscribed() -> Refusal {
+    Refusal {
+        next: "Subscribe this device first.".into(),
+        ..Refusal::because(Code::NotFound, "This device has no push subscription.")
+    }
 }
 
 #[cfg(test)]

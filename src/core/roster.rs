@@ -196,7 +196,7 @@ impl Roster {
             | What::Unpinned { .. }
             | What::Nickname { .. }
             | What::Erased { .. } => {}
-            What::Announced { text } => self.announcement = text.as_deref().map(Into::into),
+            What::Announced { text, .. } => self.announcement = text.as_deref().map(Into::into),
             What::Created {
                 conversation_kind,
                 title,

@@ -18,6 +18,37 @@ pub struct Facts {
     pub sees: bool,
     /// Whether there is such a user.
     pub user: bool,
+    /// The file, if one has uploaded it oneself.
+    pub picture: Option<Picture>,
+}
+
+/// What is known of a file that is to be somebody's picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub size: u64,
+    /// Whether the server has made a small picture of it, so that it is one.
+    pub shows: bool,
+}
+
+/// Whether a file can stand for a person or a conversation.
+///
+/// # Errors
+/// `not_found`, `too_large`, `bad_request`.
+pub fn may_stand(picture: Option<Picture>) -> Allowed {
+    let Some(picture) = picture else {
+        let sentence = "There is no file by that id that you have uploaded.";
+        return Err(Refusal::because(Code::NotFound, sentence));
+    };
+    if picture.size > limits::AVATAR_BYTES {
+        let sentence = format!("An avatar has at most {} bytes.", limits::AVATAR_BYTES);
+        return Err(Refusal::because(Code::TooLarge, sentence));
+    }
+    if !picture.shows {
+        return Err(bad(
+            "An avatar is a picture of which the server could make a small one.",
+        ));
+    }
+    Ok(())
 }
 
 /// Whether a user may keep a setting. What is cleared may always go.
@@ -36,6 +67,7 @@ pub fn may_set(setting: &Setting, me: UserId, facts: Facts) -> Allowed {
         Setting::Saved { .. } | Setting::Hidden { .. } => known(facts.member && facts.sees),
         Setting::Blocked { user, .. } if *user == me => Err(bad("One cannot block oneself.")),
         Setting::Blocked { .. } => known(facts.user),
+        Setting::Avatar { .. } => may_stand(facts.picture),
         _ if setting.conversation().is_some() => known(facts.member),
         _ => Ok(()),
     }
@@ -134,6 +166,7 @@ mod tests {
         member: true,
         sees: true,
         user: true,
+        picture: None,
     };
 
     fn code(setting: &Setting, facts: Facts) -> Option<Code> {
@@ -240,5 +273,20 @@ mod tests {
         };
         assert_eq!(code(&draft(limits::DRAFT_BYTES), ALL), None);
         assert_eq!(code(&draft(limits::DRAFT_BYTES + 1), ALL), Some(Code::TooLarge));
+    }
+
+    #[test]
+    fn a_picture_is_ones_own_small_enough_and_one() {
+        let code = |size, shows| {
+            let refused = may_stand(Some(Picture { size, shows }));
+            refused.err().map(|refusal| refusal.code)
+        };
+        assert_eq!(code(limits::AVATAR_BYTES, true), None);
+        assert_eq!(code(limits::AVATAR_BYTES + 1, true), Some(Code::TooLarge));
+        assert_eq!(code(1, false), Some(Code::BadRequest));
+        assert_eq!(
+            may_stand(None).err().map(|refusal| refusal.code),
+            Some(Code::NotFound)
+        );
     }
 }

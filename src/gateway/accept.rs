@@ -16,12 +16,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
 use super::Peer;
 use super::io::{self, Conn};
 use super::pools;
+use super::served::Served;
 use super::tls::Tls;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
@@ -222,8 +223,10 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     // Which HTTP it is was agreed in the handshake. To guess it from the first bytes would mean to wait for them, and
     // whoever sends none would keep a seat for ever.
     // What goes wrong on one connection is the other end's doing, and nobody else's business.
+    let is_shared = conn.speaks_http2();
+    let conn = Served::new(conn, Arc::clone(&work));
     let serving = async {
-        if conn.speaks_http2() {
+        if is_shared {
             let mut server = http2::Builder::new(TokioExecutor::new());
             server
                 .timer(TokioTimer::new())
@@ -249,6 +252,8 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
     tokio::select! {
         () = serving => {}
         () = work.rests() => {}
+        // On a connection of HTTP/2 there may be requests of others: there only the stream ends.
+        () = work.cut.notified(), if !is_shared => {}
     }
 }
 
@@ -258,6 +263,9 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
 pub struct Work {
     at_once: AtomicU32,
     begun: AtomicU32,
+    /// Told when the other end must get nothing more.
+    cut: Notify,
+    is_cut: AtomicBool,
 }
 
 /// For an answer that takes longer than its handler: as long as it holds a `Busy` the connection has work.
@@ -267,6 +275,12 @@ pub struct Underway(Arc<Work>);
 impl Underway {
     pub fn busy(&self) -> Busy {
         Busy::new(&self.0)
+    }
+
+    /// Ends the connection at once, also while a write to it is blocked: its session has ended.
+    pub fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Release);
+        self.0.cut.notify_one();
     }
 }
 
@@ -288,6 +302,10 @@ impl Drop for Busy {
 }
 
 impl Work {
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
+    }
+
     /// Ends when no request was under way, and none came, for a while: the first must come sooner.
     async fn rests(&self) {
         tokio::time::sleep(limits::SIGN_IN_TIME).await;

@@ -5,6 +5,7 @@ pub mod frame;
 pub mod http;
 pub mod io;
 pub mod pools;
+mod served;
 mod socket;
 pub mod tls;
 pub mod ws;

@@ -12,7 +12,7 @@ use super::{Bell, Pos};
 use crate::core::audience;
 use crate::core::roster::Roster;
 use crate::limits;
-use crate::proto::{Seq, UserId};
+use crate::proto::{Seq, UserId, codec};
 
 /// What kind of notice; one slot for each kind and user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,6 @@ pub enum Kind {
     Typing,
     Presence,
     Read,
-    User,
     /// Somebody goes out of sight who is here all the same.
     Farewell,
     Thread,
@@ -34,7 +33,7 @@ impl Kind {
         match self {
             Kind::Typing => from != bell.user(),
             Kind::Presence | Kind::Farewell => from != bell.user() && bell.wants_presence(),
-            Kind::Read | Kind::User => true,
+            Kind::Read => true,
             Kind::Thread | Kind::OwnRead => from == bell.user(),
         }
     }
@@ -55,6 +54,14 @@ struct Entry {
     seq: Seq,
     pos: Pos,
     bytes: Bytes,
+}
+
+impl Entry {
+    /// What an event is about is looked at only for those who have hidden something of this conversation.
+    fn is_shown(&self, hidden: &[Seq]) -> bool {
+        hidden.is_empty()
+            || codec::decode_event(&self.bytes).is_none_or(|event| audience::is_shown(&event, hidden))
+    }
 }
 
 struct Noted {
@@ -155,7 +162,7 @@ impl Live {
     /// Whoever asks is checked here, event by event, at the moment of delivery.
     pub fn walk(
         &self,
-        user: UserId,
+        (user, hidden): (UserId, &[Seq]),
         (after, target): (Pos, Pos),
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Walk {
@@ -172,7 +179,7 @@ impl Live {
         }
         let first = inner.tail.partition_point(|entry| entry.pos <= after);
         for entry in inner.tail.range(first..).take_while(|entry| entry.pos <= target) {
-            if audience::may_see(roster, user, entry.seq) && !take(&entry.bytes) {
+            if audience::may_see(roster, user, entry.seq) && entry.is_shown(hidden) && !take(&entry.bytes) {
                 return Walk::Enough(entry.pos);
             }
         }

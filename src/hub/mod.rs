@@ -5,6 +5,7 @@
 //! reader's position alone, so a ring may be lost, doubled or late.
 
 pub mod bell;
+mod everyone;
 mod live;
 mod lives;
 mod publish;
@@ -21,12 +22,13 @@ pub use self::live::{Kind, Walk};
 pub use self::publish::{Published, Publisher};
 pub use self::ringer::{Ringer, Round};
 
+use self::everyone::Everyone;
 use self::live::Live;
 use self::lives::{Lives, Slot};
 use crate::core::discretion::Discretion;
 use crate::core::roster::Roster;
 use crate::limits;
-use crate::proto::{ConversationId, Notice, UserId, codec};
+use crate::proto::{ConversationId, Notice, Seq, UserId, codec};
 
 /// A place in the log; the hub only compares it.
 pub type Pos = u64;
@@ -42,6 +44,7 @@ pub struct Hub {
     watchers: AtomicUsize,
     /// Held by the one who tells a notice.
     telling: Mutex<()>,
+    everyone: Everyone,
     /// Who keeps apart, and who is not to be seen.
     discretion: OnceLock<Arc<Discretion>>,
 }
@@ -99,6 +102,7 @@ impl Hub {
             stamp: AtomicU64::new(1),
             watchers: AtomicUsize::new(0),
             telling: Mutex::new(()),
+            everyone: Everyone::default(),
             discretion: OnceLock::new(),
         })
     }
@@ -125,7 +129,7 @@ impl Hub {
     fn hears(&self, kind: Kind, roster: &Roster, from: UserId, bell: &Bell) -> bool {
         kind.is_for(bell, from)
             && self.discretion.get().is_none_or(|discretion| match kind {
-                Kind::User | Kind::Thread | Kind::OwnRead => true,
+                Kind::Thread | Kind::OwnRead => true,
                 Kind::Typing | Kind::Read => discretion.may_hear(roster, from, bell.user()),
                 Kind::Presence => {
                     discretion.may_hear(roster, from, bell.user())
@@ -263,8 +267,16 @@ impl Hub {
         span: (Pos, Pos),
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Walk {
+        let hidden = self.hidden(conversation, user);
         self.live(conversation)
-            .map_or(Walk::Done, |live| live.walk(user, span, take))
+            .map_or(Walk::Done, |live| live.walk((user, &hidden), span, take))
+    }
+
+    /// What a user has deleted of a conversation for themselves: nearly always nothing.
+    #[must_use]
+    pub fn hidden(&self, conversation: ConversationId, user: UserId) -> Vec<Seq> {
+        let discretion = self.discretion.get();
+        discretion.map_or_else(Vec::new, |discretion| discretion.hidden().of(user, conversation))
     }
 
     /// Hands over a conversation's notices after `noticed`, up to `stamp`.
@@ -350,9 +362,9 @@ impl Hub {
             .for_each(|bell| bell.ring_own(change));
     }
 
-    /// The same in all of a user's conversations.
-    pub fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
-        if matches!(kind, Kind::Presence | Kind::Farewell) && self.watchers.load(Ordering::Acquire) == 0 {
+    /// The same in all of a user's conversations, to those who asked to hear who comes and goes.
+    fn tell_all(&self, user: UserId, kind: Kind, notice: &Notice) {
+        if self.watchers.load(Ordering::Acquire) == 0 {
             return;
         }
         let conversations = {

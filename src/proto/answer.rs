@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::account::{ServerRole, UserList};
 use super::board::{LinkPage, PinPage, RequestList};
 use super::event::{ConversationKind, Event, JoinRule, Role};
-use super::ids::{ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
+use super::ids::{BlobId, ConversationId, DeviceId, RequestId, Seq, Timestamp, UserId};
 use super::refusal::Refusal;
 use super::setting::{Kept, SavedPage, SetDone, SettingPage, Status};
-use super::talk::{EditPage, EventList, ThreadList, ThreadPage, ThreadSummary};
+use super::talk::{EditPage, EventList, Followed, ThreadList, ThreadPage, ThreadSummary};
 
 /// The answer to a request: `{"re": ..., "type": ..., ...}`, or `{"re": ..., "error": {...}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -276,6 +276,9 @@ pub struct UserInfo {
     /// What they say of themselves; no longer to be shown after its `until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Their picture: a file, with a small one of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<BlobId>,
     /// Present and true for one who has left the server; then `disabled` is true as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deactivated: bool,
@@ -303,8 +306,11 @@ pub struct SyncPage {
     /// Personal settings that changed since the token, cleared ones without a `value`; without a token all that are set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<Kept>,
-    /// Present and true when the token is older than what is still known of cleared settings: drop one's copy of all
-    /// settings and ask `settings`.
+    /// Threads that one has begun or ceased to follow since the token, as that stands now; without a token none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<Followed>,
+    /// Present and true when the token is older than what is still known of cleared settings, or of threads no longer
+    /// followed: drop one's copy of all settings and followed threads, and ask `settings` and `threads`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settings_stale: bool,
     /// Whether to ask again with `resume` at once.

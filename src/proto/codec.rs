@@ -154,6 +154,12 @@ pub fn encode_event(event: &Event) -> Bytes {
     Bytes::from(json(event))
 }
 
+/// An event as it was encoded.
+#[must_use]
+pub fn decode_event(bytes: &[u8]) -> Option<Event> {
+    serde_json::from_slice(bytes).ok()
+}
+
 #[must_use]
 pub fn encode_notice(notice: &Notice) -> Bytes {
     Bytes::from(json(notice))

@@ -77,6 +77,15 @@ impl Body {
         }
     }
 
+    /// What a person says in it: a text, or a file's caption.
+    #[must_use]
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Body::Text { text } => Some(text),
+            _ => self.media().map(|media| media.caption.as_str()),
+        }
+    }
+
     /// What is said of the stored file, where the body carries one.
     #[must_use]
     pub fn media(&self) -> Option<&Media> {
@@ -273,15 +282,22 @@ pub enum What {
     Announced {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+        /// Present and true once its words were erased.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
     },
     /// Here they go by this name; absent: by their display name again.
     Nickname {
         user: UserId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// Present and true once the name was erased.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
     },
     /// The words of these events are to be erased, in every copy: messages with their edits, and reactions, up to a seq. Of
-    /// one who was erased (`by` is the same), or of everybody because their time was over (`by` is nobody).
+    /// one who was erased (`by` is the same), then also announcements and
+    /// nicknames of theirs; or of everybody because their time was over (`by` is nobody).
     Erased {
         /// Whose; absent: everybody's.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::answer::{ConversationInfo, MemberInfo};
 use super::event::Event;
-use super::ids::{ConversationId, Timestamp, UserId};
+use super::files::BlobInfo;
+use super::ids::{ConversationId, DeviceId, Timestamp, UserId};
 
 /// `POST /api/v1/me/erase`: erases the one who asks. There is no way back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -74,6 +75,37 @@ pub struct ExportEvents {
     pub conversation: ConversationId,
     /// Ascending by seq; what one may see, and nothing else.
     pub events: Vec<Event>,
+}
+
+/// `push.json` of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportPush {
+    pub subscriptions: Vec<ExportSubscription>,
+}
+
+/// A device's push subscription. Its address and keys are not in the archive: who has them can disturb.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportSubscription {
+    pub device: DeviceId,
+    /// Whose push service it is.
+    pub host: String,
+    pub text: bool,
+    pub created: Timestamp,
+}
+
+/// `files/list-NNNNNN.json` of an export; the bytes of each are beside it, under its `blob`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportFiles {
+    pub files: Vec<ExportFile>,
+}
+
+/// A file that the person uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportFile {
+    #[serde(flatten)]
+    pub file: BlobInfo,
+    /// Whether it has gone out in a message; else it is removed a day after it came.
+    pub sent: bool,
 }
 
 /// `complete.json`, the last file of an export: without it something is missing.

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::Body;
 use super::ids::{ConversationId, Seq, Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Search {
-    /// Words with blanks between them, 1 to 256 bytes: each must stand in the text, as it is or inside a longer word.
+    /// Words with blanks between them, 1 to 256 bytes: each must stand in the text, or in a file's caption or
+    /// name, as it is or inside a longer word.
     pub query: String,
     /// Only in this conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +39,27 @@ pub struct Search {
 #[serde(rename_all = "snake_case")]
 pub enum FoundKind {
     Text,
+    Image,
+    Audio,
+    Voice,
+    Video,
+    File,
+}
+
+impl FoundKind {
+    /// Nothing for a body that the server does not read.
+    #[must_use]
+    pub fn of(body: &Body) -> Option<FoundKind> {
+        Some(match body {
+            Body::Text { .. } => FoundKind::Text,
+            Body::Opaque { .. } => return None,
+            Body::Image(_) => FoundKind::Image,
+            Body::Audio(_) => FoundKind::Audio,
+            Body::Voice(_) => FoundKind::Voice,
+            Body::Video(_) => FoundKind::Video,
+            Body::File(_) => FoundKind::File,
+        })
+    }
 }
 
 /// A message in which the words stand.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
-use super::ids::{ConversationId, Seq, Timestamp, UserId};
+use super::ids::{BlobId, ConversationId, Seq, Timestamp, UserId};
 
 /// A personal setting, told apart by `key`. Without a `value` it is cleared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +76,11 @@ pub enum Setting {
     Status {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<Status>,
+    },
+    /// One's picture: an uploaded file.
+    Avatar {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<BlobId>,
     },
 }
 
@@ -206,6 +211,7 @@ pub enum Key {
     Blocked = 9,
     Unseen = 10,
     Status = 11,
+    Avatar = 12,
 }
 
 /// Which setting of a person: its key, and what it is about (0 where it is about nothing).
@@ -217,7 +223,7 @@ pub struct Place {
 }
 
 impl Key {
-    const ALL: [Key; 11] = [
+    const ALL: [Key; 12] = [
         Key::Notify,
         Key::Quiet,
         Key::Draft,
@@ -229,6 +235,7 @@ impl Key {
         Key::Blocked,
         Key::Unseen,
         Key::Status,
+        Key::Avatar,
     ];
 
     /// The key of a stored number; nothing for one that a later release has written.
@@ -258,6 +265,7 @@ impl Setting {
             Setting::Blocked { user, .. } => at(Key::Blocked, user.0, 0),
             Setting::Unseen { .. } => at(Key::Unseen, 0, 0),
             Setting::Status { .. } => at(Key::Status, 0, 0),
+            Setting::Avatar { .. } => at(Key::Avatar, 0, 0),
         }
     }
 
@@ -275,7 +283,8 @@ impl Setting {
             Setting::Quiet { .. }
             | Setting::Blocked { .. }
             | Setting::Unseen { .. }
-            | Setting::Status { .. } => None,
+            | Setting::Status { .. }
+            | Setting::Avatar { .. } => None,
         }
     }
 
@@ -296,6 +305,7 @@ impl Setting {
                 .as_ref()
                 .filter(|status| !status.text.is_empty() || status.emoji.is_some())
                 .map(json),
+            Setting::Avatar { value } => value.as_ref().map(json),
             Setting::Saved { value, .. }
             | Setting::Hidden { value, .. }
             | Setting::Pinned { value, .. }
@@ -325,6 +335,7 @@ impl Setting {
                 value: of(value)?,
             },
             Key::Status => Setting::Status { value: of(value)? },
+            Key::Avatar => Setting::Avatar { value: of(value)? },
             Key::Saved => Setting::Saved {
                 conversation,
                 seq,

@@ -117,6 +117,15 @@ pub struct ThreadInfo {
     pub unread: u64,
 }
 
+/// A thread that one has begun or ceased to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Followed {
+    pub conversation: ConversationId,
+    /// The seq of the message that the thread hangs on.
+    pub thread: Seq,
+    pub following: bool,
+}
+
 /// What a page of history says of a message on which a thread hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadSummary {

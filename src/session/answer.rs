@@ -135,7 +135,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     let span = talk::span(ask.after, ask.before)?;
     let conversation = ask.conversation;
     let roster = readable(services, who, conversation).await?;
-    let hidden = services.store.hidden(who.user, conversation).await?;
+    let hidden = services.store.discretion().hidden().of(who.user, conversation);
     let whole = audience::visible(&roster, who.user);
     let visible = whole.clone().without(&hidden);
     let page = services
@@ -160,7 +160,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     // The asker may have been removed while the store was read.
     let roster = readable(services, who, conversation).await?;
     let shown =
-        |event: &Event| audience::may_see(&roster, who.user, event.seq) && settings::is_shown(event, &hidden);
+        |event: &Event| audience::may_see(&roster, who.user, event.seq) && audience::is_shown(event, &hidden);
     events.retain(shown);
     annotations.retain(shown);
     let last_seq = whole.newest(standing.last_seq);
@@ -345,14 +345,23 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
     let users = services.store.users_changed_since(from.accounts, limit).await?;
     let more_users = users.len() == limit;
     let missed = settings::missed(services, who, from.accounts, limit).await?;
-    // Both are told up to the same change: the one of which more is to come says how far.
+    let follows = services
+        .store
+        .follows_since(who.user, from.accounts, limit)
+        .await?;
+    let more_follows = follows.len() == limit;
+    // All are told up to the same change: those of which more is to come say how far.
     let reached_users = users.last().map(|(change, _)| *change).filter(|_| more_users);
     let reached_settings = missed
         .settings
         .last()
         .map(|kept| kept.change)
         .filter(|_| missed.more);
-    let accounts = [reached_users, reached_settings].into_iter().flatten().min();
+    let reached_follows = follows.last().map(|(change, _)| *change).filter(|_| more_follows);
+    let accounts = [reached_users, reached_settings, reached_follows]
+        .into_iter()
+        .flatten()
+        .min();
     let upto = accounts.unwrap_or(u64::MAX);
     let users = told_of(services, who, users).await?;
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
@@ -374,8 +383,13 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
             .into_iter()
             .filter(|kept| kept.change <= upto)
             .collect(),
+        threads: follows
+            .into_iter()
+            .filter(|(change, _)| *change <= upto)
+            .map(|(_, followed)| followed)
+            .collect(),
         settings_stale: missed.stale,
-        more: more_conversations || more_users || missed.more,
+        more: more_conversations || more_users || missed.more || more_follows,
         resume: Position {
             epoch: head.epoch,
             log: reached,

@@ -91,8 +91,13 @@ impl Deliver {
                 return Filled::Idle;
             };
             let Some((conversation, after)) = round.current else {
+                let mut told = false;
+                hub.told_everyone(bell, (self.noticed, round.stamp), &mut |bytes| told |= !take(bytes));
                 (self.position, self.noticed) = (round.target.max(self.position), round.stamp);
                 self.round = None;
+                if told {
+                    return Filled::Full;
+                }
                 continue;
             };
             let mut counted = |bytes: &[u8]| {
@@ -199,6 +204,7 @@ impl Deliver {
         };
         round.pages += 1;
         let roster = hub.roster(conversation).unwrap_or(roster);
+        let hidden = hub.hidden(conversation, bell.user());
         let mut last = after;
         let mut reached = !page.more;
         for (pos, event) in &page.events {
@@ -207,7 +213,7 @@ impl Deliver {
                 break;
             }
             last = *pos;
-            if audience::may_see(&roster, bell.user(), event.seq) {
+            if audience::may_see(&roster, bell.user(), event.seq) && audience::is_shown(event, &hidden) {
                 let bytes = codec::encode_event(event);
                 count(bytes.len());
                 take(&bytes);

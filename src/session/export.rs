@@ -1,8 +1,12 @@
-//! Everything that is kept of one person, as a tar archive of JSON files, made page by page while it is read. What must not
+//! Everything that is kept of one person, as a tar archive of JSON files, and of the files that
+//! they uploaded, made page by page while it is read. What must not
 //! live here: HTTP; anything that the person could not see by asking (it asks as they would).
 //!
 //! A room that keeps something of a person adds its section to `SECTIONS`, its files to `docs/EXPORT.md`, and its statement to
 //! the store's `accounts::erase`.
+
+mod files;
+mod kept;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,8 +43,15 @@ const SECTIONS: &[Section] = &[
     |export| Box::pin(export.format()),
     |export| Box::pin(export.profile()),
     |export| Box::pin(export.devices()),
+    |export| Box::pin(export.sign_ins()),
+    |export| Box::pin(export.push()),
     |export| Box::pin(export.invitations()),
+    |export| Box::pin(export.news()),
+    |export| Box::pin(export.settings()),
+    |export| Box::pin(export.saved()),
+    |export| Box::pin(export.threads()),
     |export| Box::pin(export.conversations()),
+    |export| Box::pin(export.uploaded()),
 ];
 
 /// A piece of the archive, or why it ends too early.
@@ -133,13 +144,17 @@ pub fn begin(
 }
 
 impl Export {
-    /// Makes the archive. What goes wrong ends it without its end, so that nobody takes it for whole.
-    pub async fn run(self) {
+    /// Makes the archive. What goes wrong ends it without its end, so that nobody takes it for whole; `cut` is called where the
+    /// session has ended.
+    pub async fn run(self, cut: impl FnOnce()) {
         let outcome = tokio::select! {
             outcome = self.sections() => outcome,
             refusal = self.signed_out() => Err(refusal),
         };
         if let Err(refusal) = outcome {
+            if refusal.code == Code::SignedOut {
+                cut();
+            }
             // Who took the pieces may be gone.
             let _ = tokio::time::timeout(limits::WRITE_TIME, self.out.send(Err(refusal))).await;
         }
@@ -280,17 +295,22 @@ impl Export {
     async fn file(&self, path: &str, content: &impl Serialize) -> Outcome<()> {
         let mut piece = vec![0; BLOCK];
         serde_json::to_writer(&mut piece, content).expect("answers are made of what JSON can say");
-        let mut header = tar::Header::new_ustar();
-        let path = format!("{FOLDER}/{path}");
-        header.set_path(&path).expect("our paths are short and plain");
-        header.set_size((piece.len() - BLOCK) as u64);
-        header.set_mode(0o600);
-        header.set_mtime(self.services.accounts.now().ms / 1_000);
-        header.set_cksum();
-        piece[..BLOCK].copy_from_slice(header.as_bytes());
+        let header = self.header(&format!("{FOLDER}/{path}"), (piece.len() - BLOCK) as u64);
+        piece[..BLOCK].copy_from_slice(&header);
         piece.resize(piece.len().next_multiple_of(BLOCK), 0);
         self.files.fetch_add(1, Ordering::Relaxed);
         self.give(piece).await
+    }
+
+    /// What stands before a file's bytes.
+    fn header(&self, path: &str, size: u64) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(path).expect("our paths are short and plain");
+        header.set_size(size);
+        header.set_mode(0o600);
+        header.set_mtime(self.services.accounts.now().ms / 1_000);
+        header.set_cksum();
+        header.as_bytes().to_vec()
     }
 
     /// Hands a piece on once the one before was taken; who takes nothing for long is given up.

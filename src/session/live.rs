@@ -165,7 +165,12 @@ impl Session {
             .store
             .settings_since(self.bell.user(), from.accounts, 1)
             .await?;
-        if users.is_empty() && own.settings.is_empty() {
+        let follows = self
+            .services
+            .store
+            .follows_since(self.bell.user(), from.accounts, 1)
+            .await?;
+        if users.is_empty() && own.settings.is_empty() && follows.is_empty() {
             self.accounts = head;
         }
         Ok(())

@@ -10,6 +10,7 @@ use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use super::Services;
 use super::accounts::Caller;
 use crate::core::permit::DeviceNo;
+use crate::core::push::not_subscribed;
 use crate::limits;
 use crate::proto::push::{PushInfo, PushSubscribe, PushSubscription, PushTested};
 use crate::proto::{Code, Refusal};
@@ -97,8 +98,7 @@ impl Services {
     /// `not_found`.
     pub async fn subscription(&self, caller: &Caller) -> Outcome<PushSubscription> {
         let kept = self.store.push_of(caller.device_no).await?;
-        kept.map(told)
-            .ok_or_else(|| Refusal::because(Code::NotFound, "This device has no push subscription."))
+        kept.map(told).ok_or_else(not_subscribed)
     }
 
     /// Ends it. Doing it again changes nothing, and it works while push is off, too.

@@ -9,7 +9,7 @@ use crate::core::audience;
 use crate::core::cursor::SearchCursor;
 use crate::core::text;
 use crate::limits;
-use crate::proto::search::{Found, FoundKind, Search, SearchPage};
+use crate::proto::search::{Found, Search, SearchPage};
 use crate::proto::{Code, Refusal};
 use crate::store::Pos;
 use crate::store::sqlite::{Hit, Wanted};
@@ -69,6 +69,7 @@ pub async fn search(services: &Services, who: &Who, ask: &Search) -> Result<Sear
         words,
         conversations,
         by: ask.by,
+        kind: ask.kind,
         after: ask.after,
         before: ask.before,
         place,
@@ -93,13 +94,13 @@ async fn still_seen(services: &Services, who: &Who, hits: Vec<Hit>) -> Vec<Found
         let conversation = hit.conversation;
         if let Entry::Vacant(unknown) = rosters.entry(conversation) {
             let roster = readable(services, who, conversation).await.ok();
-            let hidden = services.store.hidden(who.user, conversation).await.ok();
-            unknown.insert(roster.zip(hidden));
+            unknown.insert(roster);
         }
         let may_see = |seq| {
             let known = rosters.get(&conversation).and_then(Option::as_ref);
-            known.is_some_and(|(roster, hidden)| {
-                audience::may_see(roster, who.user, seq) && hidden.binary_search(&seq).is_err()
+            let hidden = services.store.discretion().hidden();
+            known.is_some_and(|roster| {
+                audience::may_see(roster, who.user, seq) && !hidden.hides(who.user, conversation, seq)
             })
         };
         if may_see(hit.seq) && hit.edit.is_none_or(may_see) {
@@ -116,7 +117,7 @@ fn told(hit: Hit) -> Found {
         ts: hit.ts,
         unsynchronised: hit.unsynchronised,
         by: hit.by,
-        kind: FoundKind::Text,
+        kind: hit.kind,
         edit: hit.edit,
         snippet: hit.snippet.text,
         matches: hit.snippet.marks,

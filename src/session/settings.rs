@@ -121,7 +121,7 @@ async fn saved_event(
     let Some(roster) = services.store.roster(conversation).await? else {
         return Ok(None);
     };
-    let hidden = services.store.hidden(who.user, conversation).await?;
+    let hidden = services.store.discretion().hidden().of(who.user, conversation);
     let visible = audience::visible(&roster, who.user).without(&hidden);
     if permit::may_read(&roster, who.user).is_err() || !visible.contains(seq) {
         return Ok(None);
@@ -166,17 +166,6 @@ pub async fn notices(
         .filter(|_| changed.settings.len() == limit)
         .map(|last| last + 1);
     Ok((changed.settings.into_iter().map(Notice::Setting).collect(), next))
-}
-
-/// Whether an event is shown to somebody who has hidden these: not the hidden itself, nor what was said of it.
-#[must_use]
-pub fn is_shown(event: &Event, hidden: &[Seq]) -> bool {
-    let target = match &event.what {
-        What::Edited { target, .. } | What::Reaction { target, .. } => Some(*target),
-        _ => None,
-    };
-    let hides = |seq: Seq| hidden.binary_search(&seq).is_ok();
-    !hides(event.seq) && !target.is_some_and(hides)
 }
 
 /// The people of this server, by name.

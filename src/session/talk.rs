@@ -35,7 +35,7 @@ pub(super) fn ranges(roster: &Roster, user: UserId) -> Vec<(Seq, Seq)> {
     audience::visible(roster, user).ranges().to_vec()
 }
 
-/// Once more after the store was read: the asker may have been removed meanwhile.
+/// Once more after the store was read: the asker may have been removed meanwhile. What they have hidden goes, too.
 pub(super) async fn still_visible(
     services: &Services,
     who: &Who,
@@ -43,8 +43,11 @@ pub(super) async fn still_visible(
     mut told: Told,
 ) -> Result<Told, Refusal> {
     let roster = readable(services, who, conversation).await?;
+    let hidden = services.store.discretion().hidden().of(who.user, conversation);
     for events in [&mut told.events, &mut told.edits] {
-        events.retain(|event| audience::may_see(&roster, who.user, event.seq));
+        events.retain(|event| {
+            audience::may_see(&roster, who.user, event.seq) && audience::is_shown(event, &hidden)
+        });
     }
     Ok(told)
 }

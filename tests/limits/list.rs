@@ -86,6 +86,7 @@ const REACHED: &[(&str, &str, &str)] = &[
     ("STREAM_POSITIONS", HERE, "limits::STREAM_POSITIONS + 1"),
     ("TAIL_BYTES", HERE, "limits::TAIL_BYTES"),
     ("NOTICES", HERE, "limits::NOTICES as u64 + 9"),
+    ("NOTICES_TO_ALL", HERE, "limits::NOTICES_TO_ALL as u64 + 9"),
     ("NOTICE_MEMBERS", HERE, "limits::NOTICE_MEMBERS as u64 + 1"),
     ("POLL_BYTES", STORIES, "limits::POLL_BYTES"),
     (
@@ -148,6 +149,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         "limits::EVENTS_ASKED + 1",
     ),
     ("THREADS_FOLLOWED", SAID, "THREADS_FOLLOWED"),
+    ("FOLLOWS_TOLD", SAID, "FOLLOWS_TOLD"),
     ("DEVICES_PER_USER", DEVICES, "limits::DEVICES_PER_USER"),
     ("DEVICE_IDS_PER_USER", DEVICES, "limits::DEVICE_IDS_PER_USER"),
     ("INVITATIONS", INVITED, "limits::INVITATIONS"),
@@ -205,6 +207,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         PERSONAL,
         "fn cleared_settings_are_forgotten_in_time",
     ),
+    ("AVATAR_BYTES", SETTINGS, "limits::AVATAR_BYTES + 1"),
     ("DRAFT_BYTES", SETTINGS, "limits::DRAFT_BYTES + 1"),
     (
         "DRAFTS_BYTES",
@@ -217,6 +220,11 @@ const REACHED: &[(&str, &str, &str)] = &[
         "BLOCKS",
         PERSONAL,
         "fn blocks_are_kept_and_limited_for_all_together",
+    ),
+    (
+        "HIDDEN",
+        PERSONAL,
+        "fn what_is_hidden_is_kept_and_limited_for_all_together",
     ),
     ("BUCKET_SETTING", STORIES, "limits::BUCKET_SETTING.burst"),
     ("PACE_MAX", HERE, "fn the_pace_has_an_end"),
@@ -366,6 +374,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         PUSHED,
         "fn a_large_room_is_laid_out_in_steps_to_each_device_once",
     ),
+    ("PUSH_LOOKS_BACK", PUSHED, "limits::PUSH_LOOKS_BACK"),
     ("PUSH_AT_ONCE", PUSH_LIMITS, "limits::PUSH_AT_ONCE"),
     ("PUSH_PER_HOST", PUSH_LIMITS, "limits::PUSH_PER_HOST"),
     ("PUSH_TESTS", PUSH_LIMITS, "limits::PUSH_TESTS"),

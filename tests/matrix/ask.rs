@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cast::Cast;
 use crate::harness::{Person, id};
 use crate::live::{Came, Live, Manner};
+use crate::picture;
 
 /// What a request came to: `ok` or the code of its refusal, and all that was said.
 pub struct Said {
@@ -128,7 +129,8 @@ async fn first_frame(who: &Person, frame: Value) -> Said {
     }
 }
 
-/// A row's line of HTTP: `METHOD address`, maybe `[Name: value]`, maybe a JSON body or `N bytes`. `WS` opens a live socket.
+/// A row's line of HTTP: `METHOD address`, maybe `[Name: value]`, maybe a JSON body, `N bytes` or `a-picture` with a seed. `WS` opens
+/// a live socket.
 pub async fn by_line(me: &Person, line: &str) -> Said {
     let (method, rest) = line.split_once(' ').expect("a method and an address");
     let (path, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -144,22 +146,23 @@ pub async fn by_line(me: &Person, line: &str) -> Said {
         headers.push(header.split_once(": ").expect("a header is `Name: value`"));
         rest = after.trim();
     }
-    let body = match rest.strip_suffix(" bytes") {
-        Some(count) => Some("x".repeat(count.parse().expect("a number of bytes"))),
-        None => Some(rest.to_owned()).filter(|body| !body.is_empty()),
+    let body = match (rest.strip_suffix(" bytes"), rest.strip_prefix(picture::WORD)) {
+        (Some(count), _) => Some(vec![b'x'; count.parse().expect("a number of bytes")]),
+        (None, Some(seed)) => Some(picture::of(seed)),
+        (None, None) => Some(rest.as_bytes().to_vec()).filter(|body| !body.is_empty()),
     };
     send_with(me, (method, path), &headers, body).await
 }
 
 async fn send(me: &Person, method: &str, path: &str, body: Option<String>) -> Said {
-    send_with(me, (method, path), &[], body).await
+    send_with(me, (method, path), &[], body.map(String::into_bytes)).await
 }
 
 async fn send_with(
     me: &Person,
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
-    body: Option<String>,
+    body: Option<Vec<u8>>,
 ) -> Said {
     let mut request = Request::builder().method(method).uri(path);
     if !me.token.is_empty() {

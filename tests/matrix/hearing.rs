@@ -40,11 +40,6 @@ pub async fn hear(cast: &mut Cast, row: &Row, persona: &str) -> Result<String, S
     if kind == "presence" {
         live.get(json!({ "type": "presence", "on": true })).await;
     }
-    // A changed profile is told while its owner is connected.
-    let _here = match kind {
-        "user" => Some(cast.person(&row.by).live().await),
-        _ => None,
-    };
     live.settle_all().await;
     let from = resume(&scene.me).await;
     let said = cells::step_by(cast, &scene, &row.by, &row.request).await;

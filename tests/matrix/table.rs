@@ -23,7 +23,7 @@ pub const PERSONAS: [&str; 12] = [
 ];
 
 /// Words that are no refusal's code.
-const WORDS: [&str; 7] = ["ok", "sees", "not", "hears", "-", "all", "none"];
+const WORDS: [&str; 8] = ["ok", "sees", "not", "hears", "told", "-", "all", "none"];
 /// What may lie in a page of the reading table.
 pub const MARKS: [&str; 5] = ["old", "exit", "between", "in", "new"];
 /// What a row may say of itself in its name.

@@ -13,7 +13,8 @@ use kinglet::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply};
 use kinglet::proto::command::Request;
 use kinglet::proto::files::{FilePage, NewUpload, Storage, UploadInfo};
 use kinglet::proto::privacy::{
-    EraseMe, EraseUser, Erasure, ExportConversation, ExportEnd, ExportEvents, ExportFormat,
+    EraseMe, EraseUser, Erasure, ExportConversation, ExportEnd, ExportEvents, ExportFiles, ExportFormat,
+    ExportPush,
 };
 use kinglet::proto::push::{PushInfo, PushMessage, PushSubscribe, PushSubscription, PushTested};
 use kinglet::proto::{Event, Notice, codec};
@@ -172,7 +173,9 @@ fn people_shapes() -> Vec<Shape> {
         SignInList
     ));
     shapes.extend(http!(received: EraseMe, EraseUser));
-    shapes.extend(http!(sent: Erasure, ExportFormat, ExportConversation, ExportEvents, ExportEnd));
+    shapes.extend(http!(
+        sent: Erasure, ExportFormat, ExportConversation, ExportEvents, ExportPush, ExportFiles, ExportEnd
+    ));
     shapes
 }
 

@@ -68,7 +68,7 @@ fn bucket(bucket: &Bucket) -> String {
 }
 
 /// The rows about settings of one's own.
-pub fn personal() -> [(&'static str, String, String); 6] {
+pub fn personal() -> [(&'static str, String, String); 7] {
     let refused = |code: Code| format!("`{}`", code.text());
     [
         (
@@ -92,9 +92,14 @@ pub fn personal() -> [(&'static str, String, String); 6] {
             "`settings_stale`".into(),
         ),
         (
-            "blocks of all users together",
-            number(limits::BLOCKS),
+            "blocks; hidden messages of all users together",
+            format!("{}; {}", number(limits::BLOCKS), number(limits::HIDDEN)),
             refused(Code::LimitReached),
+        ),
+        (
+            "changes of what a user follows that are still told",
+            number(limits::FOLLOWS_TOLD),
+            "`settings_stale`".into(),
         ),
         (
             "`find` of `users`",

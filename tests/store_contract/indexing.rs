@@ -89,6 +89,63 @@ async fn what_is_erased_leaves_the_files() {
     assert!(seqs(&world, 2, older, &[room]).await.is_empty());
 }
 
+/// The step that brought captions into the index, and those after it.
+fn before_captions(directory: &Path) {
+    let db = database(directory);
+    // As a build from before has left it: its mark says that all is in, and nothing of files is.
+    let mark = "SELECT value FROM meta WHERE key = 'indexed'";
+    let mark: [u8; 8] = db.query_row(mark, [], |row| row.get(0)).expect("a mark");
+    without_index(directory);
+    db.execute("INSERT INTO meta (key, value) VALUES ('indexed', ?1)", [mark])
+        .expect("the tables are known");
+    db.execute_batch("DROP TABLE blob_gone; DROP INDEX upload_blob; DROP INDEX user_avatar; ALTER TABLE user DROP COLUMN avatar;
+         PRAGMA user_version = 9")
+        .expect("the step is known");
+}
+
+/// An index from before captions were in it is made anew, so that nothing is taken out of it that it does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_without_captions_is_made_anew() {
+    let mut world = World::new(&Sqlite).await;
+    let room = world.done(1, send_to(2, "first words")).await.conversation;
+    let blob = crate::retention::brought(&world, 1, 3).await;
+    let mut said = Vec::new();
+    for caption in ["a heron", "two herons"] {
+        let command = crate::retention::said(room, crate::retention::file(blob, caption), None, false);
+        said.push(world.done(1, command).await.seq);
+    }
+    talk_until_indexed(&world).await;
+    assert_eq!(seqs(&world, 2, "heron name", &[room]).await, [3, 2]);
+    world = world.reopen_after(before_captions).await;
+    world.done(1, recall(room, said[0])).await;
+    world
+        .done(1, crate::retention::edit_file(room, said[1], blob, "a wagtail"))
+        .await;
+    talk_until_indexed(&world).await;
+    assert!(seqs(&world, 2, "heron", &[room]).await.is_empty());
+    assert_eq!(seqs(&world, 2, "wagtail", &[room]).await, [3]);
+    assert_eq!(seqs(&world, 2, "first", &[room]).await, [1]);
+    let world = world
+        .reopen_after(|directory| {
+            let db = database(directory);
+            let sound = db.execute(
+                "INSERT INTO search (search, rank) VALUES ('integrity-check', 0)",
+                [],
+            );
+            sound.expect("the index is sound");
+            let rows: i64 = db
+                .query_row(
+                    "SELECT count(*) FROM search WHERE search MATCH '\"he\"'",
+                    [],
+                    |row| row.get(0),
+                )
+                .expect("it can be asked");
+            assert_eq!(rows, 0, "words of what is gone are in the index");
+        })
+        .await;
+    assert!(locked(&world.setup.fatal).is_empty());
+}
+
 /// The index can be made from the log at any time, so its damage stops nobody: whoever finds it, the writer mends it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_index_is_made_again() {

@@ -1,9 +1,11 @@
 //! How many settings a person may have, and how far back cleared ones are known. What must not live here: what a setting
 //! may hold (see `core::settings`).
 
-use kinglet::limits::{BLOCKS, SETTINGS_CLEARED, SETTINGS_OF_KEY};
+use kinglet::limits::{BLOCKS, HIDDEN, SETTINGS_CLEARED, SETTINGS_OF_KEY};
 use kinglet::proto::setting::Setting;
 use kinglet::proto::{Code, ConversationId, Seq, UserId};
+
+use kinglet::store::sqlite::accounts::{By, EraseBy};
 
 use crate::store_kit::words::*;
 use crate::store_kit::{Desk, Factory, USERS, World};
@@ -109,7 +111,9 @@ pub async fn blocks_are_kept_and_limited_for_all_together(factory: &dyn Factory)
     };
     keep_all(&world, 1, vec![block(2, true), block(3, true)]).await;
     keep_all(&world, 1, vec![block(3, false)]).await;
-    let world = world.reopen_after(|directory| fill(directory, BLOCKS - 1)).await;
+    let world = world
+        .reopen_after(|directory| fill(directory, 9, BLOCKS - 1))
+        .await;
     let discretion = world.store.discretion();
     assert!(discretion.blocks(UserId(1), UserId(2)) && !discretion.blocks(UserId(1), UserId(3)));
     let refused = world.store.set(UserId(USERS), block(5, true), false).await;
@@ -123,13 +127,49 @@ pub async fn blocks_are_kept_and_limited_for_all_together(factory: &dyn Factory)
     assert!(!discretion.blocks(UserId(1), UserId(2)) && discretion.blocks(UserId(USERS), UserId(5)));
 }
 
-/// Enters blocks of users who are not there, which takes no commit each.
-fn fill(directory: &std::path::Path, count: usize) {
+pub async fn what_is_hidden_is_kept_and_limited_for_all_together(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world.done(1, send_to(2, "one")).await.conversation;
+    world.done(1, send(room, "two")).await;
+    let hide = |seq: u64, value: bool| Setting::Hidden {
+        conversation: room,
+        seq,
+        value,
+    };
+    let set = async |world: &World<'_>, setting| {
+        let done = world.store.set(UserId(1), setting, true).await;
+        done.err().map(|refusal| refusal.code)
+    };
+    assert_eq!(set(&world, hide(1, true)).await, None);
+    let world = world
+        .reopen_after(|directory| fill(directory, 5, HIDDEN - 1))
+        .await;
+    let hidden = world.store.discretion().hidden();
+    assert_eq!((hidden.of(UserId(1), room), hidden.count()), (vec![1], HIDDEN));
+    assert_eq!(set(&world, hide(2, true)).await, Some(Code::LimitReached));
+    assert_eq!(set(&world, hide(1, true)).await, None, "it is so already");
+    assert_eq!(set(&world, hide(1, false)).await, None);
+    assert_eq!(set(&world, hide(2, true)).await, None);
+    assert_eq!(hidden.of(UserId(1), room), [2]);
+    let erased = world
+        .store
+        .erase_user(EraseBy::Other(By::Operator), UserId(1))
+        .await;
+    erased.expect("they own nothing");
+    assert_eq!(
+        hidden.count(),
+        HIDDEN - 1,
+        "nothing is kept of one who was erased"
+    );
+}
+
+/// Enters settings of users who are not there, which takes no commit each.
+fn fill(directory: &std::path::Path, key: i64, count: usize) {
     let db = rusqlite::Connection::open(directory.join("kinglet.db")).expect("the store is closed");
     db.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-         INSERT INTO personal (user, key, subject, seq, value, change) SELECT 100000 + i, 9, 1, 0, 'true', 1 FROM n",
-        [i64::try_from(count).expect("a small number")],
+         INSERT INTO personal (user, key, subject, seq, value, change) SELECT 100000 + i, ?2, 1, 0, 'true', 1 FROM n",
+        [i64::try_from(count).expect("a small number"), key],
     )
     .expect("they fit");
 }

@@ -2,12 +2,17 @@
 //! may be wrong. What must not live here: erasing on somebody's word (`rules`).
 
 use kinglet::limits;
-use kinglet::proto::{Code, ConversationId, Event, JoinRule, UserId, What};
+use kinglet::proto::command::{Edit, Send};
+use kinglet::proto::files::NewUpload;
+use kinglet::proto::{
+    BlobId, Body, Code, Command, ConversationId, Event, JoinRule, Media, Seq, UserId, What,
+};
+use kinglet::store::sqlite::blobs::{BlobRow, Finished, Quota};
 use kinglet::workers::sweeper::ages;
 
 use crate::sends::many;
-use crate::store_kit::words::{edit, group, react, send, update};
-use crate::store_kit::{Factory, World};
+use crate::store_kit::words::{client_id, edit, group, react, send, text, update};
+use crate::store_kit::{Factory, World, actor};
 
 const DAY: u64 = 86_400_000;
 const START: u64 = 1_700_000_000_000;
@@ -164,4 +169,106 @@ pub async fn long_words_are_erased_a_few_at_a_time(factory: &dyn Factory) {
         40 / each,
         "each step overwrites only so much"
     );
+}
+
+/// A stored file of a user's; its bytes are no business of the store's.
+pub async fn brought(world: &World<'_>, user: u64, hash: u8) -> BlobId {
+    let new = NewUpload {
+        client_id: client_id(),
+        size: 9,
+        blake3: None,
+    };
+    let quota = Quota {
+        user_bytes: 1 << 20,
+        total_bytes: 1 << 20,
+    };
+    let upload = world.store.begin_upload(actor(user), new, quota).await;
+    let blob = BlobRow {
+        id: BlobId([hash; 32]),
+        size: 9,
+        media_type: "application/octet-stream".into(),
+        width: None,
+        height: None,
+        thumbhash: None,
+        has_thumbnail: false,
+    };
+    let upload = upload.expect("there is room").id;
+    let stored = world
+        .store
+        .finish_upload(UserId(user), upload, Finished { blob })
+        .await;
+    stored.expect("it is stored").id
+}
+
+pub fn file(blob: BlobId, caption: &str) -> Body {
+    Body::File(Box::new(Media {
+        blob,
+        name: "a name".into(),
+        size: 0,
+        media_type: String::new(),
+        width: None,
+        height: None,
+        duration_ms: None,
+        thumbhash: None,
+        caption: caption.into(),
+    }))
+}
+
+pub fn said(room: ConversationId, body: Body, thread: Option<Seq>, also_send: bool) -> Command {
+    Command::Send(Send {
+        client_id: client_id(),
+        conversation: Some(room),
+        to: None,
+        body: Some(body),
+        reply_to: None,
+        forward_of: None,
+        thread,
+        also_send,
+    })
+}
+
+pub fn edit_file(room: ConversationId, target: Seq, blob: BlobId, caption: &str) -> Command {
+    Command::Edit(Edit {
+        client_id: client_id(),
+        conversation: room,
+        target,
+        body: file(blob, caption),
+    })
+}
+
+pub async fn messages_of_every_kind_are_erased_and_their_files_go(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, true))
+        .await
+        .conversation;
+    let said = |body, thread, also_send| said(room, body, thread, also_send);
+    let file = |blob| file(blob, "a caption");
+    let (old, kept) = (brought(&world, 1, 1).await, brought(&world, 1, 2).await);
+    let root = world.done(1, send(room, "root")).await.seq;
+    world.done(1, said(file(old), None, false)).await;
+    world.done(1, said(file(kept), None, false)).await;
+    world.done(1, said(file(old), Some(root), false)).await;
+    world.done(1, said(file(old), Some(root), true)).await;
+    world
+        .done(1, said(text(format!("for <@{}>", UserId(2))), None, false))
+        .await;
+    world.done(2, said(text("in a thread"), Some(root), false)).await;
+    world.done(2, said(text("and beside it"), Some(root), true)).await;
+    world.clock.set(START + 9 * DAY, true);
+    world.done(3, said(file(kept), None, false)).await;
+    assert_eq!(words(&world, room).await, (9, 0));
+    assert_eq!(ages(&world.store, 5).await, Ok(true));
+    assert_eq!(words(&world, room).await, (1, 8));
+    assert_eq!(world.store.gone_blobs().await, Ok(vec![old]));
+    assert_eq!(world.store.blob(old).await, Ok(None));
+    assert!(world.store.blob(kept).await.is_ok_and(|row| row.is_some()));
+    let world = world.reopen().await;
+    assert_eq!(
+        world.store.gone_blobs().await,
+        Ok(vec![old]),
+        "until it is removed"
+    );
+    assert_eq!(world.store.blobs_removed(vec![old]).await, Ok(()));
+    assert_eq!(world.store.gone_blobs().await, Ok(vec![]));
 }

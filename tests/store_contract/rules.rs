@@ -1,10 +1,16 @@
 //! Every command that changes a conversation, and what its people are then. What must not live here: loading (see `folding`).
 
+use std::task::{Context, Waker};
+
 use kinglet::core::audience::{may_see, visible};
 use kinglet::core::change::Change;
-use kinglet::core::permit::authorise;
-use kinglet::proto::{Code, ConversationKind, JoinRule, Role, UserId, What};
-use kinglet::store::sqlite::accounts::{By, EraseBy};
+use kinglet::core::permit::{Actor, authorise};
+use kinglet::proto::account::NewDevice;
+use kinglet::proto::history::SignInHow;
+use kinglet::proto::setting::Setting;
+use kinglet::proto::{Code, ConversationKind, DeviceId, JoinRule, Refusal, Role, UserId, What};
+use kinglet::store::Receipt;
+use kinglet::store::sqlite::accounts::{By, Entrance, EraseBy, SignInWith};
 
 use crate::store_kit::words::*;
 use crate::store_kit::{Factory, World, actor, locked};
@@ -399,4 +405,83 @@ pub async fn who_was_erased_is_not_heard(factory: &dyn Factory) {
         "a retry has its answer for ever"
     );
     world.done(1, send(room, "others are heard")).await;
+}
+
+/// Signs a user in on a device; who is seeded has no password.
+async fn signed_in(world: &World<'_>, user: u64, device: u128) -> Actor {
+    let with = SignInWith {
+        user: UserId(user),
+        verified: String::new(),
+        rehashed: None,
+        device: NewDevice {
+            id: DeviceId(uuid::Uuid::from_u128(device)),
+            name: "a device".into(),
+        },
+        token: [u8::try_from(device).expect("a small number"); 32],
+    };
+    let by = Entrance {
+        how: SignInHow::Password,
+        address: String::new(),
+        refused: 0,
+    };
+    let entered = world.store.sign_in(with, by).await.expect("let in");
+    Actor {
+        user: UserId(user),
+        device: entered.device_no,
+    }
+}
+
+/// What waits behind the end of a session is not taken, in the same transaction or in a later one, until they are back.
+pub async fn who_was_signed_out_is_not_heard(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world
+        .done(1, group("room", &[2, 3], JoinRule::Invitation, false))
+        .await
+        .conversation;
+    let (desk, phone) = (signed_in(&world, 2, 1).await, signed_in(&world, 2, 2).await);
+    let other = signed_in(&world, 3, 3).await;
+    let code = |outcome: Result<Receipt, Refusal>| outcome.err().map(|refusal| refusal.code);
+    for (number, ends_both) in [(0, false), (1, true)] {
+        let held = world.hold().await;
+        // Both wait for the writer, the end of the session before the message.
+        let mut ending = Box::pin(async {
+            if ends_both {
+                world.store.set_disabled(By::Operator, UserId(2), true).await
+            } else {
+                world.store.sign_out(UserId(2), desk.device).await
+            }
+        });
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(ending.as_mut().poll(&mut nobody).is_pending());
+        let mut coming = Vec::new();
+        for who in [desk, phone, other] {
+            coming.push(world.submit(who, send(room, "after")).await.expect("queued"));
+        }
+        drop(held);
+        ending.await.expect("it is done");
+        let mut said = Vec::new();
+        for answer in coming {
+            said.push(code(answer.await.expect("an answer")));
+        }
+        let of_phone = ends_both.then_some(Code::SignedOut);
+        assert_eq!(said, [Some(Code::SignedOut), of_phone, None], "round {number}");
+        assert_eq!(
+            code(world.ask(desk, send(room, "later")).await),
+            Some(Code::SignedOut)
+        );
+        let draft = Setting::Unseen { value: number == 0 };
+        let kept = world.store.set(UserId(2), draft, false).await;
+        assert_eq!(kept.is_err(), ends_both, "a setting of one who is locked out");
+    }
+    world
+        .store
+        .set_disabled(By::Operator, UserId(2), false)
+        .await
+        .expect("let in again");
+    let desk = signed_in(&world, 2, 1).await;
+    assert_eq!(code(world.ask(desk, send(room, "back")).await), None);
+    assert_eq!(
+        code(world.ask(phone, send(room, "not back")).await),
+        Some(Code::SignedOut)
+    );
 }

@@ -1,7 +1,7 @@
 //! Mentions, threads and versions as the store keeps them. What must not live here: what clients are told of them (see
 //! `stories`).
 
-use kinglet::limits::{MENTIONS_COUNTED, THREADS_FOLLOWED};
+use kinglet::limits::{FOLLOWS_TOLD, MENTIONS_COUNTED, THREADS_FOLLOWED};
 use kinglet::proto::{Code, Command, ConversationId, Seq, UserId};
 
 use crate::store_kit::words::*;
@@ -74,6 +74,58 @@ pub async fn a_user_follows_a_limited_number_of_threads(factory: &dyn Factory) {
         (THREADS_FOLLOWED, 2),
         "one that is followed is no new one"
     );
+}
+
+pub async fn changes_of_what_is_followed_are_forgotten_in_time(factory: &dyn Factory) {
+    let world = World::new(factory).await;
+    let room = world.done(1, send_to(2, "root")).await.conversation;
+    let most = FOLLOWS_TOLD as u64;
+    all(&world, 1, (1..=most).map(|_| send(room, "root"))).await;
+    all(
+        &world,
+        2,
+        (1..=most + 1).map(|root| in_thread(room, root, "in it")),
+    )
+    .await;
+    let change = async |root: Seq, on: bool| {
+        let thread = world.store.thread(UserId(1), room, root).await.expect("readable");
+        let done = world
+            .store
+            .follow(UserId(1), thread.expect("it is there"), on)
+            .await;
+        done.expect("written");
+    };
+    let since = async |after: u64| {
+        let found = world
+            .store
+            .follows_since(UserId(1), after, FOLLOWS_TOLD * 2)
+            .await;
+        let found = found.expect("readable");
+        found
+            .iter()
+            .map(|(_, one)| (one.thread, one.following))
+            .collect::<Vec<_>>()
+    };
+    let floor = async || {
+        let missed = world.store.settings_since(UserId(1), 1, 1).await;
+        missed.expect("readable").floor
+    };
+    change(1, false).await;
+    let first = world.store.head().accounts;
+    for root in 2..=most {
+        change(root, false).await;
+    }
+    assert_eq!(since(first).await.len(), FOLLOWS_TOLD - 1);
+    assert_eq!(floor().await, 0);
+    change(1, true).await;
+    assert_eq!(since(1).await.last(), Some(&(1, true)), "as it stands now, once");
+    assert_eq!((since(1).await.len(), floor().await), (FOLLOWS_TOLD, 0));
+    change(most + 1, false).await;
+    assert_eq!(
+        (since(1).await.len(), since(1).await[0]),
+        (FOLLOWS_TOLD, (3, false))
+    );
+    assert_eq!(floor().await, first + 1, "that of the one that was forgotten");
 }
 
 pub async fn a_thread_that_does_not_count_survives_a_crash(factory: &dyn Factory) {

@@ -27,6 +27,7 @@ pub fn wanted(user: u64, query: &str, conversations: &[ConversationId]) -> Wante
         words: text::words(query),
         conversations: conversations.to_vec(),
         by: None,
+        kind: None,
         after: None,
         before: None,
         place: i64::MAX as Pos,

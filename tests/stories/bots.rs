@@ -256,6 +256,15 @@ async fn a_bot_is_told_only_of_those_it_meets() {
         [200, 200, 404]
     );
     assert_eq!(bot.get("/api/v1/users").await.refused(), "forbidden");
+
+    // Who is connected hears of every changed profile; a bot only of theirs.
+    let mut at_bot = bot.live().await;
+    for person in [&ben, &anna] {
+        let ask = json!({ "display_name": "Changed" });
+        person.patch("/api/v1/profile", &ask).await.json(200);
+        assert_eq!(at_anna.notice("user").await["user"], person.user.as_str());
+    }
+    assert_eq!(at_bot.notice("user").await["user"], anna.user.as_str(), "not of ben");
 }
 
 #[tokio::test]

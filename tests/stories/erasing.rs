@@ -9,19 +9,23 @@ use serde_json::json;
 use crate::harness::{PATIENCE, Server};
 use crate::live::text_body;
 
-/// Whether any file under the data directory has these bytes.
+/// Whether any file under the data directory has these words.
 pub fn is_in_a_file(directory: &Path, canary: &str) -> bool {
-    let entries = std::fs::read_dir(directory).expect("the data directory");
+    bytes_are_in_a_file(directory, canary.as_bytes())
+}
+
+/// Whether any file under the data directory has these bytes.
+pub fn bytes_are_in_a_file(directory: &Path, canary: &[u8]) -> bool {
+    // A folder may go meanwhile, too.
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
     entries.flatten().any(|entry| {
         let path = entry.path();
         if path.is_dir() {
-            return is_in_a_file(&path, canary);
+            return bytes_are_in_a_file(&path, canary);
         }
         // Sockets are no files, and what was removed meanwhile is gone.
         let bytes = std::fs::read(&path).unwrap_or_default();
-        bytes
-            .windows(canary.len())
-            .any(|window| window == canary.as_bytes())
+        bytes.windows(canary.len()).any(|window| window == canary)
     })
 }
 

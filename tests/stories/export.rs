@@ -13,12 +13,12 @@ use crate::harness::{PATIENCE, Person, Server, heavy};
 use crate::live::Live;
 
 /// An archive, unpacked by `tar`.
-struct Unpacked {
+pub struct Unpacked {
     folder: tempfile::TempDir,
 }
 
 impl Unpacked {
-    async fn of(person: &Person) -> Unpacked {
+    pub async fn of(person: &Person) -> Unpacked {
         let reply = person.get("/api/v1/me/export").await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         assert_eq!(reply.headers["content-type"], "application/x-tar");
@@ -36,17 +36,17 @@ impl Unpacked {
         Unpacked { folder }
     }
 
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.folder.path().join("kinglet-export")
     }
 
-    fn json(&self, path: &str) -> Value {
+    pub fn json(&self, path: &str) -> Value {
         let text = std::fs::read_to_string(self.root().join(path))
             .unwrap_or_else(|error| panic!("{path}: {error}; there are {:?}", self.files()));
         serde_json::from_str(&text).expect("JSON")
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         walk(&self.root(), &mut found);
         found.sort();
@@ -74,11 +74,11 @@ impl Unpacked {
             .collect()
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let files = self.files();
         files
             .iter()
-            .map(|path| std::fs::read_to_string(path).expect("text"))
+            .map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("a file")).into_owned())
             .collect()
     }
 }

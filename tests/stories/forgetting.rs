@@ -9,10 +9,10 @@ use crate::erasing::{erasures_are_done, is_in_a_file, stopped_and_examined};
 use crate::harness::{PASSWORD, PATIENCE, Person, Server, new_device};
 use crate::live::{Came, Live, text_body};
 
-const CANARY: &str = "vq8canary";
+pub const CANARY: &str = "vq8canary";
 
 /// A user whose names, device, words and invitation all have the canary in them.
-async fn canary(server: &mut Server) -> Person {
+pub async fn canary(server: &mut Server) -> Person {
     let owner = server.owner().await;
     let invitation = owner
         .post(
@@ -31,13 +31,13 @@ async fn canary(server: &mut Server) -> Person {
     Person::from(&server.world, &reply.json(200))
 }
 
-async fn erase(person: &Person) -> Value {
+pub async fn erase(person: &Person) -> Value {
     let ask = json!({ "password": PASSWORD, "confirm": person.name });
     person.post("/api/v1/me/erase", &ask).await.json(200)
 }
 
 /// Waits until nothing is left of a person; asked with the token that asked for the erasure.
-async fn is_erased(person: &Person) -> Value {
+pub async fn is_erased(person: &Person) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let erasure = person.get("/api/v1/me/erasure").await.json(200);
@@ -63,7 +63,7 @@ async fn talk(live: &mut Live, group: &str, count: usize) {
     }
 }
 
-async fn history(live: &mut Live, group: &str) -> Vec<Value> {
+pub async fn history(live: &mut Live, group: &str) -> Vec<Value> {
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
         let page = live

@@ -100,11 +100,13 @@ impl World {
     }
 
     /// Any request over HTTP/1.1; `Host` is put in where it is missing.
-    pub async fn send(&self, mut request: Request<String>) -> Reply {
+    pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Reply {
+        let mut request = request.map(Into::into);
+        let body = String::from_utf8_lossy(request.body());
         self.note(
             "http",
             ">",
-            &format!("{} {} {}", request.method(), request.uri(), request.body()),
+            &format!("{} {} {body}", request.method(), request.uri()),
         );
         if !request.headers().contains_key(HOST) {
             let host = self
@@ -118,9 +120,7 @@ impl World {
             let stream = self.connect(&["http/1.1"]).await.expect("the server listens");
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
             let driving = tokio::spawn(connection);
-            let reply = sender
-                .send_request(request.map(|body| Full::new(Bytes::from(body))))
-                .await;
+            let reply = sender.send_request(request.map(Full::new)).await;
             let reply = read(reply.expect("an answer")).await;
             driving.abort();
             reply

@@ -235,6 +235,12 @@ async fn metrics_count_what_happened() {
     }
     live.refused(json!({ "type": "history", "conversation": "c0000000001" }))
         .await;
+    // Over HTTP it counts as well, once whichever way it is asked.
+    let nowhere = "/api/v1/users/u0000000001";
+    assert_eq!(server.world.get(nowhere, Some(&anna.token)).await.status, 404);
+    let ask = json!({ "id": 1, "type": "history", "conversation": "c0000000001" });
+    let asked = server.world.post("/api/v1/commands", Some(&anna.token), &ask);
+    assert_eq!(asked.await.status, 404);
     live.settle().await;
     let after = (
         server.metric("kinglet_sends_total").await,
@@ -251,7 +257,7 @@ async fn metrics_count_what_happened() {
     assert_eq!(server.metric("kinglet_sessions").await, 1.0);
     let text = server.world.get("/metrics", None).await.text;
     assert!(
-        text.contains("kinglet_refusals_total{code=\"not_found\"} 1"),
+        text.contains("kinglet_refusals_total{code=\"not_found\"} 3\n"),
         "{text}"
     );
     for private in ["anna", &anna.token, &anna.user, "count me"] {

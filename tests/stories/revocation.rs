@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
 use crate::harness::{PASSWORD, Person, Server, id};
 use crate::live::{Came, Live, text_body};
@@ -219,5 +220,63 @@ async fn a_request_whose_body_comes_after_the_revocation_does_nothing() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
         assert!(answer.contains("signed_out"), "{path}: {answer}");
+    }
+}
+
+/// Asks for a path on a socket that takes little at a time, reads the beginning of the answer, and then no more.
+async fn half_read(who: &Person, path: &str) -> tokio::net::TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+    let address = who.world.address();
+    socket.connect(&address.into()).expect("the server listens");
+    socket.set_nonblocking(true).expect("a socket can");
+    let mut stream = tokio::net::TcpStream::from_std(socket.into()).expect("a socket");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
+        who.token
+    );
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("the server reads");
+    let mut first = [0; 1024];
+    stream.read_exact(&mut first).await.expect("an answer begins");
+    assert!(first.starts_with(b"HTTP/1.1 200"));
+    stream
+}
+
+/// Whether the kernel says in time that the other end is gone, and how much of an answer was there by then.
+async fn is_cut(mut stream: tokio::net::TcpStream) -> (bool, usize) {
+    let cut = tokio::time::timeout(WITHIN, stream.ready(Interest::ERROR)).await;
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(WITHIN, stream.read_to_end(&mut rest)).await;
+    (cut.is_ok(), rest.len())
+}
+
+#[tokio::test]
+async fn a_download_and_an_archive_end_within_a_second_of_their_session() {
+    let _alone = crate::harness::heavy().await;
+    let mut server = Server::start().await;
+    let owner = server.owner().await;
+    let size = 8 << 20;
+    for (name, act) in &ACTS {
+        let victim = server.person(name).await;
+        let other = victim.other_device().await;
+        let blob = victim.upload(&vec![7; size]).await;
+        let mut live = other.live().await;
+        for _ in 0..40 {
+            live.tell(&owner.user, &"long ".repeat(6_000)).await;
+        }
+        live.close().await;
+        let path = format!("/api/v1/blobs/{}", blob["blob"].as_str().expect("an id"));
+        let file = half_read(&victim, &path).await;
+        let archive = half_read(&victim, "/api/v1/me/export").await;
+        revoke(act, &owner, &victim, &other).await;
+        let (file, archive) = tokio::join!(is_cut(file), is_cut(archive));
+        assert!(file.0 && file.1 < size / 4, "{name}: the file: {file:?}");
+        assert!(
+            archive.0 && archive.1 < size / 4,
+            "{name}: the archive: {archive:?}"
+        );
     }
 }

@@ -291,3 +291,65 @@ async fn a_threads_pages_are_its_own_and_only_what_one_may_see() {
     let wrong = json!({ "type": "threads", "before": "yesterday" });
     assert_eq!(at_anna.refused(wrong).await, "bad_request");
 }
+
+/// A device that was away, and one that comes anew, know what another one follows.
+#[tokio::test]
+async fn what_one_follows_is_told_to_a_device_that_was_away() {
+    let mut server = Server::start().await;
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let phone = anna.other_device().await;
+    let (mut desk, mut at_phone, mut at_ben) = (anna.live().await, phone.live().await, ben.live().await);
+    let group = at_ben.group(&[&anna], json!({})).await;
+    for root in 2..=4 {
+        assert_eq!(at_ben.say(&group, "root").await["seq"], root);
+    }
+    for root in 2..=4 {
+        write(&mut at_ben, &group, root, "in it").await;
+    }
+    let follow = |thread: u64, on: bool| json!({ "type": "follow", "conversation": group, "thread": thread, "on": on });
+    let told = |thread: u64, following: bool| json!({ "conversation": group, "thread": thread, "following": following });
+    desk.get(follow(4, true)).await;
+    assert_eq!(at_phone.notice("thread").await["following"], true);
+    let before = at_phone.get(json!({ "type": "sync" })).await;
+    assert_eq!(
+        before.get("threads"),
+        None,
+        "the first time it asks for threads: {before}"
+    );
+    let resume = before["resume"].clone();
+    at_phone.close().await;
+    for (thread, on) in [(2, true), (3, true), (4, false), (3, false), (3, false)] {
+        desk.get(follow(thread, on)).await;
+    }
+    server.kill9();
+    server.restart().await;
+    let mut at_phone = phone.resume(resume.as_str().expect("a token")).await;
+    assert_eq!(at_phone.welcome["catch_up"], "streaming");
+    // A page at a time, up to the end.
+    let (mut found, mut after) = (Vec::new(), resume);
+    loop {
+        let page = at_phone
+            .get(json!({ "type": "sync", "after": after, "limit": 1 }))
+            .await;
+        found.extend(page["threads"].as_array().cloned().unwrap_or_default());
+        after = page["resume"].clone();
+        if page["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(found, [told(2, true), told(4, false), told(3, false)]);
+    let again = at_phone.get(json!({ "type": "sync", "after": after })).await;
+    assert_eq!(again.get("threads"), None, "told twice: {again}");
+    // Nobody else is told, and of a conversation that one has left nothing is.
+    let (mut desk, mut at_ben) = (anna.live().await, ben.live().await);
+    desk.get(follow(4, true)).await;
+    let of_ben = at_ben.get(json!({ "type": "sync", "after": after })).await;
+    assert_eq!(of_ben.get("threads"), None, "{of_ben}");
+    desk.act(json!({ "type": "leave", "conversation": group })).await;
+    let left = at_phone.get(json!({ "type": "sync", "after": after })).await;
+    assert_eq!(
+        (left.get("threads"), &left["gone"]),
+        (None, &json!([group])),
+        "{left}"
+    );
+}

@@ -59,6 +59,12 @@ pub fn may_open(roster: &Roster, user: UserId, carrier: Seq) -> bool {
     super::may_read(roster, user).is_ok() && audience::may_see(roster, user, carrier)
 }
 
+/// Whether a user may have the picture that stands for another: whoever may see the profile, and that is everyone here.
+#[must_use]
+pub fn may_open_avatar(_asker: UserId) -> bool {
+    true
+}
+
 /// Puts into an event what the store knows of its file, over whatever the sender said.
 pub fn tell_facts(what: &mut What, facts: &BlobFacts) {
     let (What::Message { body: Some(body), .. } | What::Edited { body: Some(body), .. }) = what else {

@@ -295,9 +295,11 @@ async fn give(
         .headers_mut()
         .insert(header::CONTENT_LENGTH, (to - from).into());
     if request.method() != Method::HEAD {
-        let busy = request.extensions().get::<Underway>().map(Underway::busy);
+        let underway = request.extensions().get::<Underway>();
+        let keep = underway.map(|underway| (underway.clone(), underway.busy()));
         let who = (who, token_of(headers)?);
-        let pieces = given.pieces(Arc::clone(&face.services), who, (from, to), busy);
+        let cut = |keep: Option<(Underway, _)>| keep.iter().for_each(|(underway, _)| underway.cut());
+        let pieces = given.pieces(Arc::clone(&face.services), who, (from, to), keep, cut);
         *response.body_mut() = Body::from_stream(pieces);
     }
     Ok(response)

@@ -17,7 +17,7 @@ use tower_http::compression::CompressionLayer;
 use super::Face;
 use super::auth::{ApiId, ApiQuery, ApiReader, ApiSession, bearer, json_body, text};
 use super::problem::{self, Problem};
-use crate::gateway::io::Conn;
+use crate::gateway::served::Served;
 use crate::gateway::{frame, ws};
 use crate::limits;
 use crate::proto::account::{PageOf, PollQuery};
@@ -189,11 +189,11 @@ async fn upgrade(State(face): State<Arc<Face>>, mut request: Request) -> Result<
     let (services, live) = (Arc::clone(&face.services), face.live.clone());
     tokio::spawn(async move {
         let Ok(upgraded) = upgrading.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Conn>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Served>>() else {
             return;
         };
         let arrived = ws::Arrived {
-            conn: parts.io.into_inner(),
+            conn: parts.io.into_inner().into_conn(),
             early: parts.read_buf.to_vec(),
             token,
         };

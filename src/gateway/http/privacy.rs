@@ -112,9 +112,10 @@ async fn my_export(
     let token = auth::bearer(&headers).unwrap_or_default().to_owned();
     let (export, pieces) = export::begin(&face.services, caller, token)?;
     // The connection rests only once the archive is made.
-    let busy = request.extensions().get::<Underway>().map(Underway::busy);
+    let underway = request.extensions().get::<Underway>().cloned();
+    let busy = underway.as_ref().map(Underway::busy);
     face.live.spawn(async move {
-        export.run().await;
+        export.run(|| underway.iter().for_each(Underway::cut)).await;
         drop(busy);
     });
     let pieces = futures_util::stream::unfold(pieces, |mut pieces| async move {

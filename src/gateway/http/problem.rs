@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::meters::METERS;
 use crate::proto::answer::ErrorReply;
 use crate::proto::{Code, Refusal};
 
@@ -36,6 +37,7 @@ impl<T: Into<Refusal>> From<T> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        METERS.refusal(self.refusal.code as usize);
         let wait = self.refusal.retry_after_ms;
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&ErrorReply {

@@ -38,15 +38,44 @@ pub struct Given {
     pub size: u64,
     file: Arc<File>,
     id: BlobId,
-    place: Place,
+    /// An archive's files need none: archives are few, and take one file at a time.
+    place: Option<Place>,
 }
 
 /// Opens a file for a user who may have it.
 pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Outcome<Given> {
     services.quotas.take_read(who.user, now_ms())?;
-    if !services.store.may_open(who.user, id).await? {
-        return Err(Code::NotFound.into());
+    allowed(services, who, id).await?;
+    let place = services.files.downloads.take(who.user)?;
+    find(services, who, (id, form), Some(place)).await
+}
+
+/// Opens a file for an archive; nothing if it is not there any more, or not the asker's to have.
+pub async fn for_export(services: &Services, who: &Who, id: BlobId) -> Outcome<Option<Given>> {
+    let found = async {
+        allowed(services, who, id).await?;
+        find(services, who, (id, Form::Whole), None).await
+    };
+    match found.await {
+        Err(refusal) if refusal.code == Code::NotFound => Ok(None),
+        found => found.map(Some),
     }
+}
+
+async fn allowed(services: &Services, who: &Who, id: BlobId) -> Outcome<()> {
+    if services.store.may_open(who.user, id).await? {
+        Ok(())
+    } else {
+        Err(Code::NotFound.into())
+    }
+}
+
+async fn find(
+    services: &Services,
+    who: &Who,
+    (id, form): (BlobId, Form),
+    place: Option<Place>,
+) -> Outcome<Given> {
     let row = services.store.blob(id).await?.ok_or(Code::NotFound)?;
     if form == Form::Thumbnail && !row.has_thumbnail {
         return Err(Refusal::because(
@@ -55,17 +84,18 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
         ));
     }
     let files = &services.files;
-    let place = files.downloads.take(who.user)?;
     let path = match form {
         Form::Whole => files.vault.path(id),
         Form::Thumbnail => files.vault.thumbnail_path(id),
     };
-    let opened = files.at_disk(move || {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok((file, size))
+    let opened = files.at_disk(move || match File::open(path) {
+        Ok(file) => file.metadata().map(|about| Some((file, about.len()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     });
-    let (file, size) = opened.await?;
+    let Some((file, size)) = opened.await? else {
+        return Err(missing(services, who, id).await);
+    };
     if form == Form::Whole && size != row.size {
         log::error!(
             "the stored file {id} has {size} bytes instead of {}; run `kinglet doctor`",
@@ -87,19 +117,43 @@ pub async fn open(services: &Services, who: &Who, id: BlobId, form: Form) -> Out
     })
 }
 
+/// Why a file is not on the disk: it was erased since it was asked for, or it is lost.
+async fn missing(services: &Services, who: &Who, id: BlobId) -> Refusal {
+    match services.store.may_open(who.user, id).await {
+        Ok(false) => Code::NotFound.into(),
+        Ok(true) => {
+            log::error!("the stored file {id} is missing; run `kinglet doctor`");
+            Code::Internal.into()
+        }
+        Err(refusal) => refusal,
+    }
+}
+
 impl Given {
+    /// So many bytes from a place on.
+    pub async fn piece(&self, services: &Services, at: u64, length: u64) -> Outcome<Bytes> {
+        let file = Arc::clone(&self.file);
+        let reading = services.files.at_disk(move || {
+            let mut piece = vec![0; usize::try_from(length).expect("a piece is small")];
+            file.read_exact_at(&mut piece, at)?;
+            Ok(Bytes::from(piece))
+        });
+        reading.await
+    }
+
     /// The bytes `from..to`. `keep` is held until the last was taken or the taker is gone. Who takes nothing for too long, or
-    /// may not have it any more, is cut off.
+    /// may not have it any more, is cut off: then `cut` is called with it.
     pub fn pieces<K: Send + 'static>(
         self,
         services: Arc<Services>,
         (who, token): (Who, String),
         (from, to): (u64, u64),
         keep: K,
+        cut: impl FnOnce(K) + Send + 'static,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let (sender, mut receiver) = mpsc::channel(1);
         tokio::spawn(async move {
-            let _keep = (keep, &self.place);
+            let _place = &self.place;
             let giving = Giving {
                 services: &services,
                 given: &self,
@@ -110,6 +164,7 @@ impl Given {
             if ended.is_none() {
                 // The announced length was not reached: the connection must not look sound.
                 let _ = sender.try_send(Err(io::ErrorKind::ConnectionAborted.into()));
+                cut(keep);
             }
         });
         futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
@@ -132,27 +187,27 @@ impl Giving<'_> {
                 asked = at;
             }
             let length = (to - at).min(limits::FILE_PIECE as u64);
-            let file = Arc::clone(&self.given.file);
-            let reading = self.services.files.at_disk(move || {
-                let mut piece = vec![0; usize::try_from(length).expect("a piece is small")];
-                file.read_exact_at(&mut piece, at)?;
-                Ok(Bytes::from(piece))
-            });
-            let piece = reading.await.ok()?;
-            let sending = tokio::time::timeout(limits::WRITE_TIME, sender.send(Ok(piece)));
-            sending.await.ok()?.ok()?;
+            let piece = self.given.piece(self.services, at, length).await.ok()?;
+            self.send(piece, sender).await?;
             at += length;
         }
         Some(())
     }
 
+    /// Hands a piece on. While its taker takes their time, it is asked again and again whether they still may.
+    async fn send(&self, piece: Bytes, sender: &mpsc::Sender<io::Result<Bytes>>) -> Option<()> {
+        let mut sending = std::pin::pin!(tokio::time::timeout(limits::WRITE_TIME, sender.send(Ok(piece))));
+        loop {
+            match tokio::time::timeout(limits::REVOKE_WITHIN / 2, &mut sending).await {
+                Ok(sent) => return sent.ok()?.ok(),
+                Err(_) => self.still().await.ok()?,
+            }
+        }
+    }
+
     /// The token may end, and the conversation be left, while a long file goes out.
     async fn still(&self) -> Outcome<()> {
         self.services.accounts.authenticate(&self.token).await?;
-        if self.services.store.may_open(self.who.user, self.given.id).await? {
-            Ok(())
-        } else {
-            Err(Code::NotFound.into())
-        }
+        allowed(self.services, &self.who, self.given.id).await
     }
 }

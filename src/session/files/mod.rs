@@ -1,5 +1,5 @@
 //! Files of signed-in people: how they come in (`receive`), how they go out (`give`), which a conversation has, and how
-//! what nobody needs goes. What must not live here: HTTP, SQL, and who may see a file, which `core` says.
+//! what nobody needs goes (`removal`). What must not live here: HTTP, SQL, and who may see a file, which `core` says.
 //!
 //! Invariants: nothing waits for a disk on a thread that serves others; what waits is bounded; a file is never under its last
 //! name without its row for longer than `keeper` is held, but for a crash, after which `clear_strays` takes it away.
@@ -7,6 +7,7 @@
 pub mod give;
 mod places;
 pub mod receive;
+mod removal;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -33,9 +34,6 @@ use crate::store::blobs::Vault;
 use crate::store::sqlite::blobs::{FilesAsk, Quota};
 
 type Outcome<T> = Result<T, Refusal>;
-
-/// Rows that one sweep asks for come in rounds; so many at most, the rest an hour later.
-const ROUNDS: usize = 1_000;
 
 /// All files of this server.
 pub struct Files {
@@ -106,59 +104,6 @@ impl Files {
         }
         let sentence = "The server's disk is almost full; it takes no files now.";
         Err(Refusal::because(Code::StorageFull, sentence))
-    }
-
-    /// Takes away what nobody has needed for a day: files that no message carries, uploads that were not finished. While the
-    /// clock is not known to be right nothing has come to its end.
-    pub async fn sweep(&self) -> Outcome<()> {
-        let now = self.store.clock().now();
-        if !now.synchronised {
-            return Ok(());
-        }
-        let kept = u64::try_from(limits::BLOB_KEPT.as_millis()).expect("a small number");
-        for _ in 0..ROUNDS {
-            let _keeper = self.keeper.lock().await;
-            let swept = self.store.sweep_blobs(now.ms.saturating_sub(kept)).await?;
-            if swept.blobs.is_empty() && swept.uploads.is_empty() {
-                return Ok(());
-            }
-            self.hashes.lock().retain(|id, _| !swept.uploads.contains(id));
-            let vault = self.vault.clone();
-            self.at_disk(move || {
-                swept
-                    .uploads
-                    .iter()
-                    .try_for_each(|id| vault.remove_partial(*id))?;
-                swept.blobs.iter().try_for_each(|id| vault.remove(*id))
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// Takes away files without a row, which a crash at the wrong moment leaves.
-    pub async fn clear_strays(&self) -> Outcome<()> {
-        let vault = self.vault.clone();
-        let (partials, folders) = self
-            .at_disk(move || Ok((vault.partials()?, vault.folders()?)))
-            .await?;
-        let open = self.store.open_uploads(partials.clone()).await?;
-        let vault = self.vault.clone();
-        self.at_disk(move || {
-            let strays = partials.iter().filter(|id| !open.contains(id));
-            strays.copied().try_for_each(|id| vault.remove_partial(id))
-        })
-        .await?;
-        for folder in folders {
-            let _keeper = self.keeper.lock().await;
-            let vault = self.vault.clone();
-            let there = self.at_disk(move || vault.blobs_in(&folder)).await?;
-            let strays = self.store.strange_blobs(there).await?;
-            let vault = self.vault.clone();
-            self.at_disk(move || strays.iter().try_for_each(|id| vault.remove(*id)))
-                .await?;
-        }
-        Ok(())
     }
 }
 

@@ -107,6 +107,12 @@ impl Receiving<'_> {
                 Ok(_at_work) => self.in_turn(offset, body, (&turn, own)).await,
             }
         };
+        if outcome
+            .as_ref()
+            .is_err_and(|refusal| refusal.code == Code::NotFound)
+        {
+            self.files().drop_if_over(self.id).await;
+        }
         self.files().end_turn(self.id, turn);
         outcome
     }
@@ -252,12 +258,18 @@ impl Receiving<'_> {
                 vault.remove_partial(id)
             })
             .await?;
+        let stored = row.id;
         let finished = Finished { blob: row };
-        let blob = self
+        let finished = self
             .services
             .store
             .finish_upload(self.who.user, id, finished)
-            .await?;
+            .await;
+        if finished.is_err() {
+            // Without its row the file is nobody's; another upload may have brought the same.
+            files.remove_strange(vec![stored]).await?;
+        }
+        let blob = finished?;
         let whole = UploadRow {
             arrived: upload.size,
             blob: Some(blob),

@@ -22,7 +22,7 @@ use crate::core::permit::{Permit, TargetFacts};
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::{Code, Command, ConversationId, ConversationKind, Event, Refusal, Seq, UserId, What};
-use crate::store::{Appended, Pos, Receipt, Standing};
+use crate::store::{AccountEffect, Appended, Pos, Receipt, Standing};
 
 /// A refusal concerns one command; an SQL error concerns the whole batch.
 pub enum Failure {
@@ -56,12 +56,33 @@ pub struct Work<'a> {
     pub staged: &'a mut Staged,
     pub head: &'a mut Pos,
     pub now: Now,
-    /// Who was erased a moment ago: what they sent before their connections were cut is not taken.
-    pub gone: &'a Gone,
+    /// Whose sessions ended a moment ago: what they sent before their connections were cut is not taken.
+    pub ended: Ended<'a>,
 }
 
-/// People who were erased, and when.
+/// People of whose sessions some have ended, and when.
 pub type Gone = Vec<(UserId, Instant)>;
+
+/// The same, together with what this very batch has done to accounts so far.
+#[derive(Clone, Copy)]
+pub struct Ended<'a> {
+    pub before: &'a Gone,
+    pub now: &'a [AccountEffect],
+}
+
+impl Ended<'_> {
+    /// Nobody's: for what an account's change itself does in conversations.
+    pub const NOBODY: Ended<'static> = Ended {
+        before: &Vec::new(),
+        now: &[],
+    };
+
+    /// Whether one of a user's sessions may be over. Nearly always there is nobody to compare with.
+    fn concerns(self, user: UserId) -> bool {
+        let is_theirs = |effect: &AccountEffect| matches!(effect, AccountEffect::Revoked { user: whose, .. } if *whose == user);
+        self.before.iter().any(|(whose, _)| *whose == user) || self.now.iter().any(is_theirs)
+    }
+}
 
 impl Work<'_> {
     pub fn append(&mut self, permit: &Permit) -> Result<Receipt, Failure> {
@@ -75,9 +96,9 @@ impl Work<'_> {
         if self.shared.tight.load(Ordering::Relaxed) && change.grows() {
             return Err(Code::StorageFull.into());
         }
-        let is_gone =
-            |user| self.gone.iter().any(|(gone, _)| *gone == user) || self.staged.gone.contains(&user);
-        if is_gone(actor.user) {
+        if self.ended.concerns(actor.user)
+            && !accounts::is_signed_in(self.connection, actor.user, actor.device)?
+        {
             return Err(Code::SignedOut.into());
         }
         let (roster, pair) = self.roster_for(permit)?;

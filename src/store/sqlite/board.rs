@@ -65,11 +65,11 @@ impl Work<'_> {
                 "DELETE FROM pin WHERE conversation = ?1 AND target = ?2",
                 params![conversation, int(*target)],
             ),
-            What::Nickname { user, name: None } => say(
+            What::Nickname { user, name: None, .. } => say(
                 "DELETE FROM nickname WHERE conversation = ?1 AND user = ?2",
                 params![conversation, int(user.0)],
             ),
-            What::Nickname { user, name } => say(
+            What::Nickname { user, name, .. } => say(
                 "INSERT INTO nickname (conversation, user, name) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO UPDATE SET name = excluded.name",
                 params![conversation, int(user.0), name],
@@ -87,6 +87,14 @@ impl Work<'_> {
         self.connection
             .prepare_cached(statement)?
             .execute([conversation, seq].map(int))
+            .map(drop)
+    }
+
+    /// A nickname whose event is about to be erased is nobody's any more, unless another has followed it.
+    pub fn drop_nickname(&self, conversation: u64, user: UserId, name: &str) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM nickname WHERE conversation = ?1 AND user = ?2 AND name = ?3")?
+            .execute(params![int(conversation), int(user.0), name])
             .map(drop)
     }
 

@@ -4,14 +4,17 @@
 //! Invariant: whatever erases words goes through `Work::empty`, which also takes them out of whatever keeps a copy: files,
 //! mentions, lists; the index for searching loses them before, since it needs the old words for that.
 
+use std::sync::Arc;
+
 use rusqlite::params;
 
 use super::append::{Failure, Work};
 use super::blobs::uses;
 use super::rows::{self, Row, SALT};
 use super::staged::State;
-use super::{int, search};
+use super::{int, rosters, search};
 use crate::core::permit::DeviceNo;
+use crate::core::roster::Roster;
 use crate::proto::{ConversationId, Event, Seq, UserId, What};
 use crate::store::Appended;
 
@@ -32,18 +35,48 @@ impl Work<'_> {
 
     /// Empties an event that holds words, of whatever kind; with a message go its edits.
     pub fn erase_all(&mut self, conversation: u64, seq: Seq) -> Result<Vec<Event>, Failure> {
-        let mut tombstones = self.empty(conversation, &[seq], Row::is_reaction)?;
+        let mut tombstones = self.empty(conversation, &[seq], |row| {
+            row.is_reaction() || row.stub().is_some()
+        })?;
         tombstones.extend(self.erase(conversation, seq)?);
         Ok(tombstones)
     }
 
-    /// Appends an event that nobody's command asked for, with the tombstones of what it erased.
+    /// The roster without the announcement, if that is this event's and about to be erased.
+    pub fn without_announcement(
+        &mut self,
+        conversation: u64,
+        seq: Seq,
+    ) -> Result<Option<Arc<Roster>>, Failure> {
+        let Some(row) = self.row_of(conversation, seq)? else {
+            return Ok(None);
+        };
+        let What::Announced { text: Some(text), .. } = row.event().what else {
+            return Ok(None);
+        };
+        let Some(old) = self.roster(conversation)? else {
+            return Ok(None);
+        };
+        // What stands there is the newest one; somebody else may have said something else since.
+        if old.announcement.as_deref() != Some(text.as_str()) {
+            return Ok(None);
+        }
+        let mut new = Roster::clone(&old);
+        new.announcement = None;
+        rosters::save(self.connection, &old, &new, row.pos)?;
+        let new = Arc::new(new);
+        self.staged.rosters.insert(conversation, Arc::clone(&new));
+        Ok(Some(new))
+    }
+
+    /// Appends an event that nobody's command asked for, with the tombstones of what it erased, and the roster where that
+    /// changes it.
     pub fn say(
         &mut self,
         conversation: ConversationId,
         by: UserId,
         what: What,
-        tombstones: Vec<Event>,
+        (tombstones, roster): (Vec<Event>, Option<Arc<Roster>>),
     ) -> Result<(), Failure> {
         let state = self.state(conversation.0)?;
         let row = self.own_row(conversation, by, &what, &state);
@@ -56,7 +89,7 @@ impl Work<'_> {
         self.staged.appended.push(Appended {
             pos: row.pos,
             event: row.event(),
-            roster: None,
+            roster,
             tombstones,
         });
         self.staged.rows.push((row, hash));
@@ -115,13 +148,16 @@ impl Work<'_> {
                 continue;
             }
             if row.carries_blob() {
-                uses::let_go(self.connection, conversation, *seq, self.now.ms)?;
+                self.staged.files |= uses::let_go(self.connection, conversation, *seq, self.now.ms)?;
             }
             self.unnote(&row)?;
             let commitment = row.commitment();
+            row.target = row.target.or(row.stub());
             self.connection
-                .prepare_cached("UPDATE log SET body = NULL, digest = NULL, salt = ?2 WHERE pos = ?1")?
-                .execute(params![int(row.pos), commitment])?;
+                .prepare_cached(
+                    "UPDATE log SET body = NULL, digest = NULL, salt = ?2, target = ?3 WHERE pos = ?1",
+                )?
+                .execute(params![int(row.pos), commitment, row.target.map(int)])?;
             (row.body, row.digest, row.salt) = (None, None, commitment.to_vec());
             // An event of this very batch was not told yet: it is told as erased from the start.
             if let Some(same) = self

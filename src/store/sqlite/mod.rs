@@ -13,6 +13,7 @@ mod extras;
 pub mod fault_vfs;
 mod find;
 mod fold;
+mod follows;
 mod heads;
 mod markers;
 mod open;
@@ -101,6 +102,7 @@ struct Shared {
     push: push::Interest,
     /// Rung when there is something new to sweep.
     sweeping: Notify,
+    let_go: blobs::LetGo,
     fatal: Arc<dyn Fn(&str) + Send + Sync>,
     /// Held as long as the store is open: one process per data directory.
     _lock: std::fs::File,

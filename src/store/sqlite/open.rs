@@ -314,6 +314,7 @@ impl Store {
             searches: super::search::Turns::default(),
             push: super::push::Interest::default(),
             sweeping: tokio::sync::Notify::new(),
+            let_go: super::blobs::LetGo::default(),
             fatal: Arc::clone(&options.fatal),
             _lock: lock,
         });

@@ -7,13 +7,14 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts::users;
+use super::blobs::uses;
 use super::registers::Registers;
 use super::{Store, int, sql_refusal};
 use crate::core::discretion::{Discreet, Discretion};
 use crate::core::settings::{Facts, may_set};
 use crate::limits;
 use crate::proto::setting::{Kept, Key, Notify, Place, Quiet, Setting};
-use crate::proto::{Code, ConversationId, Refusal, Seq, UserId};
+use crate::proto::{Code, ConversationId, Refusal, UserId};
 use crate::store::AccountEffect;
 
 type Outcome<T> = Result<T, Refusal>;
@@ -29,7 +30,8 @@ impl Store {
     /// Keeps a setting, and gives the change that it stands since. The same value again changes nothing. `sees` is what
     /// was found out about the event it is about; the rest is looked up where it is written.
     pub async fn set(&self, user: UserId, setting: Setting, sees: bool) -> Outcome<u64> {
-        self.write(move |registers| set(registers, user, &setting, sees))
+        let discretion = std::sync::Arc::clone(&self.shared.discretion);
+        self.write(move |registers| set(registers, user, &setting, (sees, &discretion)))
             .await
     }
 
@@ -51,13 +53,7 @@ impl Store {
             .await
     }
 
-    /// The events of a conversation that a user has hidden, ascending.
-    pub async fn hidden(&self, user: UserId, conversation: ConversationId) -> Outcome<Vec<Seq>> {
-        self.read(move |connection| hidden(connection, user, conversation).map_err(sql))
-            .await
-    }
-
-    /// Who blocks whom, and who is not to be seen.
+    /// Who blocks whom, who is not to be seen, and what is hidden.
     #[must_use]
     pub fn discretion(&self) -> &std::sync::Arc<Discretion> {
         &self.shared.discretion
@@ -74,7 +70,8 @@ pub(super) fn last_change(connection: &Connection) -> rusqlite::Result<u64> {
         .query_row(
             "SELECT max((SELECT coalesce(max(change), 0) FROM user),
                         (SELECT coalesce(max(change), 0) FROM personal),
-                        (SELECT coalesce(max(change), 0) FROM personal_floor))",
+                        (SELECT coalesce(max(change), 0) FROM personal_floor),
+                        (SELECT coalesce(max(change), 0) FROM follow_change))",
             [],
             |row| row.get::<_, i64>(0),
         )
@@ -84,8 +81,10 @@ pub(super) fn last_change(connection: &Connection) -> rusqlite::Result<u64> {
 /// What is kept in memory of all people's settings.
 pub(super) fn discretion(connection: &Connection) -> rusqlite::Result<Discretion> {
     let discretion = Discretion::default();
-    let mut find = connection
-        .prepare("SELECT user, key, subject FROM personal WHERE key IN (9, 10) AND value IS NOT NULL")?;
+    let mut find = connection.prepare(
+        "SELECT user, key, subject, seq FROM personal WHERE key IN (9, 10) AND value IS NOT NULL
+                  UNION ALL SELECT user, key, subject, seq FROM personal WHERE key = 5 AND value IS NOT NULL",
+    )?;
     let mut rows = find.query([])?;
     while let Some(row) = rows.next()? {
         let number = |at: usize| row.get::<_, i64>(at).map(|id| UserId(id.cast_unsigned()));
@@ -96,14 +95,29 @@ pub(super) fn discretion(connection: &Connection) -> rusqlite::Result<Discretion
                 user: number(2)?,
                 on: true,
             },
+            Some(Key::Hidden) => Discreet::Hidden {
+                user: by,
+                conversation: ConversationId(number(2)?.0),
+                seq: number(3)?.0,
+                on: true,
+            },
             _ => Discreet::Unseen { user: by, on: true },
         });
     }
     Ok(discretion)
 }
 
-fn set(registers: &mut Registers<'_>, user: UserId, setting: &Setting, sees: bool) -> Outcome<u64> {
+fn set(
+    registers: &mut Registers<'_>,
+    user: UserId,
+    setting: &Setting,
+    (sees, discretion): (bool, &Discretion),
+) -> Outcome<u64> {
     let (place, value) = (setting.place(), setting.stored());
+    // It was handed in before their connections were cut: of one who was erased nothing is kept anew.
+    if !is_let_in(registers.connection, user).map_err(sql)? {
+        return Err(Code::SignedOut.into());
+    }
     let facts = facts(registers.connection, user, setting, sees).map_err(sql)?;
     may_set(setting, user, facts)?;
     let before = stored(registers.connection, user, place).map_err(sql)?;
@@ -112,6 +126,11 @@ fn set(registers: &mut Registers<'_>, user: UserId, setting: &Setting, sees: boo
         return Ok(since);
     }
     if let Some(value) = &value {
+        // What of this very commit is not counted yet does not matter.
+        if place.key == Key::Hidden && discretion.hidden().count() >= limits::HIDDEN {
+            let sentence = "This server keeps as many hidden messages as it may; tell the operator.";
+            return Err(Refusal::because(Code::LimitReached, sentence));
+        }
         room(registers.connection, user, place.key, (known.as_deref(), value))?;
     }
     let change = registers.next_change();
@@ -143,7 +162,22 @@ fn set(registers: &mut Registers<'_>, user: UserId, setting: &Setting, sees: boo
     if place.key == Key::Status {
         users::put_status(registers, user, value.as_deref())?;
     }
+    if let Setting::Avatar { value } = setting {
+        let before = match known.and_then(|known| Setting::read(place, Some(&known))) {
+            Some(Setting::Avatar { value }) => value,
+            _ => None,
+        };
+        users::put_avatar(registers, user, *value)?;
+        let stands = |id| uses::stand(registers.connection, user, id, registers.now.ms);
+        *registers.files |= stands((before, *value)).map_err(sql)?;
+    }
     Ok(change)
+}
+
+fn is_let_in(connection: &Connection, user: UserId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM user WHERE id = ?1 AND disabled = 0")?
+        .exists([int(user.0)])
 }
 
 fn discreet(by: UserId, setting: &Setting) -> Option<Discreet> {
@@ -154,6 +188,16 @@ fn discreet(by: UserId, setting: &Setting) -> Option<Discreet> {
             on: *value,
         }),
         Setting::Unseen { value } => Some(Discreet::Unseen { user: by, on: *value }),
+        Setting::Hidden {
+            conversation,
+            seq,
+            value,
+        } => Some(Discreet::Hidden {
+            user: by,
+            conversation: *conversation,
+            seq: *seq,
+            on: *value,
+        }),
         _ => None,
     }
 }
@@ -172,6 +216,9 @@ fn facts(connection: &Connection, user: UserId, setting: &Setting, sees: bool) -
         facts.user = connection
             .prepare_cached("SELECT 1 FROM user WHERE id = ?1")?
             .exists([int(user.0)])?;
+    }
+    if let Setting::Avatar { value: Some(id) } = setting {
+        facts.picture = uses::picture(connection, user, *id)?;
     }
     Ok(facts)
 }
@@ -359,14 +406,4 @@ pub(super) fn wishes(
         }
     }
     Ok(wishes)
-}
-
-fn hidden(connection: &Connection, user: UserId, conversation: ConversationId) -> rusqlite::Result<Vec<Seq>> {
-    let mut find = connection.prepare_cached(
-        "SELECT seq FROM personal WHERE user = ?1 AND key = 5 AND subject = ?2 AND value IS NOT NULL ORDER BY seq",
-    )?;
-    let rows = find.query_map([int(user.0), int(conversation.0)], |row| {
-        row.get::<_, i64>(0).map(i64::cast_unsigned)
-    })?;
-    rows.collect()
 }

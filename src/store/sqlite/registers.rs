@@ -19,6 +19,8 @@ pub struct Registers<'a> {
     pub effects: &'a mut Vec<AccountEffect>,
     /// What this change does in conversations: appended after it, in the same savepoint. A refusal there undoes both.
     pub appends: &'a mut Vec<Permit>,
+    /// Whether it lets files go that are to be removed.
+    pub files: &'a mut bool,
     /// People whom this erases.
     pub gone: &'a mut Vec<UserId>,
     pub(super) change: &'a mut u64,

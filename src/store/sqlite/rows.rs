@@ -1,5 +1,7 @@
 //! One event as a row of the log, there and back; and the hash that chains it. What must not live here: queries.
 
+use std::borrow::Cow;
+
 use rusqlite::Row as SqlRow;
 
 use super::extras::Extras;
@@ -13,6 +15,8 @@ pub const COLUMNS: &str =
 /// A link of a conversation's hash chain.
 pub type Hash = [u8; 32];
 pub const SALT: usize = 16;
+/// See `Row::stub`: no user has this id.
+const ANNOUNCED: Seq = 0;
 
 /// A row of the log. An erased one has no body and no digest, and its salt is replaced by the commitment (32 bytes).
 #[derive(Clone, Debug)]
@@ -134,9 +138,21 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
 
 /// Whether a kind column's row holds what somebody wrote.
 pub fn holds_words(column: i64) -> bool {
-    let words = i64::from(kind::TEXT)..=i64::from(kind::REACTION_REMOVED);
-    let plain = column & !i64::from(kind::UNSYNCHRONISED);
-    words.contains(&plain) && plain != i64::from(kind::RECALLED)
+    matches!(
+        plain(column),
+        kind::TEXT..=kind::EDITED_OPAQUE
+            | kind::REACTION..=kind::EDITED_MEDIA
+            | kind::RICH_TEXT..=kind::ALSO_MEDIA
+    )
+}
+
+/// Whether a kind column's row may hold an announcement or a nickname.
+pub fn may_name(column: i64) -> bool {
+    plain(column) == kind::ROSTER
+}
+
+fn plain(column: i64) -> u8 {
+    u8::try_from(column & !i64::from(kind::UNSYNCHRONISED)).unwrap_or(0)
 }
 
 pub fn is_unsynchronised(column: i64) -> bool {
@@ -206,19 +222,39 @@ impl Row {
         )
     }
 
-    /// The plain words that a message or an edit says; a body that the server does not read says none.
-    pub fn words(&self) -> Option<&str> {
+    /// The plain words that a message or an edit says: a text, or a file's caption and its name; a body that the server does
+    /// not read says none.
+    pub fn words(&self) -> Option<Cow<'_, str>> {
         let body = self.body.as_deref()?;
         let words = match self.kind {
             kind::TEXT | kind::EDITED_TEXT => body,
             kind::RICH_TEXT | kind::THREAD_TEXT | kind::ALSO_TEXT => Extras::split(body)?.1,
+            kind::MEDIA | kind::EDITED_MEDIA => return said_of_file(body),
+            kind::RICH_MEDIA | kind::THREAD_MEDIA | kind::ALSO_MEDIA => {
+                return said_of_file(Extras::split(body)?.1);
+            }
             _ => return None,
         };
-        std::str::from_utf8(words).ok()
+        std::str::from_utf8(words).ok().map(Cow::Borrowed)
     }
 
     pub fn is_reaction(&self) -> bool {
         matches!(self.kind, kind::REACTION | kind::REACTION_REMOVED)
+    }
+
+    /// What is left of an announcement (0) or a nickname (whose it is) once it is erased: it stands as the target, which
+    /// such events have not.
+    pub fn stub(&self) -> Option<Seq> {
+        if self.kind != kind::ROSTER {
+            return None;
+        }
+        match self.event().what {
+            What::Announced { text: Some(_), .. } => Some(ANNOUNCED),
+            What::Nickname {
+                user, name: Some(_), ..
+            } => Some(user.0),
+            _ => None,
+        }
     }
 
     pub fn is_erased(&self) -> bool {
@@ -277,11 +313,21 @@ impl Row {
                 emoji: words().unwrap_or_default(),
                 removed: true,
             },
-            _ => self
-                .body
-                .as_ref()
-                .and_then(|body| serde_json::from_slice(body).ok())
-                .unwrap_or_else(|| message(None)),
+            _ => match (&self.body, self.target) {
+                (None, Some(ANNOUNCED)) => What::Announced {
+                    text: None,
+                    erased: true,
+                },
+                (None, Some(user)) => What::Nickname {
+                    user: UserId(user),
+                    name: None,
+                    erased: true,
+                },
+                (body, _) => body
+                    .as_ref()
+                    .and_then(|body| serde_json::from_slice(body).ok())
+                    .unwrap_or_else(|| message(None)),
+            },
         }
     }
 
@@ -345,6 +391,16 @@ impl Row {
         hash.update(&self.commitment());
         *hash.finalize().as_bytes()
     }
+}
+
+/// A file's caption, then its name on a line of its own.
+fn said_of_file(words: &[u8]) -> Option<Cow<'static, str>> {
+    let body = serde_json::from_slice::<Body>(words).ok()?;
+    let media = body.media()?;
+    Some(Cow::Owned(match media.caption.as_str() {
+        "" => media.name.clone(),
+        caption => format!("{caption}\n{}", media.name),
+    }))
 }
 
 /// Numbers as LEB128: positions of a segment as differences, the lists of a roster.

@@ -149,6 +149,8 @@ CREATE TABLE invitation (
     PUSH,
     PRIVACY,
     MODERATION,
+    GONE,
+    AWAY,
     BOTS,
 ];
 
@@ -475,6 +477,42 @@ CREATE UNIQUE INDEX measure_held ON measure (user, kind) WHERE kind > 0 AND ende
 -- An invitation that leads into a conversation, too.
 ALTER TABLE invitation ADD COLUMN conversation INTEGER;
 CREATE INDEX invitation_conversation ON invitation (conversation, by) WHERE conversation IS NOT NULL;
+";
+
+/// Files that are erased: their hashes, until they are off the disk; what finds an upload by its file; pictures of people. Erasures and
+/// retention had left out some kinds of messages: they go over all once more. The index for searching had no captions and
+/// file names, and cannot take words out that it does not have: it is made anew, in the background.
+const GONE: &str = r"
+CREATE TABLE blob_gone (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE INDEX upload_blob ON upload (blob) WHERE blob IS NOT NULL;
+ALTER TABLE user ADD COLUMN avatar BLOB;
+CREATE INDEX user_avatar ON user (avatar) WHERE avatar IS NOT NULL;
+UPDATE erasure SET done = 0, conversation = 0, within = 0, seq = 0;
+DELETE FROM retained;
+UPDATE report SET reason = '' WHERE by IN (SELECT user FROM erasure);
+UPDATE report SET note = NULL WHERE resolved_by IN (SELECT user FROM erasure);
+INSERT INTO search (search) VALUES ('delete-all');
+DELETE FROM meta WHERE key = 'indexed';
+UPDATE measure SET reason = '' WHERE user IN (SELECT user FROM erasure) OR by IN (SELECT user FROM erasure);
+";
+
+/// What devices are told that are not there: from which message on something waits to be pushed (0: from the first that is not
+/// read), and threads whose following somebody changed, since which change (the state itself is in `follow`).
+const AWAY: &str = r"
+ALTER TABLE push_due ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE push_waiting ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE follow_change (
+    user INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation, root)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX follow_change_since ON follow_change (user, change);
+
+-- What is kept in memory, too: what people have hidden.
+CREATE INDEX personal_hidden ON personal (key) WHERE key = 5 AND value IS NOT NULL;
 ";
 
 /// Bots.

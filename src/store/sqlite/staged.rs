@@ -42,6 +42,8 @@ pub struct Staged {
     pub push: Vec<(u64, Seq)>,
     /// Rows that lost their words.
     pub erased: u64,
+    /// Whether files are to be removed.
+    pub files: bool,
     /// People who were erased.
     pub gone: Vec<UserId>,
 }
@@ -53,6 +55,7 @@ pub struct Mark {
     markers: usize,
     push: usize,
     erased: u64,
+    files: bool,
 }
 
 impl Staged {
@@ -63,6 +66,7 @@ impl Staged {
             markers: self.markers.len(),
             push: self.push.len(),
             erased: self.erased,
+            files: self.files,
         }
     }
 
@@ -79,6 +83,7 @@ impl Staged {
         self.markers.truncate(mark.markers);
         self.push.truncate(mark.push);
         self.erased = mark.erased;
+        self.files = mark.files;
         for (row, hash) in &self.rows {
             states.insert(row.conversation, State::behind(row, *hash));
         }

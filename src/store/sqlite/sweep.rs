@@ -220,6 +220,7 @@ fn conversations_ever(
 /// What a sweep must know of a row; its words are not read.
 struct Glimpse {
     has_words: bool,
+    may_name: bool,
     sender: u64,
     ts: Timestamp,
     unsynchronised: bool,
@@ -235,6 +236,7 @@ fn glimpse(connection: &Connection, pos: u64) -> rusqlite::Result<Option<Glimpse
             let kind = row.get::<_, i64>(0)?;
             Ok(Glimpse {
                 has_words: row.get::<_, bool>(3)? && rows::holds_words(kind),
+                may_name: row.get::<_, bool>(3)? && rows::may_name(kind),
                 sender: row.get::<_, i64>(1)?.cast_unsigned(),
                 ts: row.get::<_, i64>(2)?.cast_unsigned(),
                 unsynchronised: rows::is_unsynchronised(kind),
@@ -315,10 +317,14 @@ fn stretch(
         }
         if let Some(row) = glimpse(connection, pos)? {
             let theirs = match whose {
-                Whose::Person(user) => row.sender == user.0,
-                Whose::Everybody => true,
+                Whose::Person(user) if row.sender != user.0 => false,
+                Whose::Person(_) if row.may_name => {
+                    find::row_at(connection, pos)?.is_some_and(|row| row.stub().is_some())
+                }
+                Whose::Person(_) => row.has_words,
+                Whose::Everybody => row.has_words,
             };
-            if row.has_words && theirs {
+            if theirs {
                 found.seqs.push(seq);
                 bytes += row.bytes;
             }
@@ -334,7 +340,9 @@ impl Work<'_> {
     pub fn sweep(&mut self, stretch: &Stretch) -> Result<(), Failure> {
         let conversation = stretch.conversation.0;
         let mut tombstones: Vec<Event> = Vec::new();
+        let mut roster = None;
         for seq in &stretch.seqs {
+            roster = self.without_announcement(conversation, *seq)?.or(roster);
             tombstones.extend(self.erase_all(conversation, *seq)?);
         }
         let erased = tombstones.len() as u64;
@@ -347,7 +355,7 @@ impl Work<'_> {
                 user,
                 upto: stretch.upto,
             };
-            self.say(stretch.conversation, by, what, tombstones)?;
+            self.say(stretch.conversation, by, what, (tombstones, roster))?;
         }
         match stretch.whose {
             Whose::Person(user) => self

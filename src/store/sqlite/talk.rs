@@ -12,7 +12,7 @@ use crate::core::roster::Roster;
 use crate::core::{audience, links};
 use crate::limits;
 use crate::proto::talk::{Forwarded, Source};
-use crate::proto::{Body, Code, ConversationId, Seq, UserId, What};
+use crate::proto::{Body, Code, Seq, UserId, What};
 
 /// Stands for everyone in `mention`.
 pub const EVERYONE: i64 = -1;
@@ -144,13 +144,18 @@ impl Work<'_> {
 
     /// A message that is about to be erased mentions nobody any more, and is listed nowhere.
     pub fn unnote(&self, row: &Row) -> rusqlite::Result<()> {
-        let What::Message {
-            mentions,
-            mention_all,
-            ..
-        } = row.event().what
-        else {
-            return Ok(());
+        let (mentions, mention_all) = match row.event().what {
+            What::Message {
+                mentions,
+                mention_all,
+                ..
+            } => (mentions, mention_all),
+            What::Nickname {
+                user,
+                name: Some(name),
+                ..
+            } => return self.drop_nickname(row.conversation, user, &name),
+            _ => return Ok(()),
         };
         self.take_down(row)?;
         let everyone = mention_all.then_some(EVERYONE);
@@ -221,22 +226,6 @@ pub fn follow(
         )?
         .execute(params![int(user.0), most])?;
     Ok(())
-}
-
-/// Whether a message after `read` mentions the user.
-pub fn is_mentioned(
-    connection: &Connection,
-    user: UserId,
-    conversation: ConversationId,
-    read: Seq,
-) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM mention WHERE conversation = ?1 AND user IN (?2, ?3) AND seq > ?4)",
-        )?
-        .query_row([int(conversation.0), int(user.0), EVERYONE, int(read)], |row| {
-            row.get(0)
-        })
 }
 
 pub fn unfollow(

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
 use super::find::{self, RecentSlice};
 use super::talk::{EVERYONE, follow, newest_edit, unfollow};
-use super::{Store, int, reads, sql_refusal};
+use super::{Store, follows, int, reads, sql_refusal};
 use crate::limits;
 use crate::proto::talk::ThreadSummary;
 use crate::proto::{Code, ConversationId, Event, Refusal, Seq, UserId};
@@ -347,7 +347,8 @@ impl Store {
                 }
                 false => unfollow(registers.connection, user, key),
             };
-            done.map_err(|error| sql_refusal(&error))
+            let noted = done.and_then(|()| follows::note(registers, user, key));
+            noted.map_err(|error| sql_refusal(&error))
         })
         .await?;
         if !on {

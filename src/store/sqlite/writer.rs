@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{Failure, Gone, Work};
+use super::append::{Ended, Failure, Gone, Work};
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
@@ -160,6 +160,7 @@ impl Writer {
         if let Some(staged) = &told {
             self.note_erasures(staged);
         }
+        self.note_ended(&outcome.effects);
         if !only_looked {
             // Only a write shows that there is room again.
             *self.shared.writable.write() = Writable::Yes;
@@ -177,19 +178,32 @@ impl Writer {
 
     /// Before anybody hears of it: whoever is told that words were erased finds that counted.
     fn note_erasures(&mut self, staged: &Staged) {
-        if !self.gone.is_empty() || !staged.gone.is_empty() {
-            let now = monotonic();
-            // By then every connection of theirs is cut.
-            self.gone
-                .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
-            self.gone.extend(staged.gone.iter().map(|user| (*user, now)));
-            staged
-                .gone
-                .iter()
-                .for_each(|user| self.shared.markers.forget(*user));
+        staged.gone.iter().for_each(|user| {
+            self.shared.markers.forget(*user);
+            self.shared.discretion.forget(*user);
+        });
+        if staged.files || !staged.gone.is_empty() {
+            self.shared.let_go.after_commit();
         }
-        if staged.erased > 0 || !staged.gone.is_empty() {
+        if staged.files || staged.erased > 0 || !staged.gone.is_empty() {
             self.shared.checkpointer.after_erasure();
+        }
+    }
+
+    /// Whose sessions are over: what they handed in before their connections are cut is looked at twice.
+    fn note_ended(&mut self, effects: &[AccountEffect]) {
+        if self.gone.is_empty() && effects.is_empty() {
+            return;
+        }
+        let now = monotonic();
+        // By then every connection of theirs is cut.
+        self.gone
+            .retain(|(_, when)| now.duration_since(*when) < limits::REVOKE_WITHIN * 60);
+        for effect in effects {
+            if let AccountEffect::Revoked { user, .. } = effect {
+                self.gone.retain(|(known, _)| known != user);
+                self.gone.push((*user, now));
+            }
         }
     }
 
@@ -220,7 +234,7 @@ impl Writer {
             let job = std::mem::replace(job, Job::Probe(oneshot::channel().0));
             match job {
                 Job::Append(append) => {
-                    let mut work = self.at_work(staged, &mut head, now);
+                    let mut work = self.at_work(staged, &mut head, now, Some(&outcome.effects));
                     match work.append(&append.permit) {
                         Ok(receipt) => {
                             wrote |= !receipt.duplicate;
@@ -239,7 +253,7 @@ impl Writer {
                 }
                 Job::Sweep(step) => {
                     wrote = true;
-                    let mut work = self.at_work(staged, &mut head, now);
+                    let mut work = self.at_work(staged, &mut head, now, None);
                     match work.sweep(&step.stretch) {
                         Ok(()) => outcome.finishes.push(Box::new(|done| step.answer(done))),
                         Err(Failure::Refused(refusal)) => step.answer(Err(refusal)),
@@ -255,8 +269,7 @@ impl Writer {
                 Job::Stop(_) => {}
             }
         }
-        let due = staged.push.iter().copied().collect();
-        super::push::note(&self.connection, &due)?;
+        super::push::note(&self.connection, &staged.push)?;
         if flush && wrote {
             self.last_flush = monotonic();
             self.shared.markers.flush(&self.connection)?;
@@ -281,6 +294,7 @@ impl Writer {
             clock: &self.shared.clock,
             effects: &mut outcome.effects,
             appends: &mut appends,
+            files: &mut staged.files,
             gone: &mut staged.gone,
             change: &mut self.change,
         };
@@ -327,7 +341,7 @@ impl Writer {
         (staged, head): (&mut Staged, &mut Pos),
     ) -> Result<(), Failure> {
         let (mark, head_before) = (staged.mark(), *head);
-        let mut work = self.at_work(staged, head, now);
+        let mut work = self.at_work(staged, head, now, None);
         let failed = permits.iter().find_map(|permit| work.append(permit).err());
         let Some(failure) = failed else { return Ok(()) };
         staged.undo(&mark, &mut self.states);
@@ -335,7 +349,15 @@ impl Writer {
         Err(failure)
     }
 
-    fn at_work<'a>(&'a mut self, staged: &'a mut Staged, head: &'a mut Pos, now: Now) -> Work<'a> {
+    /// Whose sessions have ended is asked for what people hand in, given what this batch has done to accounts; not for what
+    /// an account's change itself does.
+    fn at_work<'a>(
+        &'a mut self,
+        staged: &'a mut Staged,
+        head: &'a mut Pos,
+        now: Now,
+        effects: Option<&'a [AccountEffect]>,
+    ) -> Work<'a> {
         Work {
             connection: &self.connection,
             shared: &self.shared,
@@ -343,7 +365,10 @@ impl Writer {
             staged,
             head,
             now,
-            gone: &self.gone,
+            ended: effects.map_or(Ended::NOBODY, |now| Ended {
+                before: &self.gone,
+                now,
+            }),
         }
     }
 

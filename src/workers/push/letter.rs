@@ -3,16 +3,16 @@
 use super::Push;
 use crate::limits;
 use crate::proto::push::PushMessage;
-use crate::proto::{Body, ConversationId, Event, What};
+use crate::proto::{Body, ConversationId, Event, Seq, What};
 use crate::store::Span;
 use crate::store::sqlite::push::Letter;
 
 impl Push {
-    /// The message for a letter. Names and text are in it only where the device asked for them and the operator lets it.
-    pub(super) async fn write(&self, letter: &Letter) -> PushMessage {
+    /// The message for a letter, which is about this seq. Names and text are in it only where the device asked for them and the operator lets it.
+    pub(super) async fn write(&self, letter: &Letter, seq: Seq) -> PushMessage {
         let conversation = letter.roster.conversation;
         let newest = if letter.subscription.text && self.text {
-            self.newest(letter, conversation).await
+            self.newest(seq, conversation).await
         } else {
             None
         };
@@ -23,7 +23,7 @@ impl Push {
         let title = by.map(|_| letter.roster.title.to_string());
         PushMessage::Message {
             conversation,
-            seq: letter.seq,
+            seq,
             count: letter.unread.max(1),
             by,
             name,
@@ -32,12 +32,12 @@ impl Push {
         }
     }
 
-    /// The newest message and its sender's name. What cannot be read now is left out: the message itself is in the log.
-    async fn newest(&self, letter: &Letter, conversation: ConversationId) -> Option<(Event, Option<String>)> {
-        let only = vec![(letter.seq, letter.seq)];
+    /// A message and its sender's name. What cannot be read now is left out: the message itself is in the log.
+    async fn newest(&self, seq: Seq, conversation: ConversationId) -> Option<(Event, Option<String>)> {
+        let only = vec![(seq, seq)];
         let page = self
             .store
-            .page(conversation, Span::After(letter.seq - 1), only, 1)
+            .page(conversation, Span::After(seq - 1), only, 1)
             .await
             .ok()?;
         let (_, event) = page.events.into_iter().next()?;

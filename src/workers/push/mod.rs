@@ -30,7 +30,7 @@ use self::greeting::Greeter;
 use self::guard::{Guard, Target};
 use self::post::{Answer, Parcel};
 use crate::core::permit::DeviceNo;
-use crate::core::push::{Verdict, verdict};
+use crate::core::push::{Verdict, not_subscribed, verdict};
 use crate::hub::Hub;
 use crate::limits;
 use crate::proto::push::{PushMessage, PushTested};
@@ -138,11 +138,7 @@ impl Push {
             .tests
             .try_acquire()
             .map_err(|_| Refusal::later(Code::Busy, 1_000))?;
-        let subscription = self
-            .store
-            .push_of(device)
-            .await?
-            .ok_or_else(|| Refusal::because(Code::NotFound, "This device has no push subscription."))?;
+        let subscription = self.store.push_of(device).await?.ok_or_else(not_subscribed)?;
         let target = self
             .guard
             .read(&subscription.endpoint)

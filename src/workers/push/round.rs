@@ -17,7 +17,7 @@ use crate::core::notify::{self, Occasion, Wishes};
 use crate::core::push::{self, Verdict};
 use crate::limits;
 use crate::meters::{METERS, add};
-use crate::proto::{ConversationKind, Refusal};
+use crate::proto::{ConversationKind, Refusal, Seq};
 use crate::store::sqlite::push::{Attempt, Letter, Slot};
 
 /// A bell that was lost is made up for within this time.
@@ -204,10 +204,13 @@ async fn attempt(push: &Arc<Push>, slot: Slot, had_grace: bool) -> Result<Ended,
         // Whoever is looking at it reads it now, on any device, and need not be told twice.
         return Ok(Ended::Grace);
     }
-    let is_owed = push::is_owed(&letter.roster, letter.user, letter.seq, letter.read);
-    if !is_owed || !is_wanted(&letter, push.store.clock().now()) {
+    let Some(seq) = letter
+        .worth
+        .newest
+        .filter(|seq| is_due(&letter, *seq, push.store.clock().now()))
+    else {
         return empty(push, slot, letter.seq, false).await;
-    }
+    };
     let target = match push.guard.read(&letter.subscription.endpoint) {
         Ok(target) => target,
         Err(wrong) => return refuse(push, slot, &letter, &wrong).await,
@@ -215,7 +218,7 @@ async fn attempt(push: &Arc<Push>, slot: Slot, had_grace: bool) -> Result<Ended,
     let Some(_place) = push.place_at(&target.host) else {
         return Ok(Ended::Again(SOON));
     };
-    let message = push.write(&letter).await;
+    let message = push.write(&letter, seq).await;
     let topic = Some(push.topic(slot));
     match push.send(&target, &letter.subscription, &message, topic).await {
         Err(Unsent::Never(wrong)) => refuse(push, slot, &letter, &wrong).await,
@@ -244,6 +247,11 @@ async fn attempt(push: &Arc<Push>, slot: Slot, had_grace: bool) -> Result<Ended,
     }
 }
 
+/// Whether a message is still owed to its reader, and wanted now.
+fn is_due(letter: &Letter, seq: Seq, now: Now) -> bool {
+    push::is_owed(&letter.roster, letter.user, seq, letter.read) && is_wanted(letter, now)
+}
+
 /// Whether its reader chose to be told of such a message at this hour. What is not wanted now is not told later either.
 fn is_wanted(letter: &Letter, now: Now) -> bool {
     let wishes = Wishes {
@@ -252,7 +260,7 @@ fn is_wanted(letter: &Letter, now: Now) -> bool {
         quiet: letter.wishes.quiet.as_ref(),
     };
     let occasion = Occasion {
-        mentioned: letter.mentioned,
+        mentioned: letter.worth.mentioned,
         direct: letter.roster.kind == ConversationKind::Direct,
     };
     let zone = wishes.quiet.and_then(|quiet| notify::zone(&quiet.zone));

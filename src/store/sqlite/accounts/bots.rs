@@ -266,8 +266,8 @@ fn equipped(connection: &Connection, bot: UserId) -> Outcome<Equipped> {
         .query_row(&sql, [to_sql(bot.0)], |row| {
             Ok(Equipped {
                 bot: read_info(row)?,
-                scopes: Scopes::from_number(row.get(6)?),
-                device: read_device_id(row, 7)?,
+                scopes: Scopes::from_number(row.get(7)?),
+                device: read_device_id(row, 8)?,
             })
         })
         .optional()
@@ -288,12 +288,12 @@ fn list(connection: &Connection) -> Outcome<Vec<(u64, BotInfo)>> {
     collect(connection, &sql, params![most], |row| {
         let bot = BotInfo {
             bot: read_info(row)?,
-            scopes: Scopes::from_number(row.get(6)?).list(),
-            signed_in: row.get(8)?,
-            last_seen: from_sql(row, 9)?,
-            token_made: from_sql(row, 10)?,
+            scopes: Scopes::from_number(row.get(7)?).list(),
+            signed_in: row.get(9)?,
+            last_seen: from_sql(row, 10)?,
+            token_made: from_sql(row, 11)?,
         };
-        Ok((from_sql(row, 7)?, bot))
+        Ok((from_sql(row, 8)?, bot))
     })
 }
 

@@ -208,6 +208,20 @@ pub(super) fn session(connection: &Connection, token: &SecretHash) -> Outcome<Op
         .map_err(sql_refusal)
 }
 
+/// Whether a device's session goes on, and its user may act.
+pub(in crate::store::sqlite) fn is_signed_in(
+    connection: &Connection,
+    user: UserId,
+    device: DeviceNo,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM device JOIN user ON user.id = device.user AND user.disabled = 0
+             WHERE device.no = ?1 AND device.user = ?2 AND device.token IS NOT NULL",
+        )?
+        .exists([to_sql(device), to_sql(user.0)])
+}
+
 pub(super) fn sign_out(registers: &mut Registers<'_>, user: UserId, device: DeviceNo) -> Outcome<()> {
     let ended = registers
         .connection

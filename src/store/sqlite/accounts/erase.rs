@@ -15,6 +15,7 @@ use super::{
 use crate::proto::account::ServerRole;
 use crate::proto::privacy::{Erasure, ErasureState};
 use crate::proto::{Code, Refusal, UserId};
+use crate::store::sqlite::blobs::uses;
 
 /// What stands in an erased user's row; the user name is this and the id, which no name can be.
 pub const ERASED_NAME: char = '~';
@@ -217,7 +218,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
     connection
         .execute(
             "UPDATE user SET name = ?2, skeleton = ?2, display_name = ?3, password = ?4, role = ?5, disabled = 1,
-             created = 0, status = NULL, change = ?6 WHERE id = ?1",
+             created = 0, status = NULL, avatar = NULL, change = ?6 WHERE id = ?1",
             params![
                 id,
                 name,
@@ -237,13 +238,17 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
         "DELETE FROM personal WHERE user = ?1",
         "DELETE FROM personal_floor WHERE user = ?1",
         "DELETE FROM push_subscription WHERE user = ?1",
-        "DELETE FROM blob_owner WHERE user = ?1",
         "DELETE FROM follow WHERE user = ?1",
+        "DELETE FROM follow_change WHERE user = ?1",
         "DELETE FROM nickname WHERE user = ?1",
+        "UPDATE report SET reason = '' WHERE by = ?1",
+        "UPDATE report SET note = NULL WHERE resolved_by = ?1",
+        "UPDATE measure SET reason = '' WHERE user = ?1 OR by = ?1",
         "DELETE FROM bot_token WHERE bot = ?1",
     ] {
         connection.execute(statement, [id]).map_err(sql_refusal)?;
     }
+    uses::forget_person(connection, user, registers.now.ms).map_err(sql_refusal)?;
     connection
         .execute(
             &format!("DELETE FROM marker WHERE user = ?1 AND conversation IN ({THEIRS})"),

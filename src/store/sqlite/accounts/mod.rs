@@ -16,7 +16,7 @@ use crate::core::permit::DeviceNo;
 use crate::core::permit::bots::Scopes;
 use crate::proto::account::{Profile, ServerRole};
 use crate::proto::answer::UserInfo;
-use crate::proto::{DeviceId, Refusal, UserId};
+use crate::proto::{BlobId, DeviceId, Refusal, UserId};
 
 mod audit;
 mod bots;
@@ -39,6 +39,7 @@ pub(in crate::store::sqlite) mod users;
 
 pub use bots::{Equipped, NewBotRow, TokenRow};
 pub use devices::SignInWith;
+pub(in crate::store::sqlite) use devices::is_signed_in;
 pub use erase::EraseBy;
 pub use history::Entrance;
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
@@ -221,7 +222,7 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
         .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
-const INFO: &str = "id, name, display_name, disabled, role, status, bot";
+const INFO: &str = "id, name, display_name, disabled, role, status, avatar, bot";
 /// The value of `disabled` for one who has left the server; 1 for one who is locked out.
 const GONE: i64 = 2;
 
@@ -238,9 +239,10 @@ fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
         status: row
             .get::<_, Option<String>>(5)?
             .and_then(|status| serde_json::from_str(&status).ok()),
+        avatar: row.get::<_, Option<[u8; 32]>>(6)?.map(BlobId),
         deactivated: row.get::<_, i64>(3)? == GONE,
         role: read_role(row, 4)?,
-        bot: row.get(6)?,
+        bot: row.get(7)?,
     })
 }
 

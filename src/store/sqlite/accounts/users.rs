@@ -18,7 +18,7 @@ use crate::limits;
 use crate::proto::account::{NewDevice, Profile, ServerRole, UserList};
 use crate::proto::answer::UserInfo;
 use crate::proto::people::{AuditWhat, NewsWhat};
-use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
+use crate::proto::{BlobId, Code, DeviceId, Refusal, Timestamp, UserId};
 use crate::store::AccountEffect;
 
 /// A user to be made: names already in their stored form, the password already hashed.
@@ -494,6 +494,23 @@ pub(in crate::store::sqlite) fn put_status(
     tell_profile(registers, user)
 }
 
+/// The picture that stands for a user: a change of the profile.
+pub(in crate::store::sqlite) fn put_avatar(
+    registers: &mut Registers<'_>,
+    user: UserId,
+    avatar: Option<BlobId>,
+) -> Outcome<()> {
+    let change = registers.next_change();
+    registers
+        .connection
+        .execute(
+            "UPDATE user SET avatar = ?2, change = ?3 WHERE id = ?1",
+            params![to_sql(user.0), avatar.map(|id| id.0), to_sql(change)],
+        )
+        .map_err(sql_refusal)?;
+    tell_profile(registers, user)
+}
+
 pub(super) fn first_owner(connection: &Connection) -> Outcome<Option<UserId>> {
     connection
         .query_row(
@@ -526,7 +543,7 @@ pub(in crate::store::sqlite) fn changed_since(
         connection,
         &format!("SELECT {INFO}, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2"),
         params![to_sql(change), rows(limit)],
-        |row| Ok((from_sql(row, 7)?, read_info(row)?)),
+        |row| Ok((from_sql(row, 8)?, read_info(row)?)),
     )
 }
 

@@ -2,15 +2,20 @@
 //! way, `uses` the messages that carry them. What must not live here: the bytes (see `store::blobs`).
 //!
 //! Invariants: a blob's row is written after its file is synced under its last name; room is taken when an upload begins and
-//! given back in the transaction that drops what it was taken for; a file is removed after its row.
+//! given back in the transaction that drops what it was taken for; a file is removed after its row. What is erased leaves its
+//! hash in `blob_gone`, in the erasing transaction, until the file is off the disk.
 
 mod uploads;
 pub(super) mod uses;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::Notify;
 
 use super::registers::Registers;
 use super::{Store, int, sql_refusal};
+use crate::meters::{METERS, add};
 use crate::proto::files::BlobInfo;
 use crate::proto::{BlobId, Refusal, Timestamp, UploadId, UserId};
 
@@ -43,6 +48,21 @@ pub struct BlobRow {
 pub struct Swept {
     pub uploads: Vec<UploadId>,
     pub blobs: Vec<BlobId>,
+}
+
+/// Commits after which files are to be removed: so many so far, and a bell.
+#[derive(Debug, Default)]
+pub(super) struct LetGo {
+    commits: AtomicU64,
+    bell: Notify,
+}
+
+impl LetGo {
+    pub fn after_commit(&self) {
+        add(&METERS.erasures, 1);
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        self.bell.notify_one();
+    }
 }
 
 const COLUMNS: &str = "hash, size, media_type, width, height, thumbhash, thumbnail";
@@ -104,7 +124,7 @@ fn taken(connection: &Connection, whose: i64) -> rusqlite::Result<u64> {
 fn take(connection: &Connection, whose: i64, bytes: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO blob_room (whose, bytes) VALUES (?1, ?2)
+            "INSERT INTO blob_room (whose, bytes) VALUES (?1, max(?2, 0))
              ON CONFLICT DO UPDATE SET bytes = max(bytes + ?2, 0)",
         )?
         .execute(params![whose, bytes])?;
@@ -141,6 +161,49 @@ impl Store {
         .await
     }
 
+    /// Comes back once there may be erased files to remove that were not there before.
+    pub async fn files_let_go(&self) {
+        self.shared.let_go.bell.notified().await;
+    }
+
+    /// Commits so far that let files go.
+    #[must_use]
+    pub fn commits_of_files(&self) -> u64 {
+        self.shared.let_go.commits.load(Ordering::Acquire)
+    }
+
+    /// After so many of them nothing is left on the disk.
+    pub fn files_are_removed(&self, commits: u64) {
+        add(&METERS.erasures_done, commits);
+    }
+
+    /// Some of the files whose rows are erased and that may still lie on the disk.
+    pub async fn gone_blobs(&self) -> Outcome<Vec<BlobId>> {
+        self.read(|connection| {
+            let gone = || -> rusqlite::Result<Vec<BlobId>> {
+                let mut gone = connection.prepare_cached("SELECT hash FROM blob_gone LIMIT ?1")?;
+                gone.query_map([SWEEP], |row| row.get(0).map(BlobId))?.collect()
+            };
+            gone().map_err(|error| sql_refusal(&error))
+        })
+        .await
+    }
+
+    /// Notes that these are on the disk no more, or belong to somebody again.
+    pub async fn blobs_removed(&self, ids: Vec<BlobId>) -> Outcome<()> {
+        self.write(move |registers| {
+            let mut forget = registers
+                .connection
+                .prepare_cached("DELETE FROM blob_gone WHERE hash = ?1")
+                .map_err(|error| sql_refusal(&error))?;
+            for id in ids {
+                forget.execute([id.0]).map_err(|error| sql_refusal(&error))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Takes away the rows of some uploads that began before `before`, and of files that no message has carried since then.
     pub async fn sweep_blobs(&self, before: Timestamp) -> Outcome<Swept> {
         self.write(move |registers| sweep(registers, before).map_err(|error| sql_refusal(&error)))
@@ -171,24 +234,36 @@ fn sweep(registers: &mut Registers<'_>, before: Timestamp) -> rusqlite::Result<S
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for (id, size) in blobs {
-        let back = -int(charge(size));
-        let mut owners =
-            connection.prepare_cached("DELETE FROM blob_owner WHERE hash = ?1 RETURNING user")?;
-        let owners = owners
-            .query_map([id.0], |row| row.get::<_, i64>(0))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        for owner in owners {
-            take(connection, owner, back)?;
-        }
-        take(connection, EVERYBODY, back)?;
-        connection.execute("DELETE FROM blob WHERE hash = ?1", [id.0])?;
+        drop_row(connection, id, size)?;
         swept.blobs.push(id);
     }
     Ok(swept)
 }
 
-/// The files that messages carry, for the doctor: only these count as lost.
+/// Takes a file's row away, the uploads that brought it, and the room that it took.
+fn drop_row(connection: &Connection, id: BlobId, size: u64) -> rusqlite::Result<()> {
+    let back = -int(charge(size));
+    let mut owners = connection.prepare_cached("DELETE FROM blob_owner WHERE hash = ?1 RETURNING user")?;
+    let owners = owners
+        .query_map([id.0], |row| row.get::<_, i64>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for owner in owners {
+        take(connection, owner, back)?;
+    }
+    take(connection, EVERYBODY, back)?;
+    connection
+        .prepare_cached("DELETE FROM upload WHERE blob = ?1")?
+        .execute([id.0])?;
+    connection
+        .prepare_cached("DELETE FROM blob WHERE hash = ?1")?
+        .execute([id.0])
+        .map(drop)
+}
+
+/// The files that messages carry and that stand for people, for the doctor: only these count as lost.
 pub fn carried(connection: &Connection) -> rusqlite::Result<Vec<BlobId>> {
-    let mut all = connection.prepare("SELECT DISTINCT hash FROM blob_use ORDER BY hash")?;
+    let mut all = connection.prepare(
+        "SELECT hash FROM blob_use UNION SELECT avatar FROM user WHERE avatar IS NOT NULL ORDER BY 1",
+    )?;
     all.query_map([], |row| row.get(0).map(BlobId))?.collect()
 }

@@ -179,6 +179,14 @@ fn begin(registers: &mut Registers<'_>, actor: Actor, new: &NewUpload, quota: Qu
             Err(Code::IdReused.into())
         };
     }
+    // Who is erased may have asked a moment before.
+    let is_erased = connection
+        .prepare_cached("SELECT 1 FROM erasure WHERE user = ?1")
+        .and_then(|mut find| find.exists([int(actor.user.0)]))
+        .map_err(sql)?;
+    if is_erased {
+        return Err(Code::SignedOut.into());
+    }
     room_for(connection, actor.user, new.size, quota)?;
     let mut bytes = [0; 8];
     registers.clock.random(&mut bytes);

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Outcome, blob, told_hash};
+use super::{Outcome, blob, told_hash, uploads};
 use crate::core::audience;
-use crate::core::permit::blobs::{BlobFacts, may_open};
+use crate::core::permit::blobs::{BlobFacts, may_open, may_open_avatar};
 use crate::core::roster::Roster;
+use crate::core::settings::Picture;
 use crate::limits;
 use crate::proto::files::MediaKind;
-use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UserId};
+use crate::proto::privacy::ExportFile;
+use crate::proto::{BlobId, Body, ConversationId, Event, Refusal, Seq, Timestamp, UploadId, UserId};
 use crate::store::Store;
 use crate::store::sqlite::find::{self, RecentSlice};
 use crate::store::sqlite::{int, sql_refusal};
@@ -114,29 +116,123 @@ pub fn carry(
             media.blob.0,
             kind_number(kind)
         ])?;
-    connection
-        .prepare_cached("UPDATE blob SET idle = NULL WHERE hash = ?1")?
-        .execute([media.blob.0])?;
-    connection
-        .prepare_cached("UPDATE blob_owner SET sent = 1 WHERE hash = ?1 AND user = ?2")?
-        .execute(params![media.blob.0, int(sender.0)])?;
-    Ok(())
+    taken_up(connection, sender, media.blob)
 }
 
-/// An event's body is gone, and what it carried with it. A file that nothing carries any more rests from now on.
-pub fn let_go(connection: &Connection, conversation: u64, seq: Seq, now: Timestamp) -> rusqlite::Result<()> {
+/// An event's body is gone, and what it carried with it. A file that nobody needs any more goes, too; says whether one does.
+pub fn let_go(
+    connection: &Connection,
+    conversation: u64,
+    seq: Seq,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
     let hash: Option<[u8; 32]> = connection
         .prepare_cached("DELETE FROM blob_use WHERE conversation = ?1 AND seq = ?2 RETURNING hash")?
         .query_row([int(conversation), int(seq)], |row| row.get(0))
         .optional()?;
-    if let Some(hash) = hash {
-        connection
-            .prepare_cached(
-                "UPDATE blob SET idle = ?2 WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM blob_use WHERE hash = ?1)",
-            )?
-            .execute(params![hash, int(now)])?;
+    match hash {
+        Some(hash) => unless_needed(connection, BlobId(hash), now),
+        None => Ok(false),
     }
-    Ok(())
+}
+
+/// Lets a file go that nothing carries: at once, but for who uploaded it and has not sent it yet; it rests for them.
+fn unless_needed(connection: &Connection, id: BlobId, now: Timestamp) -> rusqlite::Result<bool> {
+    let is_carried = connection
+        .prepare_cached("SELECT 1 FROM blob_use WHERE hash = ?1")?
+        .exists([id.0])?;
+    if is_carried || stands_for_somebody(connection, id)? {
+        return Ok(false);
+    }
+    let waits = connection
+        .prepare_cached("SELECT 1 FROM blob_owner WHERE hash = ?1 AND sent = 0")?
+        .exists([id.0])?;
+    if waits {
+        connection
+            .prepare_cached("UPDATE blob SET idle = ?2 WHERE hash = ?1")?
+            .execute(params![id.0, int(now)])?;
+        return Ok(false);
+    }
+    let Some(row) = blob(connection, id)? else {
+        return Ok(false);
+    };
+    super::drop_row(connection, id, row.size)?;
+    connection
+        .prepare_cached("INSERT INTO blob_gone (hash) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([id.0])?;
+    Ok(true)
+}
+
+/// Whether a file is somebody's picture.
+fn stands_for_somebody(connection: &Connection, id: BlobId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM user WHERE avatar = ?1")?
+        .exists([id.0])
+}
+
+/// What is known of a file that a user wants to stand for them; nothing unless they have uploaded it.
+pub fn picture(connection: &Connection, user: UserId, id: BlobId) -> rusqlite::Result<Option<Picture>> {
+    let is_theirs = connection
+        .prepare_cached("SELECT 1 FROM blob_owner WHERE hash = ?1 AND user = ?2")?
+        .exists(params![id.0, int(user.0)])?;
+    let row = if is_theirs { blob(connection, id)? } else { None };
+    Ok(row.map(|row| Picture {
+        size: row.size,
+        shows: row.has_thumbnail,
+    }))
+}
+
+/// A picture has taken another's place, already written; says whether the other goes.
+pub fn stand(
+    connection: &Connection,
+    user: UserId,
+    (before, after): (Option<BlobId>, Option<BlobId>),
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    if let Some(id) = after {
+        taken_up(connection, user, id)?;
+    }
+    before.map_or(Ok(false), |id| unless_needed(connection, id, now))
+}
+
+/// A file that rested is needed from now on, and has gone out.
+fn taken_up(connection: &Connection, user: UserId, id: BlobId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE blob SET idle = NULL WHERE hash = ?1")?
+        .execute([id.0])?;
+    connection
+        .prepare_cached("UPDATE blob_owner SET sent = 1 WHERE hash = ?1 AND user = ?2")?
+        .execute(params![id.0, int(user.0)])
+        .map(drop)
+}
+
+/// A person is erased: what they uploaded and did not send goes, and what is on its way. Files that messages carry go
+/// with the messages.
+pub fn forget_person(connection: &Connection, user: UserId, now: Timestamp) -> rusqlite::Result<()> {
+    let mut open =
+        connection.prepare_cached("SELECT id, size FROM upload WHERE user = ?1 AND blob IS NULL")?;
+    let open = open
+        .query_map([int(user.0)], |row| {
+            Ok((
+                row.get::<_, i64>(0)?.cast_unsigned(),
+                row.get::<_, i64>(1)?.cast_unsigned(),
+            ))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for (id, size) in open {
+        uploads::forget(connection, UploadId(id), (user, size, true))?;
+    }
+    connection.execute("DELETE FROM upload WHERE user = ?1", [int(user.0)])?;
+    let mut theirs = connection.prepare_cached("DELETE FROM blob_owner WHERE user = ?1 RETURNING hash")?;
+    let theirs = theirs
+        .query_map([int(user.0)], |row| row.get(0).map(BlobId))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for id in theirs {
+        unless_needed(connection, id, now)?;
+    }
+    connection
+        .execute("DELETE FROM blob_room WHERE whose = ?1", [int(user.0)])
+        .map(drop)
 }
 
 /// A refusal, from a read or from a roster.
@@ -158,7 +254,8 @@ pub struct FilesAsk {
 }
 
 impl Store {
-    /// Whether a user may have a file: it is their own and not sent yet, or an event that they may see carries it.
+    /// Whether a user may have a file: it is their own and not sent yet, or an event that they may see carries it, or it is
+    /// somebody's picture.
     pub async fn may_open(&self, user: UserId, id: BlobId) -> Outcome<bool> {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
@@ -167,12 +264,24 @@ impl Store {
                     .load_roster(connection, ConversationId(conversation))
                     .map_err(Refused)
             };
-            let looked = is_own(connection, user, id).map_err(Refused::from);
-            let seen = match looked {
-                Ok(false) => is_seen(connection, user, id, &people),
-                known => known,
+            let may = || -> Result<bool, Refused> {
+                let shown = stands_for_somebody(connection, id)? && may_open_avatar(user);
+                Ok(shown || is_own(connection, user, id)? || is_seen(connection, user, id, &people)?)
             };
-            seen.map_err(|refused| refused.0)
+            may().map_err(|refused| refused.0)
+        })
+        .await
+    }
+
+    /// Some of the files that a user uploaded, in the order of their ids.
+    pub async fn uploaded_by(
+        &self,
+        user: UserId,
+        after: Option<BlobId>,
+        limit: usize,
+    ) -> Outcome<Vec<ExportFile>> {
+        self.read(move |connection| {
+            uploaded_by(connection, user, after, limit).map_err(|error| sql_refusal(&error))
         })
         .await
     }
@@ -237,4 +346,32 @@ fn files(
         events.push(row.event());
     }
     Ok((events, more))
+}
+
+fn uploaded_by(
+    connection: &Connection,
+    user: UserId,
+    after: Option<BlobId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<ExportFile>> {
+    let mut theirs = connection.prepare_cached(
+        "SELECT hash, sent FROM blob_owner WHERE hash > ?1 AND user = ?2 ORDER BY hash LIMIT ?3",
+    )?;
+    let from = after.map_or_else(Vec::new, |id| id.0.to_vec());
+    let most = i64::try_from(limit).expect("a page is small");
+    let theirs = theirs
+        .query_map(params![from, int(user.0), most], |row| {
+            Ok((row.get(0).map(BlobId)?, row.get::<_, bool>(1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut files = Vec::with_capacity(theirs.len());
+    for (id, sent) in theirs {
+        if let Some(row) = blob(connection, id)? {
+            files.push(ExportFile {
+                file: row.info(),
+                sent,
+            });
+        }
+    }
+    Ok(files)
 }

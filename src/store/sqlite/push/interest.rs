@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::super::int;
@@ -92,15 +92,20 @@ impl Interest {
     }
 }
 
-/// Notes, in the transaction of the messages themselves, which conversations have something to tell.
-pub fn note(connection: &Connection, messages: &HashMap<u64, Seq>) -> rusqlite::Result<()> {
+/// Notes, in the transaction of the messages themselves, which conversations have something to tell: from which message on,
+/// and up to which. The messages of a conversation come in their order.
+pub fn note(connection: &Connection, messages: &[(u64, Seq)]) -> rusqlite::Result<()> {
+    let mut due: HashMap<u64, (Seq, Seq)> = HashMap::new();
     for (conversation, seq) in messages {
+        due.entry(*conversation).or_insert((*seq, *seq)).1 = *seq;
+    }
+    for (conversation, (first, last)) in due {
         connection
             .prepare_cached(
-                "INSERT INTO push_due (conversation, seq, after) VALUES (?1, ?2, 0)
+                "INSERT INTO push_due (conversation, first, seq, after) VALUES (?1, ?2, ?3, 0)
                  ON CONFLICT DO UPDATE SET seq = excluded.seq, after = 0",
             )?
-            .execute(params![int(*conversation), int(*seq)])?;
+            .execute([conversation, first, last].map(int))?;
     }
     Ok(())
 }

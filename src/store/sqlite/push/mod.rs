@@ -3,6 +3,7 @@
 //!
 //! - `interest.rs`: who subscribed, as the writer asks it for each message
 //! - `outbox.rs`: what is due, what waits for which device, and a letter with all that is to be known for sending it
+//! - `worth.rs`: which of the messages that wait are worth telling their reader
 //!
 //! What must not live here: what a push message says, and any sending.
 
@@ -10,6 +11,7 @@ mod interest;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use std::sync::Arc;
 
@@ -20,11 +22,12 @@ use super::registers::Registers;
 use super::{Store, int, sql_refusal};
 use crate::core::permit::DeviceNo;
 use crate::limits;
-use crate::proto::{Code, Refusal, Timestamp, UserId};
+use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 
 pub use interest::Interest;
 pub(super) use interest::note;
 pub use outbox::{Attempt, LaidOut, Letter, Slot};
+pub use worth::Worth;
 
 type Outcome<T> = Result<T, Refusal>;
 
@@ -91,6 +94,12 @@ impl Store {
 
     pub async fn push_of(&self, device: DeviceNo) -> Outcome<Option<Subscription>> {
         self.read(move |connection| of(connection, device).map_err(sql_refusal))
+            .await
+    }
+
+    /// The subscriptions of a user's devices.
+    pub async fn pushes_of(&self, user: UserId) -> Outcome<Vec<(DeviceId, Subscription)>> {
+        self.read(move |connection| all_of(connection, user).map_err(sql_refusal))
             .await
     }
 
@@ -183,6 +192,25 @@ fn put(
         created,
         ..subscription
     })
+}
+
+fn all_of(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<(DeviceId, Subscription)>> {
+    let mut devices = connection.prepare_cached(
+        "SELECT device.no, device.id FROM push_subscription JOIN device ON device.no = push_subscription.device
+         WHERE push_subscription.user = ?1 ORDER BY device.no",
+    )?;
+    let devices = devices
+        .query_map([int(user.0)], |row| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, [u8; 16]>(1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut all = Vec::new();
+    for (device, id) in devices {
+        if let Some(subscription) = of(connection, device)? {
+            all.push((DeviceId(uuid::Uuid::from_bytes(id)), subscription));
+        }
+    }
+    Ok(all)
 }
 
 fn of(connection: &Connection, device: DeviceNo) -> rusqlite::Result<Option<Subscription>> {

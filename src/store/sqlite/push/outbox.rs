@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::worth::{Look, Worth};
 use super::{Outcome, Subscription, number, of};
 use crate::core::permit::DeviceNo;
 use crate::core::roster::Roster;
@@ -15,7 +16,6 @@ use crate::proto::{ConversationId, Seq, UserId};
 use crate::store::sqlite::find::{self, RecentSlice};
 use crate::store::sqlite::personal::{Wishes, wishes};
 use crate::store::sqlite::push::Interest;
-use crate::store::sqlite::talk::is_mentioned;
 use crate::store::sqlite::{Store, int, sql_refusal};
 
 /// One conversation that waits for one device.
@@ -44,12 +44,12 @@ pub struct Attempt {
 pub struct Letter {
     pub user: UserId,
     pub subscription: Subscription,
-    /// The newest message, how far the user has read, and how many messages lie between.
+    /// The newest message that waits, how far the user has read, and how many messages lie between.
     pub seq: Seq,
     pub read: Seq,
     pub unread: u64,
-    /// Whether one of these mentions the user.
-    pub mentioned: bool,
+    /// What of these messages there is to tell.
+    pub worth: Worth,
     pub wishes: Wishes,
     pub roster: Arc<Roster>,
     pub attempt: Attempt,
@@ -85,7 +85,13 @@ impl Store {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
             let waits = wait_in(connection, slot).map_err(sql_refusal)?;
-            let Some((user, seq, attempt)) = waits else {
+            let Some(Waiting {
+                user,
+                first,
+                seq,
+                attempt,
+            }) = waits
+            else {
                 return Ok(None);
             };
             let subscription = of(connection, slot.device).map_err(sql_refusal)?;
@@ -99,14 +105,23 @@ impl Store {
                 .markers
                 .get(connection, user, slot.conversation.0)
                 .map_err(sql_refusal)?;
+            let look = Look {
+                connection,
+                recent: &recent,
+                discretion: &shared.discretion,
+                user,
+                conversation: slot.conversation,
+            };
+            let worth = look
+                .worth(first.max(marker.seq.saturating_add(1)), seq)
+                .map_err(sql_refusal)?;
             Ok(Some(Letter {
                 user,
                 subscription,
                 seq,
                 read: marker.seq,
                 unread: standing.last_count.saturating_sub(marker.count),
-                mentioned: is_mentioned(connection, user, slot.conversation, marker.seq)
-                    .map_err(sql_refusal)?,
+                worth,
                 wishes: wishes(connection, user, slot.conversation).map_err(sql_refusal)?,
                 roster,
                 attempt,
@@ -131,10 +146,12 @@ impl Store {
 /// One step: the subscribed ones among the next members of one conversation.
 pub(super) fn lay_out(connection: &Connection, interest: &Interest) -> rusqlite::Result<LaidOut> {
     let next = connection
-        .prepare_cached("SELECT conversation, seq, after FROM push_due LIMIT 1")?
-        .query_row([], |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)))
+        .prepare_cached("SELECT conversation, first, seq, after FROM push_due LIMIT 1")?
+        .query_row([], |row| {
+            Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?))
+        })
         .optional()?;
-    let Some((conversation, seq, after)) = next else {
+    let Some((conversation, first, seq, after)) = next else {
         return Ok(LaidOut::default());
     };
     let step = i64::try_from(limits::PUSH_STEP).expect("a small step");
@@ -147,7 +164,7 @@ pub(super) fn lay_out(connection: &Connection, interest: &Interest) -> rusqlite:
     let mut devices =
         connection.prepare_cached("SELECT device FROM push_subscription WHERE user = ?1 ORDER BY device")?;
     let mut put = connection.prepare_cached(
-        "INSERT INTO push_waiting (device, conversation, seq) VALUES (?1, ?2, ?3)
+        "INSERT INTO push_waiting (device, conversation, first, seq) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
     )?;
     let waiting: i64 = connection.query_row("SELECT count(*) FROM push_waiting", [], |row| row.get(0))?;
@@ -166,7 +183,7 @@ pub(super) fn lay_out(connection: &Connection, interest: &Interest) -> rusqlite:
                 continue;
             }
             room -= 1;
-            put.execute(params![int(device), int(conversation), int(seq)])?;
+            put.execute([device, conversation, first, seq].map(int))?;
             slots.push(Slot {
                 device,
                 conversation: ConversationId(conversation),
@@ -198,18 +215,30 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Slot>> {
     slots.collect()
 }
 
-fn wait_in(connection: &Connection, slot: Slot) -> rusqlite::Result<Option<(UserId, Seq, Attempt)>> {
+/// What waits in a slot: all messages from the first to the newest.
+struct Waiting {
+    user: UserId,
+    first: Seq,
+    seq: Seq,
+    attempt: Attempt,
+}
+
+fn wait_in(connection: &Connection, slot: Slot) -> rusqlite::Result<Option<Waiting>> {
     connection
         .prepare_cached(
-            "SELECT device.user, seq, tries, waited FROM push_waiting JOIN device ON device.no = push_waiting.device
+            "SELECT device.user, first, seq, tries, waited FROM push_waiting JOIN device ON device.no = push_waiting.device
              WHERE push_waiting.device = ?1 AND conversation = ?2",
         )?
         .query_row([int(slot.device), int(slot.conversation.0)], |row| {
-            let attempt = Attempt {
-                tries: row.get(2)?,
-                waited: number(row, 3)?,
-            };
-            Ok((UserId(number(row, 0)?), number(row, 1)?, attempt))
+            Ok(Waiting {
+                user: UserId(number(row, 0)?),
+                first: number(row, 1)?,
+                seq: number(row, 2)?,
+                attempt: Attempt {
+                    tries: row.get(3)?,
+                    waited: number(row, 4)?,
+                },
+            })
         })
         .optional()
 }
@@ -222,9 +251,10 @@ pub(super) fn sent(connection: &Connection, slot: Slot, seq: Seq) -> rusqlite::R
     // What came meanwhile has its own attempts.
     let newer = connection
         .prepare_cached(
-            "UPDATE push_waiting SET tries = 0, waited = 0 WHERE device = ?1 AND conversation = ?2",
+            "UPDATE push_waiting SET tries = 0, waited = 0, first = max(first, ?3)
+             WHERE device = ?1 AND conversation = ?2",
         )?
-        .execute(place)?;
+        .execute([place[0], place[1], int(seq + 1)])?;
     Ok(newer == 0)
 }
 

@@ -1,9 +1,12 @@
 //! The tables of push on a real SQLite. What must not live here: the writer's thread, and sending.
 
+use super::worth::Look;
 use super::*;
 use crate::clock::Clock;
+use crate::core::discretion::{Discreet, Discretion};
 use crate::core::roster::Roster;
 use crate::proto::ConversationId;
+use crate::store::sqlite::find::RecentSlice;
 use crate::store::sqlite::push::outbox::{lay_out, sent};
 use crate::store::sqlite::schema;
 
@@ -60,6 +63,7 @@ impl Desk {
                 clock: &self.clock,
                 effects: &mut Vec::new(),
                 appends: &mut Vec::new(),
+                files: &mut false,
                 gone: &mut Vec::new(),
                 change: &mut change,
             },
@@ -72,7 +76,7 @@ impl Desk {
     }
 
     fn note(&self, seq: u64) {
-        note(&self.connection, &[(ROOM, seq)].into()).expect("it is noted");
+        note(&self.connection, &[(ROOM, seq)]).expect("it is noted");
     }
 
     fn lay_out(&self) -> Vec<u64> {
@@ -212,4 +216,42 @@ fn the_writer_asks_for_those_who_subscribed_and_forgets_who_did_not_stay() {
         !off.concerns(&roster, UserId(1)),
         "while push is off nobody counts"
     );
+}
+
+/// A message of `by` in the room, at the place of its seq.
+fn said(desk: &Desk, seq: u64, by: u64) {
+    let sql = "INSERT INTO log (pos, conversation, seq, count, kind, sender, device, client, ts, salt, body)
+               VALUES (?1, 77, ?1, ?1, 1, ?2, 1, zeroblob(16), 0, zeroblob(16), x'61')";
+    desk.connection
+        .execute(sql, [seq, by].map(int))
+        .expect("the place is free");
+}
+
+#[test]
+fn so_many_messages_are_looked_at_for_one_to_tell_of() {
+    let (desk, discretion) = (Desk::with(3), Discretion::default());
+    let most = limits::PUSH_LOOKS_BACK;
+    said(&desk, 1, 2);
+    (2..=most + 1).for_each(|seq| said(&desk, seq, 3));
+    discretion.apply(Discreet::Blocked {
+        by: UserId(1),
+        user: UserId(3),
+        on: true,
+    });
+    let recent = RecentSlice {
+        first: 1,
+        positions: (1..=most + 1).collect(),
+        standing: None,
+    };
+    let look = Look {
+        connection: &desk.connection,
+        recent: &recent,
+        discretion: &discretion,
+        user: UserId(1),
+        conversation: ConversationId(ROOM),
+    };
+    let newest = |first, last| look.worth(first, last).expect("the tables are there").newest;
+    assert_eq!(newest(1, most), Some(1));
+    assert_eq!(newest(1, most + 1), None, "one too far back");
+    assert_eq!(newest(2, most), None, "told before");
 }

@@ -157,7 +157,7 @@ fn add_rows(connection: &Connection, mark: Pos, head: Pos) -> rusqlite::Result<P
                 return Ok(last);
             }
             bytes += words.len();
-            insert(connection, &row, words)?;
+            insert(connection, &row, &words)?;
         }
         last = row.pos;
     }

@@ -16,6 +16,7 @@ use crate::core::audience;
 use crate::core::roster::Roster;
 use crate::core::text::{Snippet, fold, has_all, pairs, snippet, spots};
 use crate::limits;
+use crate::proto::search::FoundKind;
 use crate::proto::{Code, ConversationId, Refusal, Seq, Timestamp, UserId};
 use crate::store::Pos;
 
@@ -28,6 +29,7 @@ pub struct Wanted {
     /// Those the user is in.
     pub conversations: Vec<ConversationId>,
     pub by: Option<UserId>,
+    pub kind: Option<FoundKind>,
     pub after: Option<Timestamp>,
     pub before: Option<Timestamp>,
     /// Only places in the log before this one.
@@ -45,6 +47,7 @@ pub struct Hit {
     pub ts: Timestamp,
     pub unsynchronised: bool,
     pub by: UserId,
+    pub kind: FoundKind,
     pub snippet: Snippet,
 }
 
@@ -289,13 +292,18 @@ impl<'a> Walk<'a> {
     /// The newest words decide. Whoever may not see the message, or the edit they come from, does not find it.
     fn compare(&mut self, message: &Row) -> Result<(), Failure> {
         let edit = reworded(self.connection, message.pos)?;
-        let Some(words) = edit.as_ref().unwrap_or(message).words() else {
+        let newest = edit.as_ref().unwrap_or(message);
+        let Some(words) = newest.words() else {
             return Ok(());
         };
         self.bytes += words.len();
-        if !has_all(&fold(words), &self.wanted.words) {
+        if !has_all(&fold(&words), &self.wanted.words) {
             return Ok(());
         }
+        let kind = newest.event().what.body().and_then(FoundKind::of);
+        let Some(kind) = kind.filter(|kind| self.wanted.kind.is_none_or(|wanted| wanted == *kind)) else {
+            return Ok(());
+        };
         let user = self.wanted.user;
         let edit_seq = edit.as_ref().map(|edit| edit.seq);
         let Some(roster) = self.roster(message.conversation)? else {
@@ -314,7 +322,8 @@ impl<'a> Walk<'a> {
                 ts: message.ts,
                 unsynchronised: message.unsynchronised,
                 by: UserId(message.sender),
-                snippet: snippet(words, &spots(words, &self.wanted.words)),
+                kind,
+                snippet: snippet(&words, &spots(&words, &self.wanted.words)),
             });
         }
         Ok(())

@@ -111,10 +111,10 @@ pub fn edited(connection: &Connection, message: &Row, edit: &Row) -> rusqlite::R
         let before = reworded(connection, message.pos)?;
         let replaced = || {
             if let Some(words) = before.as_ref().unwrap_or(message).words() {
-                delete(connection, message, words)?;
+                delete(connection, message, &words)?;
             }
             edit.words()
-                .map_or(Ok(()), |words| insert(connection, message, words))
+                .map_or(Ok(()), |words| insert(connection, message, &words))
         };
         or_anew(connection, replaced())?;
     }
@@ -133,7 +133,7 @@ pub fn erased(connection: &Connection, message: &Row) -> rusqlite::Result<()> {
     if message.pos <= indexed(connection)?
         && let Some(words) = edit.as_ref().unwrap_or(message).words()
     {
-        or_anew(connection, delete(connection, message, words))?;
+        or_anew(connection, delete(connection, message, &words))?;
     }
     if edit.is_some() {
         connection

@@ -55,6 +55,7 @@ impl Desk {
             clock: &self.clock,
             effects: &mut effects,
             appends: &mut Vec::new(),
+            files: &mut false,
             gone: &mut Vec::new(),
             change: &mut self.change,
         });
