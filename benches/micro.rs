@@ -126,10 +126,7 @@ mod append {
                 also_send: false,
             });
             let change = Change::try_from_command(command).expect("a command that changes something");
-            let actor = Actor {
-                user: seed::user(0).parse().expect("an id"),
-                device: 1,
-            };
+            let actor = Actor::person(seed::user(0).parse().expect("an id"), 1);
             let now = self.store.clock().now();
             let permit = authorise(change, actor, Some(&*self.roster), now).expect("a member may send");
             Append {

@@ -166,6 +166,9 @@ pub const EXPORT_EVERY: Duration = Duration::from_secs(300);
 pub const EXPORT_BYTES: usize = 2 * 1024 * 1024;
 /// Users of the server.
 pub const USERS: usize = 100_000;
+/// Bots of the server, which are users as well. They are told in one list.
+pub const BOTS: usize = 100;
+const _: () = assert!(BOTS <= LIST_ROWS);
 
 /// Why a message is reported, what was made of it, why somebody is warned, muted or banned: each in bytes.
 pub const REASON_BYTES: usize = 500;

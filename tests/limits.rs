@@ -45,6 +45,7 @@ impl Room {
             members: Vec::new(),
             join,
             history: false,
+            bots: Vec::new(),
         };
         room.fold(OWNER, &founding);
         room
@@ -62,10 +63,7 @@ impl Room {
 
 /// The word of refusal, or nothing where the command is allowed.
 fn ruling(who: u64, command: Command, roster: Option<&Roster>) -> Option<Code> {
-    let actor = Actor {
-        user: UserId(who),
-        device: who,
-    };
+    let actor = Actor::person(UserId(who), who);
     let now = Now {
         ms: 1_700_000_000_000,
         synchronised: true,
@@ -79,6 +77,7 @@ fn ruling(who: u64, command: Command, roster: Option<&Roster>) -> Option<Code> {
 fn joined(users: std::ops::RangeInclusive<u64>) -> What {
     What::Joined {
         users: users.map(UserId).collect(),
+        bots: Vec::new(),
     }
 }
 
@@ -238,7 +237,7 @@ fn notices_kept(members: u64) -> usize {
 
 /// This many profiles change while the listener does not look; gives how many of them it is told.
 fn changed_profiles_told(changed: u64) -> usize {
-    let (hub, _bell) = hub_of(2);
+    let (hub, bell) = hub_of(2);
     let from = hub.stamp();
     for user in (1..=changed).map(UserId) {
         let notice = Notice::Presence { user, online: true };
@@ -246,7 +245,7 @@ fn changed_profiles_told(changed: u64) -> usize {
         hub.tell_everyone(user, &notice);
     }
     let mut told = 0;
-    hub.told_everyone((from, hub.stamp()), &mut |_| told += 1);
+    hub.told_everyone(&bell, (from, hub.stamp()), &mut |_| told += 1);
     told
 }
 

@@ -25,6 +25,8 @@ mod bad_http;
 mod bad_input;
 #[path = "stories/board.rs"]
 mod board;
+#[path = "stories/bots.rs"]
+mod bots;
 #[path = "stories/captions.rs"]
 mod captions;
 #[path = "stories/changes.rs"]

@@ -119,6 +119,7 @@ mod tests {
             members: vec![UserId(2)],
             join: JoinRule::Open,
             history,
+            bots: Vec::new(),
         };
         roster.fold(1, UserId(1), &created);
         roster
@@ -133,6 +134,7 @@ mod tests {
                 UserId(3),
                 &What::Joined {
                     users: vec![UserId(3)],
+                    bots: Vec::new(),
                 },
             );
         }
@@ -165,6 +167,7 @@ mod tests {
             UserId(2),
             &What::Joined {
                 users: vec![UserId(2)],
+                bots: Vec::new(),
             },
         );
         let seen: Vec<Seq> = (1..=10).filter(|seq| may_see(&roster, UserId(2), *seq)).collect();

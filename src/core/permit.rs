@@ -2,11 +2,13 @@
 //! appended. What must not live here: storage, sockets, a clock (time comes in).
 
 pub mod blobs;
+pub mod bots;
 pub mod links;
 pub mod moderation;
 pub mod server;
 mod shape;
 
+use self::bots::Scopes;
 use self::shape::shape;
 use super::change::{Change, Place};
 use super::mentions;
@@ -25,6 +27,15 @@ pub type DeviceNo = u64;
 pub struct Actor {
     pub user: UserId,
     pub device: DeviceNo,
+    pub scopes: Scopes,
+}
+
+impl Actor {
+    #[must_use]
+    pub fn person(user: UserId, device: DeviceNo) -> Actor {
+        let scopes = Scopes::PERSON;
+        Actor { user, device, scopes }
+    }
 }
 
 /// Leave to append one event: who, what, where.
@@ -73,7 +84,7 @@ pub fn authorise(
     roster: Option<&Roster>,
     now: Now,
 ) -> Result<Permit, Box<Refused>> {
-    match shape(&change).and_then(|()| allowed(&change, actor.user, roster, now)) {
+    match shape(&change).and_then(|()| allowed(&change, actor, roster, now)) {
         Ok(()) => Ok(Permit { actor, change }),
         Err(refusal) => Err(Box::new(Refused { change, refusal })),
     }
@@ -92,7 +103,7 @@ impl Permit {
 
     /// Asked again inside the transaction, since the conversation may have changed in between.
     pub fn renew(&self, roster: Option<&Roster>, now: Now) -> Allowed {
-        allowed(&self.change, self.actor.user, roster, now)
+        allowed(&self.change, self.actor, roster, now)
     }
 
     /// The part that needs the target's row: asked inside the transaction.
@@ -121,6 +132,7 @@ impl Permit {
             Command::Edit(_) if facts.by != user => Err(Code::Forbidden.into()),
             Command::Edit(_) => in_time(facts, settings.edit_seconds, now),
             Command::Recall(_) => {
+                self.on_others_words(facts)?;
                 let admin = roster.kind != ConversationKind::Direct && role(roster, user)? >= Role::Admin;
                 if admin {
                     return Ok(());
@@ -213,6 +225,7 @@ impl Permit {
                 members: create.members,
                 join: create.join,
                 history: create.history,
+                bots: Vec::new(),
             },
             Command::Update(update) => What::Updated {
                 title: update.title,
@@ -226,10 +239,8 @@ impl Permit {
             },
             Command::Leave(_) => What::Left {},
             Command::Dissolve(_) => What::Dissolved {},
-            Command::Invite(invite) => What::Joined { users: invite.users },
-            Command::Approve(approve) if approve.accept => What::Joined {
-                users: vec![approve.user],
-            },
+            Command::Invite(invite) => Permit::joined(invite.users),
+            Command::Approve(approve) if approve.accept => Permit::joined(vec![approve.user]),
             Command::Approve(approve) => What::JoinDeclined { user: approve.user },
             Command::Kick(subject) => What::Removed { user: subject.user },
             Command::Ban(ban) if ban.lift => What::Unbanned { user: ban.user },
@@ -260,11 +271,15 @@ impl Permit {
                 erased: false,
             },
             // Whether joining means asking is the roster's to say: see `joining`.
-            Command::Join(_) => What::Joined {
-                users: vec![self.actor.user],
-            },
+            Command::Join(_) => Permit::joined(vec![self.actor.user]),
             _ => unreachable!("a change is never a question"),
         }
+    }
+
+    /// Which of them are bots, the rows say.
+    fn joined(users: Vec<UserId>) -> What {
+        let bots = Vec::new();
+        What::Joined { users, bots }
     }
 
     /// The event of a join under the conversation's rule; a message with whom it mentions here; any other change's own.
@@ -355,8 +370,9 @@ fn role(roster: &Roster, user: UserId) -> Result<Role, Refusal> {
 }
 
 /// The rules, given the conversation.
-fn allowed(change: &Change, user: UserId, roster: Option<&Roster>, now: Now) -> Allowed {
-    let command = change.command();
+fn allowed(change: &Change, actor: Actor, roster: Option<&Roster>, now: Now) -> Allowed {
+    let (command, user) = (change.command(), actor.user);
+    bots::may_command(actor.scopes, command)?;
     let roster = match (change.place(), roster) {
         (Place::New, _) | (Place::Direct(_), None) => return Ok(()),
         (_, Some(roster)) if !roster.dissolved => roster,

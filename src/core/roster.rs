@@ -203,6 +203,7 @@ impl Roster {
                 members,
                 join,
                 history,
+                bots: _,
             } => {
                 self.kind = *conversation_kind;
                 self.title = title.as_str().into();
@@ -233,7 +234,7 @@ impl Roster {
                 self.read_lists = read_lists.unwrap_or(self.read_lists);
                 self.retention_days = retention_days.unwrap_or(self.retention_days);
             }
-            What::Joined { users } => users.iter().for_each(|user| self.enter(*user, seq)),
+            What::Joined { users, .. } => users.iter().for_each(|user| self.enter(*user, seq)),
             What::JoinRequested {} => self.requests.push(by),
             What::JoinDeclined { user } => self.requests.retain(|asked| asked != user),
             What::Left {} => self.depart(by, seq),
@@ -328,7 +329,10 @@ mod tests {
     use super::*;
 
     fn joined(user: UserId) -> What {
-        What::Joined { users: vec![user] }
+        What::Joined {
+            users: vec![user],
+            bots: Vec::new(),
+        }
     }
 
     #[test]

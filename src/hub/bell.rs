@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 
 use crate::core::permit::DeviceNo;
+use crate::core::permit::bots::Scopes;
 use crate::proto::{ConversationId, UserId};
 
 const NOTHING: u64 = 0;
@@ -17,6 +18,9 @@ const PRESENCE: u8 = 4;
 const PULSE: u8 = 8;
 const POKED: u8 = 16;
 const NEWS: u8 = 32;
+
+/// Beside the scopes, which are smaller.
+const QUIET: u8 = 128;
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,8 @@ pub struct Bell {
     /// The first change of the user's own settings that was not told yet, its lower half; 0: none.
     own: AtomicU32,
     per_user: u16,
-    quiet: bool,
+    /// The scopes' number, and whether it comes and goes without anybody being told.
+    manner: u8,
 }
 
 /// What a wake-up was about, beside the hint.
@@ -94,18 +99,35 @@ impl Bell {
             flags: AtomicU8::new(0),
             own: AtomicU32::new(0),
             per_user: u16::try_from(per_user).unwrap_or(u16::MAX),
-            quiet: false,
+            manner: Scopes::PERSON.number(),
         }
     }
 
     /// A bell that comes and goes without anybody being told: a poll's.
     #[must_use]
     pub fn quiet(self) -> Bell {
-        Bell { quiet: true, ..self }
+        Bell {
+            manner: self.manner | QUIET,
+            ..self
+        }
+    }
+
+    /// The bell of a session that may do this.
+    #[must_use]
+    pub fn of(self, scopes: Scopes) -> Bell {
+        Bell {
+            manner: self.manner & QUIET | scopes.number(),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        Scopes::from_number(self.manner & !QUIET)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.quiet
+        self.manner & QUIET != 0
     }
 
     #[must_use]
@@ -189,7 +211,7 @@ impl Bell {
 
     /// There is something new about the account. A poll does not tell such things.
     pub(super) fn tell_news(&self) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.flags.fetch_or(NEWS, Ordering::AcqRel);
             self.wake();
         }
@@ -278,6 +300,18 @@ impl Bell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_it_is_and_how_it_comes_share_a_byte() {
+        use crate::proto::bots::BotScope;
+        let bell = || Bell::new(UserId(1), 1, 4);
+        assert!(!bell().is_quiet() && bell().scopes() == Scopes::PERSON);
+        let scopes = Scopes::of(&[BotScope::Read, BotScope::Manage]);
+        for both in [bell().quiet().of(scopes), bell().of(scopes).quiet()] {
+            assert!(both.is_quiet() && both.scopes() == scopes);
+        }
+        assert_eq!(size_of::<Bell>(), 56);
+    }
 
     #[test]
     fn the_first_change_not_told_is_kept_also_where_its_lower_half_begins_anew() {

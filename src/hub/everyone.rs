@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::Hub;
+use super::{Bell, Hub};
+use crate::core::permit::bots;
 use crate::limits;
 use crate::proto::{Notice, UserId, codec};
 
@@ -54,15 +55,38 @@ impl Hub {
         bells().for_each(|bell| bell.poke());
     }
 
-    /// Hands over what all hear after `noticed`, up to `stamp`.
-    pub fn told_everyone(&self, (noticed, stamp): (u64, u64), take: &mut dyn FnMut(&[u8])) {
+    /// Hands over what all hear after `noticed`, up to `stamp`; to a bot only what is about those it meets.
+    pub fn told_everyone(&self, bell: &Bell, (noticed, stamp): (u64, u64), take: &mut dyn FnMut(&[u8])) {
         if self.everyone.last.load(Ordering::Acquire) <= noticed {
             return;
+        }
+        if bell.scopes().is_bot() {
+            return self.told_bot(bell, (noticed, stamp), take);
         }
         let notices = self.everyone.notices.lock();
         let due = notices
             .iter()
             .filter(|told| told.stamp > noticed && told.stamp <= stamp);
         due.for_each(|told| take(&told.bytes));
+    }
+
+    /// The people are looked for once the notices are let go: whoever tells a notice holds the people first.
+    fn told_bot(&self, bell: &Bell, (noticed, stamp): (u64, u64), take: &mut dyn FnMut(&[u8])) {
+        let due: Vec<(UserId, Bytes)> = {
+            let notices = self.everyone.notices.lock();
+            let due = notices
+                .iter()
+                .filter(|told| told.stamp > noticed && told.stamp <= stamp);
+            due.map(|told| (told.about, told.bytes.clone())).collect()
+        };
+        let (own, scopes, maps) = (bell.user(), bell.scopes(), self.maps.read());
+        for (about, bytes) in due {
+            let mut rosters = maps.lives_of(own).filter_map(|(_, live)| live.roster());
+            let share =
+                rosters.any(|roster| roster.member(own).is_some() && roster.member(about).is_some());
+            if bots::may_look_up(scopes, own, about, share).is_ok() {
+                take(&bytes);
+            }
+        }
     }
 }

@@ -216,6 +216,9 @@ pub enum What {
         members: Vec<UserId>,
         join: JoinRule,
         history: bool,
+        /// Those of the members that are bots.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bots: Vec<UserId>,
     },
     /// Only the settings that were given.
     Updated {
@@ -238,7 +241,12 @@ pub enum What {
         retention_days: Option<u32>,
     },
     /// These are members from here on; open requests of theirs are settled.
-    Joined { users: Vec<UserId> },
+    Joined {
+        users: Vec<UserId>,
+        /// Those of them that are bots.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bots: Vec<UserId>,
+    },
     /// `by` asks to join.
     JoinRequested {},
     /// Their request is settled; they may ask again.
@@ -336,6 +344,13 @@ impl What {
         match self {
             What::Message { body, .. } | What::Edited { body, .. } => body.as_ref(),
             _ => None,
+        }
+    }
+
+    /// Notes which of the people that it brings are bots.
+    pub fn tell_bots(&mut self, those: Vec<UserId>) {
+        if let What::Joined { bots, .. } | What::Created { bots, .. } = self {
+            *bots = those;
         }
     }
 

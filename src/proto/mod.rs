@@ -4,6 +4,7 @@
 pub mod account;
 pub mod answer;
 pub mod board;
+pub mod bots;
 pub mod codec;
 pub mod command;
 pub mod complaint;

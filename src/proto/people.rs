@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account::{NewDevice, ServerRole};
+use super::bots::BotScope;
 use super::event::{ConversationKind, Role};
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
 use super::moderation::MeasureKind;
@@ -265,5 +266,12 @@ pub enum AuditWhat {
         report: u64,
         #[serde(default, skip_serializing_if = "String::is_empty")]
         note: String,
+    },
+    BotMade {
+        scopes: Vec<BotScope>,
+    },
+    /// The bot's token before it ended.
+    BotTokenMade {
+        scopes: Vec<BotScope>,
     },
 }

@@ -13,7 +13,7 @@ use crate::hub::Kind;
 use crate::limits;
 use crate::proto::answer::{
     ConversationInfo, ConversationPage, DiscoverPage, HistoryPage, MemberInfo, MemberPage, PresenceList,
-    ReaderPage, SyncPage,
+    ReaderPage, SyncPage, UserInfo,
 };
 use crate::proto::command::{self, Conversations, History, MarkRead, Members, Readers, Sync};
 use crate::proto::{
@@ -23,6 +23,7 @@ use crate::store::sqlite::Listed;
 
 /// Answers a question.
 pub async fn answer(services: &Services, who: &Who, question: Command) -> Result<Answer, Refusal> {
+    permit::bots::may_command(who.scopes, &question)?;
     match question {
         Command::MarkRead(mark) => mark_read(services, who, mark).await,
         Command::Typing(typing) => typing_notice(services, who, &typing).await,
@@ -260,6 +261,7 @@ async fn members(services: &Services, who: &Who, ask: &Members) -> Result<Member
             muted: roster
                 .mute(member.user)
                 .is_some_and(|mute| permit::is_muted(mute, now)),
+            bot: info.is_some_and(|info| info.bot),
         }
     });
     let manages = roster
@@ -297,6 +299,23 @@ async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<Reader
     readers.retain(|reader| discretion.may_hear(&roster, reader.user, who.user));
     count = count.saturating_sub((found - readers.len()) as u64);
     Ok(ReaderPage { readers, more, count })
+}
+
+/// Of users whose profile changed, those of whom somebody is told: a bot only of those it meets.
+async fn told_of(
+    services: &Services,
+    who: &Who,
+    mut users: Vec<(u64, UserInfo)>,
+) -> Result<Vec<(u64, UserInfo)>, Refusal> {
+    if who.scopes.is_bot() {
+        let ids = users.iter().map(|(_, info)| info.user).collect();
+        let met = services.store.acquaintances(who.user, ids).await?;
+        users.retain(|(_, info)| {
+            let share = met.contains(&info.user);
+            permit::bots::may_look_up(who.scopes, who.user, info.user, share).is_ok()
+        });
+    }
+    Ok(users)
 }
 
 /// What changed since a token, oldest change first, so that a page's end is a position to go on from.
@@ -344,6 +363,7 @@ pub async fn sync_page(services: &Services, who: &Who, ask: &Sync) -> Result<Syn
         .flatten()
         .min();
     let upto = accounts.unwrap_or(u64::MAX);
+    let users = told_of(services, who, users).await?;
     let ids = changed.conversations.iter().map(|(id, _)| *id).collect();
     let listed = services.store.list(who.user, ids).await?;
     let mentions = talk::unread_mentions(services, who.user, &listed).await?;

@@ -9,6 +9,7 @@ use super::submit::{self, Submitted};
 use super::{Services, Who, answer, settings};
 use crate::core::change::Change;
 use crate::core::cursor::{Position, Start};
+use crate::core::permit::bots::{self, Errand};
 use crate::core::roster::Roster;
 use crate::hub::{Bell, Pos};
 use crate::limits;
@@ -88,7 +89,7 @@ impl Session {
     /// Signs a device in on a live socket.
     ///
     /// # Errors
-    /// `signed_out` for a dead token, `too_many_connections`, `busy`.
+    /// `signed_out` for a dead token, `forbidden` for a bot that may not read, `too_many_connections`, `busy`.
     pub async fn sign_in(
         services: &Arc<Services>,
         re: RequestId,
@@ -98,11 +99,10 @@ impl Session {
         let token = hello.token.as_deref().or(header_token).ok_or(Code::NotSignedIn)?;
         let caller = services.accounts.authenticate(token).await?;
         let who = Who::from(caller);
-        let bell = Arc::new(Bell::new(
-            who.user,
-            who.device,
-            services.limits.connections_per_user,
-        ));
+        // A live socket is told of events from its first moment.
+        bots::may_run(who.scopes, Errand::Read)?;
+        let most = services.limits.connections_per_user;
+        let bell = Arc::new(Bell::new(who.user, who.device, most).of(who.scopes));
         let is_first = services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
         let mut session = Session {
             services: Arc::clone(services),
@@ -229,6 +229,7 @@ impl Session {
         Who {
             user: self.bell.user(),
             device: self.bell.device(),
+            scopes: self.bell.scopes(),
         }
     }
 

@@ -49,6 +49,7 @@ pub struct Services {
 pub struct Who {
     pub user: UserId,
     pub device: crate::core::permit::DeviceNo,
+    pub scopes: crate::core::permit::bots::Scopes,
 }
 
 impl From<accounts::Caller> for Who {
@@ -56,6 +57,7 @@ impl From<accounts::Caller> for Who {
         Who {
             user: caller.user,
             device: caller.device_no,
+            scopes: caller.scopes,
         }
     }
 }

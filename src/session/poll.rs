@@ -99,7 +99,7 @@ pub async fn sync(
 ) -> Result<Polled, Refusal> {
     services.quotas.take_read(who.user, now_ms())?;
     let most = services.limits.connections_per_user;
-    let bell = Arc::new(Bell::new(who.user, who.device, most).quiet());
+    let bell = Arc::new(Bell::new(who.user, who.device, most).quiet().of(who.scopes));
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
     let attached = Attached { services, bell };
     // Looked at once more, as for a live socket: a revocation that came in between has not reached the bell.

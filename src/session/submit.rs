@@ -27,6 +27,7 @@ impl Who {
         Actor {
             user: self.user,
             device: self.device,
+            scopes: self.scopes,
         }
     }
 }
@@ -65,6 +66,8 @@ pub async fn ask(
     if let Some(repeat) = services.store.repeat(who.actor(), &change).await {
         return repeat.map(Some);
     }
+    // Before it is looked whether there is such a conversation: a bot learns nothing by asking for what it may not do.
+    permit::bots::may_command(who.scopes, change.command())?;
     let roster = match change.place() {
         Place::Conversation(conversation) => {
             Some(services.store.roster(conversation).await?.ok_or(Code::NotFound)?)

@@ -27,10 +27,12 @@ const PUSH_LIMITS: &str = "tests/stories/push_limits.rs";
 const PUSH_RULES: &str = "src/core/push.rs";
 const MODERATED: &str = "src/store/sqlite/accounts/tests/moderation.rs";
 const MODERATION: &str = "tests/stories/moderation.rs";
+const BOTS: &str = "src/store/sqlite/accounts/tests/bots.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
 const REACHED: &[(&str, &str, &str)] = &[
+    ("BOTS", BOTS, "limits::BOTS"),
     (
         "FRAME_BEFORE_SIGN_IN",
         STORIES,

@@ -90,6 +90,19 @@ impl Stage {
     pub async fn guest(&self, role: &str) -> Person {
         self.join(&self.fresh_name(), role).await
     }
+
+    /// A new bot with every scope.
+    pub async fn bot(&self, name: &str) -> Person {
+        let ask = json!({ "client_id": id(), "name": name, "scopes": ["read", "write", "manage"] });
+        let made = self.host.post("/api/v1/admin/bots", &ask).await.json(200);
+        let mut bot = Person::bot(&self.world, &made);
+        let aside = json!({
+            "id": 1, "type": "create", "client_id": id(), "kind": "group", "title": "aside", "members": [bot.user]
+        });
+        let aside = self.host.post("/api/v1/commands", &aside).await.json(200);
+        bot.aside = Some(text(&aside, "conversation"));
+        bot
+    }
 }
 
 /// One set of people.
@@ -128,9 +141,17 @@ impl Cast {
             user: people["x"].user.clone(),
             device: people["x"].device.clone(),
             token: String::new(),
+            aside: None,
             world: Arc::clone(&stage.world),
         };
         people.insert("nobody", nobody);
+        people.insert("bot", stage.bot(&format!("{cast}-bot")).await);
+        // A bot may look up whom it meets: of the others `u` is always one.
+        let meeting = json!({
+            "id": 1, "type": "create", "client_id": id(), "kind": "group", "title": "where they meet",
+            "members": [people["bot"].user]
+        });
+        people["u"].post("/api/v1/commands", &meeting).await.json(200);
         let ask = json!({
             "id": 1, "type": "send", "client_id": id(), "to": people["owner"].user,
             "body": { "kind": "text", "text": "between the two of us" }

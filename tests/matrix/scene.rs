@@ -59,10 +59,10 @@ impl Scene {
     /// Makes what is named.
     pub async fn with(cast: &Cast, row: &Row, persona: &str, names: &BTreeSet<&str>) -> Scene {
         let is_let_in = !["nobody", "revoked"].contains(&persona);
-        let me = if row.has("@fresh") && is_let_in {
-            cast.stage.guest(server_role(persona)).await
-        } else {
-            cast.person(persona).clone()
+        let me = match persona {
+            "bot" if row.has("@fresh") => cast.stage.bot(&cast.stage.fresh_name()).await,
+            _ if row.has("@fresh") && is_let_in => cast.stage.guest(server_role(persona)).await,
+            _ => cast.person(persona).clone(),
         };
         let values = BTreeMap::new();
         let mut scene = Scene {
@@ -119,7 +119,7 @@ impl Scene {
         let (owner, admin, u) = (cast.person("owner"), cast.person("admin"), cast.person("u"));
         let channel = row.has("@channel");
         let kind = if channel { "channel" } else { "group" };
-        let members: Vec<&str> = ["admin", "member", "ex-member", "revoked", "u"]
+        let members: Vec<&str> = ["admin", "member", "ex-member", "revoked", "u", "bot"]
             .map(|name| cast.person(name).user.as_str())
             .to_vec();
         let found = json!({ "type": "create", "kind": kind, "title": "a cell", "members": members });
@@ -129,11 +129,10 @@ impl Scene {
             command
         };
         let say = |words: &str| at(json!({ "type": "send", "body": { "kind": "text", "text": words } }));
-        act(
-            owner,
-            at(json!({ "type": "role", "user": admin.user, "role": "admin" })),
-        )
-        .await;
+        for admin in [admin, cast.person("bot")] {
+            let role = json!({ "type": "role", "user": admin.user, "role": "admin" });
+            act(owner, at(role)).await;
+        }
         // In a channel only owner and admins write; the message is somebody else's than the persona's.
         let author = match (channel, persona) {
             (false, _) => u,
@@ -167,7 +166,7 @@ impl Scene {
         let new = seq(&act(author, say("after the newcomers")).await).to_string();
         self.put("m", &new);
         self.put("new", &new);
-        let is_there = ["new-off", "new-on", "member", "admin", "owner"].contains(&persona);
+        let is_there = ["new-off", "new-on", "member", "admin", "owner", "bot"].contains(&persona);
         if names.contains("own") && is_there {
             own = Some(seq(&act(cast.person(persona), say("my own")).await));
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use kinglet::proto::Code;
 
-/// The columns. A bot becomes one more name here once there are bots; then every row asks for its word.
-pub const PERSONAS: [&str; 11] = [
+/// The columns. Every row must have a word for each.
+pub const PERSONAS: [&str; 12] = [
     "nobody",
     "stranger",
     "ex-member",
@@ -19,6 +19,7 @@ pub const PERSONAS: [&str; 11] = [
     "s-admin",
     "s-owner",
     "revoked",
+    "bot",
 ];
 
 /// Words that are no refusal's code.

@@ -128,6 +128,15 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(http!(sent: PushInfo, PushSubscription, PushTested, PushMessage));
     shapes.extend(people_shapes());
     shapes.extend(moderation_shapes());
+    shapes.extend(bot_shapes());
+    shapes
+}
+
+fn bot_shapes() -> Vec<Shape> {
+    use kinglet::proto::bots::{BotList, BotToken, NewBot, NewBotToken};
+    let mut shapes = Vec::new();
+    shapes.extend(http!(received: NewBot, NewBotToken));
+    shapes.extend(http!(sent: BotToken, BotList));
     shapes
 }
 

@@ -137,6 +137,7 @@ fn roster(kind: ConversationKind, join: JoinRule) -> Roster {
             members,
             join,
             history: true,
+            bots: Vec::new(),
         },
     );
     roster.fold(
@@ -165,7 +166,7 @@ fn decide(row: Row, kind: ConversationKind, user: UserId) -> Result<(), Refusal>
     let command = codec::decode(&text).expect("the rows are requests").command;
     let change = Change::try_from_command(command).expect("the rows are changes");
     let target = change.target();
-    let permit = permit::authorise(change, Actor { user, device: 1 }, Some(&roster), NOON)
+    let permit = permit::authorise(change, Actor::person(user, 1), Some(&roster), NOON)
         .map_err(|refused| refused.refusal)?;
     if target.is_none() {
         return Ok(());

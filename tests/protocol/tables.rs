@@ -405,6 +405,11 @@ pub fn limits() -> String {
             refused(Code::LimitReached),
         ),
         (
+            "bots of the server",
+            number(limits::BOTS),
+            refused(Code::LimitReached),
+        ),
+        (
             "a file; all files of a user; all files (settings)",
             format!(
                 "{} MiB; {} MiB; {} % of the disk",

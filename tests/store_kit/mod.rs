@@ -228,10 +228,7 @@ impl Waiter for Slots {
 pub type Coming = oneshot::Receiver<Result<Receipt, Refusal>>;
 
 pub fn actor(user: u64) -> Actor {
-    Actor {
-        user: UserId(user),
-        device: user,
-    }
+    Actor::person(UserId(user), user)
 }
 
 /// An open store and who listens to it.

@@ -122,6 +122,8 @@ pub struct Person {
     pub user: String,
     pub device: String,
     pub token: String,
+    /// A conversation for markers, of one who may not write to themselves.
+    pub aside: Option<String>,
     pub world: Arc<World>,
 }
 
@@ -383,8 +385,18 @@ impl Person {
             user: text("user"),
             device: text("device"),
             token: text("token"),
+            aside: None,
             world: Arc::clone(world),
         }
+    }
+
+    /// A bot, from the answer to who made it or its token.
+    pub fn bot(world: &Arc<World>, made: &Value) -> Person {
+        let mut signed_in = made["bot"].clone();
+        for key in ["device", "token"] {
+            signed_in[key] = made[key].clone();
+        }
+        Person::from(world, &signed_in)
     }
 
     /// The same user on another, new device.

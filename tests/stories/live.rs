@@ -317,10 +317,13 @@ impl Live {
 
     /// The same with the notices among them.
     pub async fn settle_all(&mut self) -> Vec<Value> {
-        let user = self.who.user.clone();
-        let marker = self.tell(&user, "marker").await;
-        let own = marker["conversation"].clone();
-        self.next_where(|frame| frame["type"] == "event" && frame["conversation"] == own)
+        let marker = match self.who.aside.clone() {
+            Some(aside) => self.say(&aside, "marker").await,
+            None => self.tell(&self.who.user.clone(), "marker").await,
+        };
+        let own = (marker["conversation"].clone(), marker["seq"].clone());
+        let is_own = |frame: &Value| (&frame["conversation"], &frame["seq"]) == (&own.0, &own.1);
+        self.next_where(|frame| frame["type"] == "event" && is_own(frame))
             .await;
         self.get(json!({ "type": "conversations", "limit": 1 })).await;
         self.kept()

@@ -57,6 +57,7 @@ mod tests {
             members: vec![UserId(2), UserId(3)],
             join: JoinRule::Invitation,
             history: false,
+            bots: Vec::new(),
         };
         before.fold(1, UserId(1), &created);
         let role = |role| What::Role {

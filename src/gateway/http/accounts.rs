@@ -9,14 +9,16 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, patch, post};
 
 use super::Face;
-use super::auth::{Answer, ApiAbout, ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, At, Done};
+use super::auth::{
+    Answer, ApiAbout, ApiCaller, ApiId, ApiJson, ApiPeer, ApiQuery, ApiReader, ApiSession, At, Done,
+};
 use crate::proto::account::{
     AcceptInvitation, Accepted, ChangePassword, ChangeProfile, CheckInvitation, Claim, DeviceList,
     InvitationCheck, InvitationInfo, InvitationList, InvitationsOf, JoinServer, ListAfter, NewInvitation,
     PasswordReset, Profile, RenameDevice, SessionsEnded, SignIn, SignOutEverywhere, SignedIn, UserList,
     UserProfile, UserStatus,
 };
-use crate::proto::{DeviceId, InvitationId};
+use crate::proto::{DeviceId, InvitationId, UserId};
 use crate::session::accounts::Administrator;
 
 /// The routes, relative to the API's prefix.
@@ -94,7 +96,7 @@ async fn sign_in(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn sign_out(State(face): At, ApiCaller(caller): ApiCaller) -> Done {
+async fn sign_out(State(face): At, ApiSession(caller): ApiSession) -> Done {
     face.accounts.sign_out(&caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,7 +112,7 @@ async fn sign_out(State(face): At, ApiCaller(caller): ApiCaller) -> Done {
 )]
 async fn sign_out_everywhere(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiSession(caller): ApiSession,
     ApiJson(body): ApiJson<SignOutEverywhere>,
 ) -> Answer<SessionsEnded> {
     Ok(ApiJson(face.accounts.sign_out_everywhere(&caller, &body).await?))
@@ -216,7 +218,7 @@ async fn check_invitation(
     responses((status = 200, body = DeviceList), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn devices(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<DeviceList> {
+async fn devices(State(face): At, ApiSession(caller): ApiSession) -> Answer<DeviceList> {
     Ok(ApiJson(face.accounts.devices(&caller).await?))
 }
 
@@ -249,7 +251,7 @@ async fn rename_device(
     responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn kick_device(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): ApiId<uuid::Uuid>) -> Done {
+async fn kick_device(State(face): At, ApiSession(caller): ApiSession, ApiId(id): ApiId<uuid::Uuid>) -> Done {
     face.accounts.kick_device(&caller, DeviceId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -262,7 +264,7 @@ async fn kick_device(State(face): At, ApiCaller(caller): ApiCaller, ApiId(id): A
     responses((status = 200, body = Profile), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn profile(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<Profile> {
+async fn profile(State(face): At, ApiSession(caller): ApiSession) -> Answer<Profile> {
     Ok(ApiJson(face.accounts.profile(&caller).await?))
 }
 
@@ -333,10 +335,12 @@ async fn users(
     responses((status = 200, body = ref("#/components/schemas/UserProfile")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-async fn user(about: ApiAbout) -> Answer<UserProfile> {
-    Ok(ApiJson(
-        about.face.accounts.user(&about.caller, about.user).await?,
-    ))
+async fn user(
+    State(face): At,
+    ApiReader(caller): ApiReader,
+    ApiId(id): ApiId<UserId>,
+) -> Answer<UserProfile> {
+    Ok(ApiJson(face.accounts.user(&caller, id).await?))
 }
 
 /// Disable a user: all their sessions end. For admins; only an owner may change an admin or an owner.

@@ -21,7 +21,7 @@ use crate::gateway::Peer;
 use crate::gateway::accept::Stranger;
 use crate::limits;
 use crate::proto::{Code, Refusal, UserId, complaint};
-use crate::session::accounts::{Accounts, Administrator, Caller};
+use crate::session::accounts::{Accounts, Administrator, Caller, Errand, may_run};
 
 /// What every handler has at hand.
 pub type At = State<Arc<Face>>;
@@ -30,8 +30,18 @@ pub type Answer<T> = Result<ApiJson<T>, Problem>;
 /// Done, with nothing to tell: 204.
 pub type Done = Result<StatusCode, Problem>;
 
-/// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else.
+/// The signed-in caller, by `Authorization: Bearer kt_...` and nothing else; one who is a person. Bots come in only where
+/// a handler names one of the other three.
 pub struct ApiCaller(pub Caller);
+
+/// A caller who may do what their own session is about.
+pub struct ApiSession(pub Caller);
+
+/// A caller who may read what conversations show them.
+pub struct ApiReader(pub Caller);
+
+/// A caller who may bring something into one.
+pub struct ApiWriter(pub Caller);
 
 /// The token a request was let in with. A body may take its time to arrive, and the token may end meanwhile.
 #[derive(Clone)]
@@ -77,25 +87,36 @@ impl ApiAbout {
 /// The other end of the connection.
 pub struct ApiPeer(pub Peer);
 
-impl FromRequestParts<Arc<Face>> for ApiCaller {
-    type Rejection = Problem;
+macro_rules! callers {
+    ($($name:ident: $errand:ident),*) => {$(
+        impl FromRequestParts<Arc<Face>> for $name {
+            type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers).ok_or_else(|| Refusal {
-            next: "Sign in, then send the token as `Authorization: Bearer kt_...`.".into(),
-            ..Refusal::because(Code::NotSignedIn, "This request needs a token.")
-        })?;
-        let caller = face.accounts.authenticate(token).await?;
-        let let_in = LetIn {
-            accounts: Arc::clone(&face.accounts),
-            token: token.to_owned(),
-        };
-        parts.extensions.insert(let_in);
-        if let Some(stranger) = parts.extensions.get::<Arc<Stranger>>() {
-            stranger.sign_in();
+            async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+                caller(parts, face, Errand::$errand).await.map($name)
+            }
         }
-        Ok(ApiCaller(caller))
+    )*};
+}
+callers!(ApiCaller: Person, ApiSession: Own, ApiReader: Read, ApiWriter: Write);
+
+/// Who asks, if they may do that kind of thing.
+async fn caller(parts: &mut Parts, face: &Arc<Face>, errand: Errand) -> Result<Caller, Problem> {
+    let token = bearer(&parts.headers).ok_or_else(|| Refusal {
+        next: "Sign in, then send the token as `Authorization: Bearer kt_...`.".into(),
+        ..Refusal::because(Code::NotSignedIn, "This request needs a token.")
+    })?;
+    let caller = face.accounts.authenticate(token).await?;
+    let let_in = LetIn {
+        accounts: Arc::clone(&face.accounts),
+        token: token.to_owned(),
+    };
+    parts.extensions.insert(let_in);
+    if let Some(stranger) = parts.extensions.get::<Arc<Stranger>>() {
+        stranger.sign_in();
     }
+    may_run(&caller, errand)?;
+    Ok(caller)
 }
 
 impl FromRequestParts<Arc<Face>> for ApiAbout {

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiJson, ApiQuery, bearer};
+use super::auth::{ApiId, ApiJson, ApiQuery, ApiReader, ApiWriter, bearer};
 use super::problem::Problem;
 use crate::gateway::accept::Underway;
 use crate::proto::files::{BlobQuery, FilePage, FilesQuery, NewUpload, Storage, UploadInfo};
@@ -57,7 +57,7 @@ pub fn routes() -> Router<Arc<Face>> {
 )]
 pub(super) async fn begin(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiWriter(caller): ApiWriter,
     ApiJson(new): ApiJson<NewUpload>,
 ) -> Answer<UploadInfo> {
     Ok(ApiJson(files::begin(&face.services, &caller.into(), new).await?))
@@ -71,7 +71,7 @@ pub(super) async fn begin(
     responses((status = 200, body = Storage), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
 )]
-pub(super) async fn storage(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<Storage> {
+pub(super) async fn storage(State(face): At, ApiWriter(caller): ApiWriter) -> Answer<Storage> {
     Ok(ApiJson(files::storage(&face.services, &caller.into()).await?))
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn storage(State(face): At, ApiCaller(caller): ApiCaller) -> An
 )]
 pub(super) async fn stands(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiWriter(caller): ApiWriter,
     ApiId(id): ApiId<UploadId>,
 ) -> Result<Response, Problem> {
     Ok(told(files::stands(&face.services, &caller.into(), id).await?))
@@ -107,7 +107,7 @@ pub(super) async fn stands(
 )]
 pub(super) async fn send(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiWriter(caller): ApiWriter,
     ApiId(id): ApiId<UploadId>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -141,7 +141,7 @@ pub(super) async fn send(
 )]
 pub(super) async fn cancel(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiWriter(caller): ApiWriter,
     ApiId(id): ApiId<UploadId>,
 ) -> Result<StatusCode, Problem> {
     files::cancel(&face.services, &caller.into(), id).await?;
@@ -164,7 +164,7 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn list(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiReader(caller): ApiReader,
     ApiId(conversation): ApiId<ConversationId>,
     ApiQuery(query): ApiQuery<FilesQuery>,
 ) -> Answer<FilePage> {
@@ -192,7 +192,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn blob(
     face: At,
-    caller: ApiCaller,
+    caller: ApiReader,
     id: ApiId<BlobId>,
     ApiQuery(query): ApiQuery<BlobQuery>,
     request: Request,
@@ -214,7 +214,7 @@ pub(super) async fn blob(
 )]
 pub(super) async fn thumbnail(
     face: At,
-    caller: ApiCaller,
+    caller: ApiReader,
     id: ApiId<BlobId>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -254,7 +254,7 @@ fn number(text: &str) -> Option<u64> {
 
 async fn give(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiReader(caller): ApiReader,
     ApiId(id): ApiId<BlobId>,
     (form, name): (Form, Option<&str>),
     request: Request,

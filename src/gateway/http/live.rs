@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tower_http::compression::CompressionLayer;
 
 use super::Face;
-use super::auth::{ApiCaller, ApiId, ApiQuery, bearer, json_body, text};
+use super::auth::{ApiId, ApiQuery, ApiReader, ApiSession, bearer, json_body, text};
 use super::problem::{self, Problem};
 use crate::gateway::served::Served;
 use crate::gateway::{frame, ws};
@@ -58,7 +58,7 @@ fn json(status: u16, body: Vec<u8>) -> Response {
 )]
 pub(super) async fn command(
     State(face): State<Arc<Face>>,
-    caller: ApiCaller,
+    caller: ApiSession,
     request: Request,
 ) -> Result<Response, Problem> {
     let body = json_body(request, face.services.limits.frame).await?;
@@ -85,7 +85,7 @@ pub(super) async fn command(
 )]
 pub(super) async fn sync(
     State(face): State<Arc<Face>>,
-    caller: ApiCaller,
+    caller: ApiReader,
     ApiQuery(query): ApiQuery<PollQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -132,7 +132,7 @@ pub(super) async fn sync(
 )]
 pub(super) async fn events(
     State(face): State<Arc<Face>>,
-    caller: ApiCaller,
+    caller: ApiReader,
     ApiId(conversation): ApiId<ConversationId>,
     ApiQuery(query): ApiQuery<PageOf>,
 ) -> Result<Response, Problem> {

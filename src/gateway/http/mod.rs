@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod bots;
 pub mod console;
 pub mod files;
 pub mod hosts;
@@ -53,6 +54,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(accounts::routes())
         .merge(people::routes())
         .merge(pairing::routes())
+        .merge(bots::routes())
         .merge(moderation::routes())
         .merge(live::routes())
         .merge(files::routes())

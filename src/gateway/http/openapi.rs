@@ -17,7 +17,7 @@ use crate::proto::command::Request;
 use crate::proto::files;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{history, moderation, pairing, people};
+use crate::proto::{bots, history, moderation, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -98,6 +98,10 @@ const ROOMS: &[Room] = &[
         operations: ModerationRoutes::openapi,
         schemas: moderation_schemas,
     },
+    Room {
+        operations: BotRoutes::openapi,
+        schemas: bot_schemas,
+    },
 ];
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
@@ -175,6 +179,13 @@ schemas!(moderation_schemas:
     moderation::ReportInfo, moderation::ResolveReport, moderation::Warn, moderation::Restrain,
     moderation::MeasureInfo, moderation::MeasureList,
 );
+
+/// Bots and their tokens.
+#[derive(OpenApi)]
+#[openapi(paths(super::bots::bots, super::bots::make_bot, super::bots::renew_bot_token))]
+struct BotRoutes;
+
+schemas!(bot_schemas: bots::NewBot, bots::NewBotToken, bots::BotToken, bots::BotList);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, ApiPeer, ApiQuery, At};
+use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, ApiPeer, ApiQuery, ApiSession, At};
 use super::problem::Problem;
 use crate::proto::account::{PageOf, SignedIn};
 use crate::proto::answer::UserInfo;
@@ -165,7 +165,7 @@ async fn set_role(about: ApiAbout, ApiJson(body): ApiJson<SetServerRole>) -> Ans
 )]
 async fn news(
     State(face): At,
-    ApiCaller(caller): ApiCaller,
+    ApiSession(caller): ApiSession,
     ApiQuery(page): ApiQuery<PageOf>,
 ) -> Answer<NewsPage> {
     Ok(ApiJson(face.accounts.news(&caller, &page).await?))

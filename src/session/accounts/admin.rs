@@ -57,6 +57,7 @@ impl Accounts {
 
     /// One user, with when they were last here, where the caller may see that.
     pub async fn user(&self, caller: &Caller, user: UserId) -> Outcome<UserProfile> {
+        self.may_look_up(caller, user).await?;
         let info = self.info(user).await?;
         let mut last_seen = None;
         let discretion = self.store.discretion();

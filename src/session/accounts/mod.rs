@@ -7,6 +7,7 @@
 //! through `tries`; no method logs a name, a code or a token.
 
 mod admin;
+mod bots;
 mod claim;
 mod code;
 mod devices;
@@ -34,6 +35,8 @@ use tokio::sync::OnceCell;
 use crate::clock::Now;
 use crate::core::names::{self, NameError, UserName};
 use crate::core::permit::DeviceNo;
+pub use crate::core::permit::bots::Errand;
+use crate::core::permit::bots::Scopes;
 use crate::limits;
 use crate::proto::account::{NewDevice, ServerRole, SignedIn};
 use crate::proto::{ClientId, Code, DeviceId, Refusal, UserId};
@@ -41,6 +44,7 @@ use crate::store::Store;
 use crate::store::sqlite::accounts::{Entered, NewUser};
 
 pub use admin::Administrator;
+pub use bots::may_run;
 pub use claim::PeerPlace;
 pub use history::KeptAddress;
 use history::Refusals;
@@ -82,6 +86,7 @@ pub struct Caller {
     pub device_no: DeviceNo,
     pub device_id: DeviceId,
     pub role: ServerRole,
+    pub scopes: Scopes,
 }
 
 /// The accounts of this server, shared by all faces.
@@ -92,7 +97,7 @@ pub struct Accounts {
     claim: Mutex<Option<ClaimGate>>,
     settings: AccountSettings,
     secret: [u8; 32],
-    /// What codes of reset links are made from. It is never stored: nothing that is could make one.
+    /// What codes of reset links and tokens of bots are made from. It is never stored: nothing that is could make one.
     links: [u8; 32],
     doors: Doors,
     pairings: Pairings,
@@ -160,6 +165,7 @@ impl Accounts {
             device_no: facts.device_no,
             device_id: facts.device_id,
             role: facts.role,
+            scopes: facts.scopes,
         })
     }
 
@@ -192,6 +198,7 @@ impl Accounts {
             skeleton: name.skeleton(),
             display_name,
             password: self.passwords.hash(password).await.map_err(password_refusal)?,
+            scopes: Scopes::PERSON,
         })
     }
 }

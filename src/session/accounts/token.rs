@@ -19,6 +19,7 @@ pub const TOKEN_TEXT_BYTES: usize = TOKEN_PREFIX.len() + 43;
 // One context per kind, so that no hash of one kind can ever serve as another. Changing one revokes what was issued.
 const TOKEN_CONTEXT: &str = "kinglet 2026 session token v1";
 const CLAIM_CONTEXT: &str = "kinglet 2026 claim code v1";
+const BOT_LABEL: &[u8] = b"kinglet 2026 bot token v1";
 
 const CLAIM_DIGITS: usize = 10;
 const CLAIM_CODES: u64 = 10_u64.pow(CLAIM_DIGITS as u32);
@@ -57,6 +58,17 @@ impl Token {
         let mut bytes = [0; TOKEN_BYTES];
         chance(&mut bytes);
         Self(bytes)
+    }
+
+    /// The token for one request, from a secret that is not stored: the same request gives the same token.
+    #[must_use]
+    pub fn derive(secret: &[u8; 32], device: u64, client: &[u8; 16]) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(secret);
+        hasher
+            .update(BOT_LABEL)
+            .update(&device.to_le_bytes())
+            .update(client);
+        Self(*hasher.finalize().as_bytes())
     }
 
     /// The text handed to the device, once.

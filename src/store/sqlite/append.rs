@@ -17,6 +17,7 @@ use super::{Shared, accounts, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
 use crate::core::permit::blobs::{self, BlobFacts};
+use crate::core::permit::bots::may_own;
 use crate::core::permit::{Permit, TargetFacts};
 use crate::core::roster::Roster;
 use crate::limits;
@@ -104,7 +105,7 @@ impl Work<'_> {
         permit.renew(roster.as_deref(), self.now)?;
         permit.on_discretion(roster.as_deref(), &self.shared.discretion)?;
         permit.on_restraint(&self.shared.restraints, self.now)?;
-        self.check_people(permit)?;
+        let bots = self.check_people(permit)?;
         let founded = roster.is_none();
         let roster = match roster {
             Some(roster) => roster,
@@ -116,6 +117,7 @@ impl Work<'_> {
         }
         self.check_board(permit, roster.conversation.0)?;
         let mut what = permit.event_in(&roster, self.now);
+        what.tell_bots(bots);
         if change.thread().is_some() || change.source().is_some() {
             self.complete(permit, &roster, &mut what)?;
         }
@@ -348,8 +350,9 @@ impl Work<'_> {
         }
     }
 
-    /// The people a change names must be there, and nobody may be in more conversations than the limit.
-    fn check_people(&self, permit: &Permit) -> Result<(), Failure> {
+    /// The people a change names must be there, and nobody may be in more conversations than the limit. Gives those of
+    /// them that are bots.
+    fn check_people(&self, permit: &Permit) -> Result<Vec<UserId>, Failure> {
         let me = permit.actor().user;
         let named: Vec<UserId> = match permit.change().command() {
             Command::Send(send) => send.to.into_iter().collect(),
@@ -370,24 +373,37 @@ impl Work<'_> {
             Command::Approve(approve) if approve.accept => vec![approve.user],
             Command::Join(_) => vec![me],
             Command::Ban(ban) if !ban.lift => vec![ban.user],
-            _ => return Ok(()),
+            Command::Transfer(to) => {
+                let is_bot = "SELECT bot FROM user WHERE id = ?1";
+                let mut is_bot = self.connection.prepare_cached(is_bot)?;
+                let is_bot = is_bot.query_row([int(to.user.0)], |row| row.get(0)).optional()?;
+                may_own(is_bot.unwrap_or(false))?;
+                return Ok(Vec::new());
+            }
+            _ => return Ok(Vec::new()),
         };
         if named.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let mut bots = Vec::new();
         let counted = !matches!(permit.change().command(), Command::Send(_) | Command::Ban(_));
         let mut exists = self
             .connection
-            .prepare_cached("SELECT disabled FROM user WHERE id = ?1")?;
+            .prepare_cached("SELECT disabled, bot FROM user WHERE id = ?1")?;
         let mut count = self
             .connection
             .prepare_cached("SELECT count(*) FROM member WHERE user = ?1")?;
         for user in named {
-            let disabled: Option<bool> = exists.query_row([int(user.0)], |row| row.get(0)).optional()?;
-            if disabled != Some(false) {
+            let found: Option<(bool, bool)> = exists
+                .query_row([int(user.0)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((false, is_bot)) = found else {
                 return Err(
                     Refusal::because(Code::NotFound, "There is no such user, or not any more.").into(),
                 );
+            };
+            if is_bot {
+                bots.push(user);
             }
             let many: i64 = if counted {
                 count.query_row([int(user.0)], |row| row.get(0))?
@@ -398,7 +414,7 @@ impl Work<'_> {
                 return Err(Code::LimitReached.into());
             }
         }
-        Ok(())
+        Ok(bots)
     }
 
     pub fn state(&mut self, conversation: u64) -> rusqlite::Result<State> {

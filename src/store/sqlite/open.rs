@@ -197,7 +197,7 @@ pub fn rebuild(connection: &Connection) -> rusqlite::Result<Rebuilt> {
         let arrived = match &event.what {
             What::Message { .. } if row.counts() => &[][..],
             What::Created { members, .. } => members,
-            What::Joined { users } => users,
+            What::Joined { users, .. } => users,
             _ => continue,
         };
         for user in arrived.iter().chain([&event.by]) {

@@ -112,10 +112,7 @@ mod tests {
 
     fn permit(command: Command, roster: Option<&Roster>) -> Permit {
         let change = Change::try_from_command(command).expect("a change");
-        let actor = Actor {
-            user: UserId(1),
-            device: 1,
-        };
+        let actor = Actor::person(UserId(1), 1);
         let now = Clock::manual(1, 1).now();
         authorise(change, actor, roster, now).expect("the rules allow it")
     }

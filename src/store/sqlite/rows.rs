@@ -505,7 +505,8 @@ mod tests {
                 removed: true,
             },
             What::Joined {
-                users: vec![UserId(3)],
+                users: vec![UserId(3), UserId(4)],
+                bots: vec![UserId(4)],
             },
             What::Dissolved {},
         ] {

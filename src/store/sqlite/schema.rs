@@ -151,6 +151,7 @@ CREATE TABLE invitation (
     MODERATION,
     GONE,
     AWAY,
+    BOTS,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -512,6 +513,24 @@ CREATE INDEX follow_change_since ON follow_change (user, change);
 
 -- What is kept in memory, too: what people have hidden.
 CREATE INDEX personal_hidden ON personal (key) WHERE key = 5 AND value IS NOT NULL;
+";
+
+/// Bots.
+const BOTS: &str = r"
+-- 0 for a person; for a bot 8, and with it 1 (read), 2 (write), 4 (manage).
+ALTER TABLE user ADD COLUMN bot INTEGER NOT NULL DEFAULT 0;
+
+-- Requests for a bot's token: only the newest one's is good. `device` is that of who asked.
+CREATE TABLE bot_token (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    bot INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    client BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    made INTEGER NOT NULL,
+    UNIQUE (device, client)
+) STRICT;
+CREATE INDEX bot_token_bot ON bot_token (bot, no);
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

@@ -11,6 +11,7 @@ use super::{
     read_role, sql_refusal, to_sql, users,
 };
 use crate::core::permit::DeviceNo;
+use crate::core::permit::bots::Scopes;
 use crate::limits;
 use crate::proto::account::{DeviceInfo, NewDevice};
 use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
@@ -188,7 +189,7 @@ fn room_for_device(connection: &Connection, user: UserId, known: Option<DeviceNo
 pub(super) fn session(connection: &Connection, token: &SecretHash) -> Outcome<Option<SessionFacts>> {
     connection
         .prepare_cached(
-            "SELECT user.id, device.no, device.id, user.role
+            "SELECT user.id, device.no, device.id, user.role, user.bot
              FROM device JOIN user ON user.id = device.user
              WHERE device.token = ?1 AND user.disabled = 0",
         )
@@ -199,6 +200,7 @@ pub(super) fn session(connection: &Connection, token: &SecretHash) -> Outcome<Op
                     device_no: from_sql(row, 1)?,
                     device_id: read_device_id(row, 2)?,
                     role: read_role(row, 3)?,
+                    scopes: Scopes::from_number(row.get(4)?),
                 })
             })
             .optional()

@@ -244,6 +244,7 @@ fn clear(registers: &mut Registers<'_>, user: UserId) -> Outcome<()> {
         "UPDATE report SET reason = '' WHERE by = ?1",
         "UPDATE report SET note = NULL WHERE resolved_by = ?1",
         "UPDATE measure SET reason = '' WHERE user = ?1 OR by = ?1",
+        "DELETE FROM bot_token WHERE bot = ?1",
     ] {
         connection.execute(statement, [id]).map_err(sql_refusal)?;
     }

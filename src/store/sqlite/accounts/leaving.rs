@@ -125,10 +125,10 @@ fn owned(connection: &Connection, user: UserId) -> Outcome<Vec<ConversationId>> 
         .map_err(sql_refusal)
 }
 
-/// The others who are here and have not left the server: admins first, then by how long they are there.
+/// The others who are here and have not left the server, without bots: admins first, then by how long they are there.
 fn candidates(connection: &Connection, roster: &Roster, leaving: UserId) -> Outcome<Vec<Candidate>> {
     let mut usable = connection
-        .prepare_cached("SELECT 1 FROM user WHERE id = ?1 AND disabled = 0")
+        .prepare_cached("SELECT 1 FROM user WHERE id = ?1 AND disabled = 0 AND bot = 0")
         .map_err(sql_refusal)?;
     let mut others: Vec<_> = roster.members().filter(|other| other.user != leaving).collect();
     others.sort_by_key(|other| (std::cmp::Reverse(other.role as u8), other.from));
@@ -168,7 +168,7 @@ fn hand_on(
     });
     let change = Change::try_from_command(transfer).map_err(|_| Refusal::from(Code::Internal))?;
     let (_, device) = by.numbers();
-    let actor = Actor { user: from, device };
+    let actor = Actor::person(from, device);
     let permit =
         permit::authorise(change, actor, Some(roster), registers.now).map_err(|refused| refused.refusal)?;
     registers.appends.push(permit);

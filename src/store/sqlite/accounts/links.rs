@@ -181,10 +181,7 @@ pub(super) fn let_in(
         users: vec![user],
     });
     let change = Change::try_from_command(invite).map_err(|_| Refusal::from(Code::Internal))?;
-    let actor = Actor {
-        user: facts.by,
-        device: facts.device,
-    };
+    let actor = Actor::person(facts.by, facts.device);
     let permit = permit::authorise(change, actor, roster.as_ref(), registers.now)
         .map_err(|refused| told(refused.refusal))?;
     registers.appends.push(permit);

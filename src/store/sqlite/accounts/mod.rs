@@ -13,11 +13,13 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use super::registers::Registers;
 use super::{Store, int as to_sql};
 use crate::core::permit::DeviceNo;
+use crate::core::permit::bots::Scopes;
 use crate::proto::account::{Profile, ServerRole};
 use crate::proto::answer::UserInfo;
 use crate::proto::{BlobId, DeviceId, Refusal, UserId};
 
 mod audit;
+mod bots;
 mod devices;
 mod directory;
 mod erase;
@@ -35,6 +37,7 @@ mod reset;
 mod tests;
 pub(in crate::store::sqlite) mod users;
 
+pub use bots::{Equipped, NewBotRow, TokenRow};
 pub use devices::SignInWith;
 pub(in crate::store::sqlite) use devices::is_signed_in;
 pub use erase::EraseBy;
@@ -61,6 +64,7 @@ pub struct SessionFacts {
     pub device_no: DeviceNo,
     pub device_id: DeviceId,
     pub role: ServerRole,
+    pub scopes: Scopes,
 }
 
 /// A user that just signed in.
@@ -218,7 +222,7 @@ fn read_device_id(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceId> {
         .map(|bytes: [u8; 16]| DeviceId(uuid::Uuid::from_bytes(bytes)))
 }
 
-const INFO: &str = "id, name, display_name, disabled, role, status, avatar";
+const INFO: &str = "id, name, display_name, disabled, role, status, avatar, bot";
 /// The value of `disabled` for one who has left the server; 1 for one who is locked out.
 const GONE: i64 = 2;
 
@@ -238,6 +242,7 @@ fn read_info(row: &Row<'_>) -> rusqlite::Result<UserInfo> {
         avatar: row.get::<_, Option<[u8; 32]>>(6)?.map(BlobId),
         deactivated: row.get::<_, i64>(3)? == GONE,
         role: read_role(row, 4)?,
+        bot: row.get(7)?,
     })
 }
 

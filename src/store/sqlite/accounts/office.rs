@@ -8,6 +8,7 @@ use super::{
     By, Outcome, Registers, Store, audit, erase, invitations, news, read_role, reset, role_number,
     sql_refusal, to_sql,
 };
+use crate::core::permit::bots;
 use crate::core::permit::server::{self, Office};
 use crate::proto::account::ServerRole;
 use crate::proto::people::{AuditWhat, NewsWhat};
@@ -19,6 +20,7 @@ pub(super) struct Rank {
     pub role: ServerRole,
     pub disabled: bool,
     pub banned: bool,
+    pub bot: bool,
 }
 
 impl Store {
@@ -33,7 +35,7 @@ pub(super) fn rank(connection: &Connection, user: UserId) -> Outcome<Option<Rank
     connection
         .prepare_cached(
             "SELECT role, disabled, EXISTS (SELECT 1 FROM measure WHERE measure.user = user.id AND measure.kind > 0
-                    AND measure.ended = 0 AND measure.kind = 2)
+                    AND measure.ended = 0 AND measure.kind = 2), bot
              FROM user WHERE id = ?1",
         )
         .and_then(|mut find| {
@@ -42,6 +44,7 @@ pub(super) fn rank(connection: &Connection, user: UserId) -> Outcome<Option<Rank
                     role: read_role(row, 0)?,
                     disabled: row.get(1)?,
                     banned: row.get(2)?,
+                    bot: row.get(3)?,
                 })
             })
             .optional()
@@ -102,6 +105,7 @@ pub(super) fn set_role(registers: &mut Registers<'_>, by: By, user: UserId, role
     if before.role == role {
         return Ok(());
     }
+    bots::may_hold_office(before.bot)?;
     if role < before.role {
         may_cease(registers.connection, user, before.role)?;
         // What they handed out by their old office would outlast it.

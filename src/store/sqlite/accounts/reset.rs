@@ -14,6 +14,7 @@ use super::{
     By, Entered, Outcome, Registers, SecretHash, Store, audit, from_sql, news, office, sql_refusal, to_sql,
 };
 use crate::clock::Now;
+use crate::core::permit::bots;
 use crate::proto::account::NewDevice;
 use crate::proto::people::{AuditWhat, NewsWhat};
 use crate::proto::{ClientId, Code, DeviceId, Refusal, Timestamp, UserId};
@@ -119,7 +120,9 @@ pub(super) fn make(
     row: &ResetRow,
 ) -> Outcome<ResetFacts> {
     date_the_undated(registers)?;
-    if office::authority(registers.connection, by, user)?.disabled {
+    let rank = office::authority(registers.connection, by, user)?;
+    bots::may_have_password(rank.bot)?;
+    if rank.disabled {
         let message = "This user is locked out; a new password would not let them in.";
         return Err(Refusal {
             next: "Enable the user first.".into(),

@@ -9,10 +9,11 @@ use super::erase::is_reserved;
 use super::history::{self, Entrance};
 use super::office::{authority, may_cease};
 use super::{
-    By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, from_sql, is_constraint, news,
-    owner_exists, read_info, read_role, reset, role_number, sql_refusal, to_sql,
+    By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, bots, from_sql, is_constraint,
+    news, owner_exists, read_info, read_role, reset, role_number, sql_refusal, to_sql,
 };
 use crate::core::permit::DeviceNo;
+use crate::core::permit::bots::{self as rules, Scopes};
 use crate::limits;
 use crate::proto::account::{NewDevice, Profile, ServerRole, UserList};
 use crate::proto::answer::UserInfo;
@@ -28,6 +29,8 @@ pub struct NewUser {
     pub display_name: String,
     /// A PHC string.
     pub password: String,
+    /// A person's, or what a bot may do.
+    pub scopes: Scopes,
 }
 
 /// What a sign-in is checked against.
@@ -202,8 +205,8 @@ pub(super) fn insert_user(
     let change = registers.next_change();
     connection
         .execute(
-            "INSERT INTO user (id, name, skeleton, display_name, password, role, created, change)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO user (id, name, skeleton, display_name, password, role, created, change, bot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 to_sql(id.0),
                 user.name,
@@ -213,6 +216,7 @@ pub(super) fn insert_user(
                 role_number(role),
                 to_sql(registers.now.ms),
                 to_sql(change),
+                user.scopes.number(),
             ],
         )
         // The id is fresh, so what is not unique is the name or what it looks like.
@@ -261,7 +265,7 @@ pub(super) fn credentials(
         .prepare_cached(
             "SELECT id, password, disabled,
                     EXISTS (SELECT 1 FROM device WHERE device.id = ?2 AND device.user = user.id)
-             FROM user WHERE name = ?1",
+             FROM user WHERE name = ?1 AND bot = 0",
         )
         .and_then(|mut find| {
             find.query_row(params![name, device.0.as_bytes()], |row| {
@@ -369,7 +373,8 @@ pub(super) fn reset_password(
     user: UserId,
     password: &str,
 ) -> Outcome<()> {
-    authority(registers.connection, by, user)?;
+    let rank = authority(registers.connection, by, user)?;
+    rules::may_have_password(rank.bot)?;
     registers
         .connection
         .execute(
@@ -395,6 +400,9 @@ pub(super) fn set_disabled(
     }
     if rank.disabled == disabled {
         return Ok(());
+    }
+    if rank.bot && !disabled {
+        bots::room_for(registers.connection, user)?;
     }
     // A number is taken only for a row that keeps it: the newest row is where the next start goes on counting.
     let change = registers.next_change();
@@ -439,6 +447,16 @@ pub(super) fn last_owner(connection: &Connection, user: UserId) -> Outcome<bool>
         .map_err(sql_refusal)
 }
 
+/// Whether two share a conversation.
+pub(super) fn share(connection: &Connection, one: UserId, other: UserId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM member AS own WHERE own.user = ?1 AND EXISTS
+                 (SELECT 1 FROM member AS theirs WHERE theirs.conversation = own.conversation AND theirs.user = ?2)",
+        )?
+        .exists([to_sql(one.0), to_sql(other.0)])
+}
+
 /// The latest time at which a device of the user was here; nothing for one with whom `by` shares no conversation.
 fn last_seen(
     connection: &Connection,
@@ -446,13 +464,7 @@ fn last_seen(
     user: UserId,
     latest: impl Fn(DeviceNo) -> Option<Timestamp>,
 ) -> rusqlite::Result<Option<Timestamp>> {
-    let shares = connection
-        .prepare_cached(
-            "SELECT 1 FROM member AS own WHERE own.user = ?1 AND EXISTS
-                 (SELECT 1 FROM member AS theirs WHERE theirs.conversation = own.conversation AND theirs.user = ?2)",
-        )?
-        .exists([to_sql(by.0), to_sql(user.0)])?;
-    if !shares {
+    if !share(connection, by, user)? {
         return Ok(None);
     }
     let mut devices = connection.prepare_cached("SELECT no, last_seen FROM device WHERE user = ?1")?;
@@ -531,7 +543,7 @@ pub(in crate::store::sqlite) fn changed_since(
         connection,
         &format!("SELECT {INFO}, change FROM user WHERE change > ?1 ORDER BY change LIMIT ?2"),
         params![to_sql(change), rows(limit)],
-        |row| Ok((from_sql(row, 7)?, read_info(row)?)),
+        |row| Ok((from_sql(row, 8)?, read_info(row)?)),
     )
 }
 

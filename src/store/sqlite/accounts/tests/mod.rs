@@ -1,5 +1,6 @@
 //! The registers' functions on a real SQLite, one transaction per change. What must not live here: the writer's thread.
 
+mod bots;
 mod invitations;
 mod moderation;
 mod people;
@@ -96,6 +97,7 @@ fn person(name: &str) -> NewUser {
         skeleton: name.replace('1', "l"),
         display_name: name.to_uppercase(),
         password: format!("phc of {name}"),
+        scopes: Scopes::PERSON,
     }
 }
 
