@@ -82,8 +82,7 @@ impl Hub {
         let (own, scopes, maps) = (bell.user(), bell.scopes(), self.maps.read());
         for (about, bytes) in due {
             let mut rosters = maps.lives_of(own).filter_map(|(_, live)| live.roster());
-            let share =
-                rosters.any(|roster| roster.member(own).is_some() && roster.member(about).is_some());
+            let share = rosters.any(|roster| roster.member(own).is_some() && roster.member(about).is_some());
             if bots::may_look_up(scopes, own, about, share).is_ok() {
                 take(&bytes);
             }

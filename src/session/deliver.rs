@@ -92,7 +92,9 @@ impl Deliver {
             };
             let Some((conversation, after)) = round.current else {
                 let mut told = false;
-                hub.told_everyone(bell, (self.noticed, round.stamp), &mut |bytes| told |= !take(bytes));
+                hub.told_everyone(bell, (self.noticed, round.stamp), &mut |bytes| {
+                    told |= !take(bytes)
+                });
                 (self.position, self.noticed) = (round.target.max(self.position), round.stamp);
                 self.round = None;
                 if told {

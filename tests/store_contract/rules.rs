@@ -425,10 +425,7 @@ async fn signed_in(world: &World<'_>, user: u64, device: u128) -> Actor {
         refused: 0,
     };
     let entered = world.store.sign_in(with, by).await.expect("let in");
-    Actor {
-        user: UserId(user),
-        device: entered.device_no,
-    }
+    Actor::person(UserId(user), entered.device_no)
 }
 
 /// What waits behind the end of a session is not taken, in the same transaction or in a later one, until they are back.

@@ -262,11 +262,18 @@ async fn a_bot_is_told_only_of_those_it_meets() {
     for person in [&ben, &anna] {
         let ask = json!({ "display_name": "Changed" }).to_string();
         let (method, token) = (hyper::Method::PATCH, Some(&*person.token));
-        let changed = server.world.request(method, "/api/v1/profile", token, Some(ask)).await;
+        let changed = server
+            .world
+            .request(method, "/api/v1/profile", token, Some(ask))
+            .await;
         assert_eq!(changed.status, 200, "{}", changed.text);
         assert_eq!(at_anna.notice("user").await["user"], person.user.as_str());
     }
-    assert_eq!(at_bot.notice("user").await["user"], anna.user.as_str(), "not of ben");
+    assert_eq!(
+        at_bot.notice("user").await["user"],
+        anna.user.as_str(),
+        "not of ben"
+    );
 }
 
 #[tokio::test]

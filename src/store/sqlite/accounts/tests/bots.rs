@@ -27,7 +27,7 @@ fn a_server_has_so_many_bots() {
     let mut desk = Desk::new();
     let owner = desk.owner();
     let by = By::User(owner.profile.user, owner.device_no);
-    let mut add = |desk: &mut Desk, n: usize| {
+    let add = |desk: &mut Desk, n: usize| {
         let n = u8::try_from(n).expect("a small number");
         let made = desk.write(|r| make(r, by, &bot(&format!("b{n}")), &request(n + 2, n)));
         made.map(|(made, _)| made.bot.user)
