@@ -7,11 +7,11 @@
 
 /// A message that comes alone: from the frame to the ack, a commit of its own included, deliveries not. The row "direct, 1
 /// in flight" less one delivery; the next, "direct, 64 in flight" less one delivery; the third, "group of 1000, 1 at once".
-pub const INSTRUCTIONS_LONE_SEND: f64 = 83_500.0;
+pub const INSTRUCTIONS_LONE_SEND: f64 = 106_000.0;
 /// One of many, committed together.
-pub const INSTRUCTIONS_BATCHED_SEND: f64 = 61_000.0;
+pub const INSTRUCTIONS_BATCHED_SEND: f64 = 98_000.0;
 /// One event to one session, in a frame and a write of its own.
-pub const INSTRUCTIONS_DELIVERY: f64 = 3_350.0;
+pub const INSTRUCTIONS_DELIVERY: f64 = 2_650.0;
 /// What the kernel takes for each unit of the server's own time: in a lone send, in one of many, in a delivery.
 pub const KERNEL_SHARE_LONE: f64 = 2.3;
 pub const KERNEL_SHARE_BATCHED: f64 = 1.8;
