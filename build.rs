@@ -22,8 +22,8 @@ const SOURCES: [&str; 9] = [
 ];
 /// A folder with a client that was built elsewhere, for machines that have no Node.
 const READY_MADE: &str = "KINGLET_WEB_DIST";
-const INSTALL: &str = "the web client is built with Node 20.19 or newer and its npm: install them (on Debian: apt-get install nodejs npm), \
-     or build a server without the client: cargo build --no-default-features";
+const INSTALL: &str = "the web client is built with Node 20.19 or newer and its npm: install them (from Debian 13 on: \
+     apt-get install nodejs npm), or build a server without the client: cargo build --no-default-features";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

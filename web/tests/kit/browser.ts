@@ -45,8 +45,10 @@ export async function person(browser: Browser, url: string, size: Size, more: { 
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
-    // A refused request and a lost line are told by the browser itself; pages say so to people.
-    if (message.type() === 'error' && !/Failed to load resource|WebSocket connection/.test(message.text())) complaints.push(message.text());
+    // A refused request and a lost line are told by the browser itself, and pages say so to people; and over plain http that a
+    // header which needs a secure context is passed over.
+    const known = /Failed to load resource|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored/;
+    if (message.type() === 'error' && !known.test(message.text())) complaints.push(message.text());
   });
   return { page, context, size, complaints };
 }
