@@ -138,11 +138,14 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
     let hidden = services.store.discretion().hidden().of(who.user, conversation);
     let whole = audience::visible(&roster, who.user);
     let visible = whole.clone().without(&hidden);
+    // Where the conversation stands is asked before the page is read: what is said in between is asked for once more, instead
+    // of never.
+    let standing = services.store.standing(conversation).await?;
     let page = services
         .store
         .page(conversation, span, visible.ranges().to_vec(), limit)
         .await?;
-    let standing = services.store.standing(conversation).await?;
+    let newest = page.events.last().map_or(0, |(_, event)| event.seq);
     let mut events: Vec<_> = page.events.into_iter().map(|(_, event)| event).collect();
     let messages = events
         .iter()
@@ -163,7 +166,7 @@ pub async fn history_page(services: &Services, who: &Who, ask: &History) -> Resu
         |event: &Event| audience::may_see(&roster, who.user, event.seq) && audience::is_shown(event, &hidden);
     events.retain(shown);
     annotations.retain(shown);
-    let last_seq = whole.newest(standing.last_seq);
+    let last_seq = whole.newest(standing.last_seq.max(newest));
     Ok(HistoryPage {
         conversation,
         events,

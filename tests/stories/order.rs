@@ -11,6 +11,7 @@ use crate::live::{Came, Live, text_body};
 const SENDERS: usize = 20;
 const MESSAGES: usize = 100;
 const READERS: usize = 10;
+const PULLERS: usize = 4;
 const LAST: u64 = 1 + (SENDERS * MESSAGES) as u64;
 
 /// A sender: pipelines, so that commits hold many of them. Gives what each ack said.
@@ -74,6 +75,30 @@ async fn read_all(person: Person, group: String, start: String, chance: u64) -> 
     have.into_iter().collect()
 }
 
+/// A reader that only asks for pages, as the protocol says: what it holds after a page is up to the page's last event, and at
+/// the end up to `last_seq`.
+async fn pull_all(person: Person, group: String) -> Vec<(u64, String)> {
+    let mut live = person.live().await;
+    let mut seen: BTreeMap<u64, String> = BTreeMap::new();
+    let mut have = 0;
+    while have < LAST {
+        let page = live
+            .get(json!({ "type": "history", "conversation": group, "after": have, "limit": 50 }))
+            .await;
+        for event in page["events"].as_array().expect("a list") {
+            take(&mut seen, event);
+        }
+        let is_end = page["more"] != json!(true);
+        have = if is_end {
+            page["last_seq"].as_u64().expect("a seq")
+        } else {
+            seen.len() as u64
+        };
+        assert_eq!(have, seen.len() as u64, "what a page covers is in it");
+    }
+    seen.into_iter().collect()
+}
+
 /// Takes an event, which must be the very next one.
 fn take(have: &mut BTreeMap<u64, String>, event: &Value) {
     let seq = event["seq"].as_u64().expect("a seq");
@@ -109,6 +134,9 @@ async fn every_reader_sees_one_order_without_a_gap_and_once() {
             start.clone(),
             reader as u64,
         ));
+    }
+    for reader in 0..PULLERS {
+        readers.spawn(pull_all(people[reader].clone(), group.clone()));
     }
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
