@@ -78,6 +78,12 @@ export type AuditEntry = ({
   act: "report_resolved";
   note?: string;
   report: number;
+} | {
+  act: "bot_made";
+  scopes: BotScope[];
+} | {
+  act: "bot_token_made";
+  scopes: BotScope[];
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -156,6 +162,36 @@ export type Body = ({
 } | Media & {
   kind: "file";
 });
+
+/** A bot as admins see it. */
+export type BotInfo = {
+  bot: UserInfo;
+  /** When it was last here. */
+  last_seen: number;
+  scopes: BotScope[];
+  /** Whether that token is good still. */
+  signed_in: boolean;
+  /** When its newest token was made. */
+  token_made: number;
+};
+
+/** `GET /api/v1/admin/bots` */
+export type BotList = {
+  /** By their names; those that were removed are not among them. */
+  bots: BotInfo[];
+};
+
+/** What a bot's token is good for. */
+export type BotScope = ("read" | "write" | "manage");
+
+/** A bot and its token, which is told this once. */
+export type BotToken = {
+  bot: UserInfo;
+  /** The one device that it has, for ever. */
+  device: DeviceId;
+  scopes: BotScope[];
+  token: string;
+};
 
 export type Candidate = {
   role: Role;
@@ -426,6 +462,8 @@ export type Event = ({
   removed?: boolean;
   target: number;
 } | {
+  /** Those of the members that are bots. */
+  bots?: UserId[];
   conversation_kind: ConversationKind;
   history: boolean;
   join: JoinRule;
@@ -444,6 +482,8 @@ export type Event = ({
   retention_days?: (number | null);
   title?: (string | null);
 } | {
+  /** Those of them that are bots. */
+  bots?: UserId[];
   kind: "joined";
   users: UserId[];
 } | {
@@ -486,9 +526,13 @@ export type Event = ({
   kind: "unpinned";
   target: number;
 } | {
+  /** Present and true once its words were erased. */
+  erased?: boolean;
   kind: "announced";
   text?: (string | null);
 } | {
+  /** Present and true once the name was erased. */
+  erased?: boolean;
   kind: "nickname";
   name?: (string | null);
   user: UserId;
@@ -550,6 +594,28 @@ export type ExportEvents = {
   events: Event[];
 };
 
+/** A file that the person uploaded. */
+export type ExportFile = {
+  /** What messages and addresses name it by. */
+  blob: BlobId;
+  height?: (number | null);
+  /** What the bytes are, found by looking at them. */
+  media_type: string;
+  /** Whether it has gone out in a message; else it is removed a day after it came. */
+  sent: boolean;
+  /** Bytes as stored: those of a picture whose description of camera and place was taken out are fewer than were sent. */
+  size: number;
+  thumbhash?: (string | null);
+  /** Whether there is a small picture of it. */
+  thumbnail?: boolean;
+  width?: (number | null);
+};
+
+/** `files/list-NNNNNN.json` of an export; the bytes of each are beside it, under its `blob`. */
+export type ExportFiles = {
+  files: ExportFile[];
+};
+
 /** `format.json` of an export. */
 export type ExportFormat = {
   /** `kinglet-export`. */
@@ -559,6 +625,20 @@ export type ExportFormat = {
   user: UserId;
   /** Rises when files change in a way that a reader must know of; new files and fields do not count. */
   version: number;
+};
+
+/** `push.json` of an export. */
+export type ExportPush = {
+  subscriptions: ExportSubscription[];
+};
+
+/** A device's push subscription. Its address and keys are not in the archive: who has them can disturb. */
+export type ExportSubscription = {
+  created: number;
+  device: DeviceId;
+  /** Whose push service it is. */
+  host: string;
+  text: boolean;
 };
 
 /** `GET /api/v1/conversations/{id}/files`: newest first. */
@@ -573,6 +653,14 @@ export type FilePage = {
 export type Follow = {
   conversation: ConversationId;
   on: boolean;
+  /** The seq of the message that the thread hangs on. */
+  thread: number;
+};
+
+/** A thread that one has begun or ceased to follow. */
+export type Followed = {
+  conversation: ConversationId;
+  following: boolean;
   /** The seq of the message that the thread hangs on. */
   thread: number;
 };
@@ -602,7 +690,7 @@ export type Found = {
 };
 
 /** Kinds of bodies that can be searched. */
-export type FoundKind = "text";
+export type FoundKind = ("text" | "image" | "audio" | "voice" | "video" | "file");
 
 /** `GET /health` */
 export type Health = {
@@ -753,6 +841,9 @@ export type Kept = ({
 } | {
   key: "status";
   value?: (Status | null);
+} | {
+  key: "avatar";
+  value?: (BlobId | null);
 }) & {
   /** Of two states of one setting the larger number is the newer. */
   change: number;
@@ -832,6 +923,8 @@ export type Media = {
 };
 
 export type MemberInfo = {
+  /** Present and true for a bot. */
+  bot?: boolean;
   display_name: string;
   muted?: boolean;
   name: string;
@@ -873,6 +966,25 @@ export type Needed = {
   message: string;
   /** What to do next. */
   next: string;
+};
+
+/** `POST /api/v1/admin/bots` */
+export type NewBot = {
+  /** Makes a retry give the same bot, and the same token. */
+  client_id: ClientId;
+  /** The user name when left out. */
+  display_name?: string;
+  name: string;
+  /** `read` and `write` when left out. */
+  scopes?: (BotScope[] | null);
+};
+
+/** `POST /api/v1/admin/bots/{id}/token` */
+export type NewBotToken = {
+  /** Makes a retry give the same token. */
+  client_id: ClientId;
+  /** As they were when left out. */
+  scopes?: (BotScope[] | null);
 };
 
 /** The device that signs in. */
@@ -1510,7 +1622,7 @@ export type Search = {
   kind?: (FoundKind | null);
   /** 1 to 50; 20 when left out. */
   limit?: (number | null);
-  /** Words with blanks between them, 1 to 256 bytes: each must stand in the text, as it is or inside a longer word. */
+  /** Words with blanks between them, 1 to 256 bytes: each must stand in the text, or in a file's caption or name, as it is or inside a longer word. */
   query: string;
 };
 
@@ -1595,6 +1707,9 @@ export type Set = ({
 } | {
   key: "status";
   value?: (Status | null);
+} | {
+  key: "avatar";
+  value?: (BlobId | null);
 });
 
 /** The answer to `set`. */
@@ -1734,8 +1849,10 @@ export type SyncPage = {
   resume: string;
   /** Personal settings that changed since the token, cleared ones without a `value`; without a token all that are set. */
   settings?: Kept[];
-  /** Present and true when the token is older than what is still known of cleared settings: drop one's copy of all settings and ask `settings`. */
+  /** Present and true when the token is older than what is still known of cleared settings, or of threads no longer followed: drop one's copy of all settings and followed threads, and ask `settings` and `threads`. */
   settings_stale?: boolean;
+  /** Threads that one has begun or ceased to follow since the token, as that stands now; without a token none. */
+  threads?: Followed[];
   /** Users whose profile changed since the token; without a token everyone. */
   users?: UserInfo[];
 };
@@ -1863,6 +1980,10 @@ export type UserId = string;
 
 /** A user as others see them. */
 export type UserInfo = {
+  /** Their picture: a file, with a small one of it. */
+  avatar?: (BlobId | null);
+  /** Present and true for a bot. */
+  bot?: boolean;
   /** Present and true for one who has left the server; then `disabled` is true as well. */
   deactivated?: boolean;
   disabled?: boolean;
@@ -1885,6 +2006,10 @@ export type UserList = {
 
 /** `GET /api/v1/users/{id}` */
 export type UserProfile = {
+  /** Their picture: a file, with a small one of it. */
+  avatar?: (BlobId | null);
+  /** Present and true for a bot. */
+  bot?: boolean;
   /** Present and true for one who has left the server; then `disabled` is true as well. */
   deactivated?: boolean;
   disabled?: boolean;
