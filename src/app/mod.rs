@@ -15,6 +15,7 @@ mod listen;
 pub mod logging;
 mod measure;
 pub mod metrics;
+mod pages;
 mod process;
 mod proxies;
 mod push;

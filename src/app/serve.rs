@@ -16,7 +16,7 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, process, proxies, push, settings, surroundings};
+use super::{greeting, heart, logging, measure, pages, process, proxies, push, settings, surroundings};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -196,6 +196,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
     log::info!("ready at {}", address.reached());
     tell(notifier.ready(&timers::status(&services)));
+    pages::let_go_of_the_start();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
