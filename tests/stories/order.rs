@@ -135,8 +135,8 @@ async fn every_reader_sees_one_order_without_a_gap_and_once() {
             reader as u64,
         ));
     }
-    for reader in 0..PULLERS {
-        readers.spawn(pull_all(people[reader].clone(), group.clone()));
+    for person in &people[..PULLERS] {
+        readers.spawn(pull_all(person.clone(), group.clone()));
     }
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
