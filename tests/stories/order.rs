@@ -11,7 +11,7 @@ use crate::live::{Came, Live, text_body};
 const SENDERS: usize = 20;
 const MESSAGES: usize = 100;
 const READERS: usize = 10;
-const PULLERS: usize = 4;
+const PULLERS: usize = 20;
 const LAST: u64 = 1 + (SENDERS * MESSAGES) as u64;
 
 /// A sender: pipelines, so that commits hold many of them. Gives what each ack said.
@@ -135,7 +135,7 @@ async fn every_reader_sees_one_order_without_a_gap_and_once() {
             reader as u64,
         ));
     }
-    for person in &people[..PULLERS] {
+    for person in people.iter().cycle().take(PULLERS) {
         readers.spawn(pull_all(person.clone(), group.clone()));
     }
     let mut senders = tokio::task::JoinSet::new();
