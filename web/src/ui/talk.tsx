@@ -119,6 +119,12 @@ function Messages({ record, view, rows }: { record: ConversationRecord | undefin
     document.addEventListener('visibilitychange', read);
     return () => document.removeEventListener('visibilitychange', read);
   }, [newest, record?.unread, view.entries.length]);
+  const isThere = line.value === 'online' || line.value === 'fallback';
+  useEffect(() => {
+    const el = box.current;
+    // Who had scrolled up before the line was there got nothing: asked again, once it is.
+    if (isThere && el && el.scrollTop < NEAR && view.entries.length && !view.atBeginning) void view.back();
+  }, [isThere]);
   useEffect(() => {
     const el = box.current;
     if (!el || typeof ResizeObserver === 'undefined') return;
