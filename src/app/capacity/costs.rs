@@ -18,6 +18,6 @@ pub const KERNEL_SHARE_LONE: f64 = 2.3;
 pub const KERNEL_SHARE_BATCHED: f64 = 1.8;
 pub const KERNEL_SHARE_DELIVERY: f64 = 5.5;
 
-/// Bytes that reach the block device for each message of 100 bytes: alone, and at about 130 a commit.
-pub const BYTES_LONE: f64 = 11_500.0;
-pub const BYTES_BATCHED: f64 = 1_080.0;
+/// Bytes that reach the block device for each message of 100 bytes: alone, and at about 60 a commit.
+pub const BYTES_LONE: f64 = 16_000.0;
+pub const BYTES_BATCHED: f64 = 1_680.0;
