@@ -7,13 +7,12 @@ use std::time::Instant;
 
 use image::{ImageFormat, RgbImage};
 use serde_json::{Value, json};
-use socket2::{Domain, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 
 use crate::erasing::{bytes_are_in_a_file, erasures_are_done, is_in_a_file, stopped_and_examined};
 use crate::files::carrying;
 use crate::harness::{PATIENCE, Person, Server, heavy};
+use crate::raw::slowly;
 
 /// A picture whose thumbnail is nobody else's.
 pub fn picture(seed: u8) -> Vec<u8> {
@@ -161,25 +160,6 @@ async fn a_crash_between_the_erasure_and_the_file_is_made_good_at_the_start() {
     server.kill9();
     server.restart().await;
     assert_eq!(ben.fetch(name_of(&again)).await.bytes, &b"zq9xsecond"[..]);
-}
-
-/// Who takes little at a time.
-async fn slowly(who: &Person, path: &str) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-    let address = who.world.address();
-    socket.connect(&address.into()).expect("the server listens");
-    socket.set_nonblocking(true).expect("a socket can");
-    let mut stream = TcpStream::from_std(socket.into()).expect("a socket");
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
-        who.token
-    );
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("the server reads");
-    stream
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{PATIENCE, World};
+use crate::harness::{PATIENCE, Person, World};
 
 /// Sends bytes and reads until the other end closes or says nothing for a while after its first words.
 pub async fn exchange(world: &World, bytes: &[u8]) -> String {
@@ -197,4 +198,23 @@ impl RawSocket {
         }
         (None, texts)
     }
+}
+
+/// Asks for a path on a socket that takes little at a time.
+pub async fn slowly(who: &Person, path: &str) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+    let address = who.world.address();
+    socket.connect(&address.into()).expect("the server listens");
+    socket.set_nonblocking(true).expect("a socket can");
+    let mut stream = TcpStream::from_std(socket.into()).expect("a socket");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
+        who.token
+    );
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("the server reads");
+    stream
 }

@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
 use crate::harness::{PASSWORD, Person, Server, id};
 use crate::live::{Came, Live, text_body};
+use crate::raw::slowly;
 use crate::resume::flood;
 
 /// What is promised from the answer of the revoking request to the closed socket.
@@ -225,20 +225,7 @@ async fn a_request_whose_body_comes_after_the_revocation_does_nothing() {
 
 /// Asks for a path on a socket that takes little at a time, reads the beginning of the answer, and then no more.
 async fn half_read(who: &Person, path: &str) -> tokio::net::TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
-    let address = who.world.address();
-    socket.connect(&address.into()).expect("the server listens");
-    socket.set_nonblocking(true).expect("a socket can");
-    let mut stream = tokio::net::TcpStream::from_std(socket.into()).expect("a socket");
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
-        who.token
-    );
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("the server reads");
+    let mut stream = slowly(who, path).await;
     let mut first = [0; 1024];
     stream.read_exact(&mut first).await.expect("an answer begins");
     assert!(first.starts_with(b"HTTP/1.1 200"));

@@ -4,6 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::personal::raise_floor;
 use super::registers::Registers;
 use super::talk_reads::{number, small};
 use super::{Store, int, sql_refusal};
@@ -42,13 +43,7 @@ fn forget(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM follow_change WHERE user = ?1 AND change <= ?2")?
         .execute([int(user.0), last])?;
-    connection
-        .prepare_cached(
-            "INSERT INTO personal_floor (user, change) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET change = max(change, excluded.change)",
-        )?
-        .execute([int(user.0), last])?;
-    Ok(())
+    raise_floor(connection, user, last)
 }
 
 impl Store {

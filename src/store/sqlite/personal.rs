@@ -303,13 +303,18 @@ fn forget_cleared(connection: &Connection, user: UserId) -> rusqlite::Result<()>
     connection
         .prepare_cached("DELETE FROM personal WHERE user = ?1 AND value IS NULL AND change <= ?2")?
         .execute([int(user.0), last])?;
+    raise_floor(connection, user, last)
+}
+
+/// Changes up to this one are no longer all told: who has seen less asks anew for all of a user's own.
+pub(super) fn raise_floor(connection: &Connection, user: UserId, change: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO personal_floor (user, change) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET change = max(change, excluded.change)",
         )?
-        .execute([int(user.0), last])?;
-    Ok(())
+        .execute([int(user.0), change])
+        .map(drop)
 }
 
 fn kept(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Kept>> {
