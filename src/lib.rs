@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod limits;
 pub mod meters;
+pub mod planted;
 
 pub mod proto;
 

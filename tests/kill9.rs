@@ -2,7 +2,7 @@
 //! `benches/load/src/kill9`, so that it can also be run for hours: `kinglet-load kill9 --cycles 100000`.
 //! What must not live here: power cuts; see `tests/fault_vfs.rs`.
 //!
-//! It must fail with `--features bug-ack-before-commit` and with `--features bug-forgetful-deduplication`.
+//! It must fail with `PLANTED_BUG=ack-before-commit` and with `PLANTED_BUG=forgetful-deduplication`.
 
 use std::path::Path;
 

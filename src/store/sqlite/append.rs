@@ -21,6 +21,7 @@ use crate::core::permit::bots::may_own;
 use crate::core::permit::{Permit, TargetFacts};
 use crate::core::roster::Roster;
 use crate::limits;
+use crate::planted::Bug;
 use crate::proto::{Code, Command, ConversationId, ConversationKind, Event, Refusal, Seq, UserId, What};
 use crate::store::{AccountEffect, Appended, Pos, Receipt, Standing};
 
@@ -272,7 +273,7 @@ impl Work<'_> {
         if let Some(pos) = self.shared.recent.read().clients.get(&key) {
             return Ok(Some(*pos));
         }
-        if cfg!(feature = "bug-forgetful-deduplication") {
+        if Bug::ForgetfulDeduplication.is_planted() {
             return Ok(None);
         }
         find::folded_client(self.connection, key)

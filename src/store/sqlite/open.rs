@@ -22,6 +22,7 @@ use super::writer::Writer;
 use super::{Options, ReadPool, Shared, Store, int, personal, schema};
 use crate::clock::{Clock, monotonic};
 use crate::limits;
+use crate::planted::Bug;
 use crate::proto::What;
 use crate::store::{Committed, Pos, Writable};
 
@@ -84,7 +85,7 @@ pub fn connect(directory: &Path, vfs: Option<&str>, cache_kib: usize) -> Result<
         None => Connection::open_with_flags(&path, flags),
     };
     let connection = connection.map_err(sql("opened"))?;
-    let synchronous = if cfg!(feature = "bug-synchronous-normal") {
+    let synchronous = if Bug::SynchronousNormal.is_planted() {
         "NORMAL"
     } else {
         "FULL"
@@ -274,7 +275,7 @@ impl Store {
         let lock = lock(directory)?;
         let vfs = options.vfs.as_deref();
         let mut connection = connect(directory, vfs, limits::WRITER_CACHE_KIB)?;
-        if !cfg!(feature = "bug-no-checkpoint-at-start") {
+        if !Bug::NoCheckpointAtStart.is_planted() {
             checkpoint::complete(&connection).map_err(sql("checkpointed"))?;
         }
         schema::migrate(&mut connection).map_err(sql("brought to this release's form"))?;

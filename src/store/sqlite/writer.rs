@@ -21,6 +21,7 @@ use crate::clock::{Now, monotonic};
 use crate::core::permit::{DeviceNo, Permit};
 use crate::limits;
 use crate::meters::{METERS, add};
+use crate::planted::Bug;
 use crate::proto::{Code, Refusal};
 use crate::store::{AccountEffect, Append, Commit, Committed, Pos, Receipt, Writable};
 
@@ -145,7 +146,7 @@ impl Writer {
         }
         let rows = staged.rows.len();
         let only_looked = rows == 0 && outcome.finishes.is_empty() && outcome.tidied.is_empty() && !folding;
-        let told = if cfg!(feature = "bug-ack-before-commit") {
+        let told = if Bug::AckBeforeCommit.is_planted() {
             self.publish(staged, &mut outcome, folding);
             None
         } else {
