@@ -6,8 +6,8 @@ export type Route =
   | { page: 'join'; code: string }
   | { page: 'reset'; code: string }
   | { page: 'sign-in' }
-  /** A conversation, or a person with whom there is none yet. */
-  | { page: 'talk'; id: string };
+  /** A conversation, or a person with whom there is none yet; a message of it, and what is open at its side. */
+  | { page: 'talk'; id: string; seq?: number; side?: string };
 
 export function routeOf(path: string, hash: string): Route {
   // What stands behind the # never reaches a server's log.
@@ -15,8 +15,9 @@ export function routeOf(path: string, hash: string): Route {
   if (path === '/join') return { page: 'join', code };
   if (path === '/reset') return { page: 'reset', code };
   if (path === '/sign-in') return { page: 'sign-in' };
-  const talk = /^\/c\/([cu][0-9a-z]{10})$/.exec(path);
-  return talk ? { page: 'talk', id: talk[1]! } : { page: 'home' };
+  const talk = /^\/c\/([cu][0-9a-z]{10})(?:\/(\d{1,15}))?$/.exec(path);
+  if (!talk) return { page: 'home' };
+  return { page: 'talk', id: talk[1]!, ...(talk[2] ? { seq: Number(talk[2]) } : {}), ...(code ? { side: code } : {}) };
 }
 
 export const route = signal<Route>(routeOf(location.pathname, location.hash));

@@ -17,6 +17,7 @@ export interface View {
   back: () => Promise<void>;
   on: () => Promise<void>;
   toEnd: () => Promise<void>;
+  to: (seq: number) => Promise<boolean>;
 }
 
 export function useWindow(record: ConversationRecord | undefined): View {
@@ -77,6 +78,11 @@ export function useWindow(record: ConversationRecord | undefined): View {
       const next = await engine().later(id, last.seq, PAGE);
       show([...now.current.entries, ...next].slice(-MOST), next.length < PAGE);
     });
+  const to = async (seq: number): Promise<boolean> => {
+    if (!id) return false;
+    show([...(await engine().entries(id, seq, PAGE)), ...(await engine().later(id, seq - 1, PAGE))], false);
+    return true;
+  };
 
   const rung = id ? touched.value.get(id) : 0;
   useEffect(() => {
@@ -84,5 +90,5 @@ export function useWindow(record: ConversationRecord | undefined): View {
   }, [id, rung]);
   const [first] = entries;
   const atBeginning = record?.complete === true && (first === undefined || first.seq <= record.from);
-  return { entries, atEnd, atBeginning, loading, back, on, toEnd };
+  return { entries, atEnd, atBeginning, loading, back, on, toEnd, to };
 }
