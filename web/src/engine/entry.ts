@@ -1,6 +1,6 @@
 // What later events make of a message, whether it is on this device's disk or only looked at. What must not live here: the
 // database (log.ts), and what a page asks for.
-import type { Event, HistoryPage, ThreadSummary } from '../proto';
+import type { Event, ThreadSummary } from '../proto';
 import type { Entry } from './records';
 
 export function entryOf(event: Event): Entry {
@@ -9,10 +9,6 @@ export function entryOf(event: Event): Entry {
   if (event.erased || !event.body) entry.erased = true;
   else entry.body = event.body;
   return entry;
-}
-
-export function isAnnotation(event: Event): boolean {
-  return event.kind === 'edited' || event.kind === 'recalled' || event.kind === 'reaction' || event.kind === 'erased';
 }
 
 /** True if it changed the entry. May be given the same event again, and in any order: of two words about one thing the larger seq wins. */
@@ -48,28 +44,4 @@ export function threaded(entry: Entry, { replies, last_seq }: Omit<ThreadSummary
   if (replies <= there.replies && last_seq <= there.last) return false;
   entry.thread = { replies: Math.max(replies, there.replies), last: Math.max(last_seq, there.last) };
   return true;
-}
-
-/** A page that is only looked at, as its entries. */
-export function entriesOf(page: Pick<HistoryPage, 'events' | 'annotations' | 'threads'>): Entry[] {
-  const entries = new Map<number, Entry>();
-  const changes: Event[] = [];
-  for (const event of page.events) {
-    if (isAnnotation(event)) changes.push(event);
-    else entries.set(event.seq, entryOf(event));
-  }
-  for (const event of [...changes, ...(page.annotations ?? [])]) {
-    if (event.kind === 'erased') eraseAll(entries.values(), event.upto, event.user ?? undefined);
-    const entry = 'target' in event ? entries.get(event.target) : undefined;
-    if (entry) annotated(entry, event);
-  }
-  for (const summary of page.threads ?? []) {
-    const root = entries.get(summary.thread);
-    if (root) threaded(root, summary);
-  }
-  return [...entries.values()];
-}
-
-function eraseAll(entries: Iterable<Entry>, upto: number, user: string | undefined): void {
-  for (const entry of entries) if (entry.event.kind === 'message' && entry.seq <= upto && (!user || entry.event.by === user)) erase(entry);
 }

@@ -1,19 +1,12 @@
 // Messages that are only looked at: what a quote, a link or a search leads to, held on this device or not. What must not live
 // here: what is held (log.ts), and what is shown.
-import type { Event, HistoryPage } from '../proto';
+import type { Event } from '../proto';
 import type { Engine } from './engine';
-import { annotated, entriesOf, entryOf } from './entry';
+import { annotated, entryOf } from './entry';
 import type { Entry } from './records';
 import { Lost } from './refusal';
 
 const MOST_SEQS = 50;
-
-/** A page of what is not held. */
-export async function look(engine: Engine, conversation: string, range: { after: number } | { before: number }, limit: number): Promise<{ entries: Entry[]; page: HistoryPage }> {
-  const page = await engine.ask({ type: 'history', conversation, limit, ...range });
-  if (page.type !== 'history') throw new Lost('the answer to history is none');
-  return { entries: entriesOf(page), page };
-}
 
 /** Single messages: as they are held, else as the server has them; those that are missing are not to be seen. */
 export async function some(engine: Engine, conversation: string, seqs: readonly number[]): Promise<Map<number, Entry>> {
