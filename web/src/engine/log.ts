@@ -281,6 +281,7 @@ export function readUpTo(record: ConversationRecord, seq: number, unread: number
 }
 
 const ROSTER = new Set<Event['kind']>(['created', 'joined', 'left', 'removed', 'banned', 'unbanned', 'role', 'transferred', 'muted', 'unmuted', 'nickname', 'join_requested', 'join_declined']);
+const PINS = new Set<Event['kind']>(['pinned', 'unpinned', 'recalled', 'erased']);
 
 /** The conversation's own state, as far as the list shows it. */
 function settle(record: ConversationRecord, event: Event, me: string): void {
@@ -318,6 +319,7 @@ function settle(record: ConversationRecord, event: Event, me: string): void {
     default:
   }
   if (ROSTER.has(event.kind)) record.roster = event.seq;
+  if (PINS.has(event.kind)) record.pins = event.seq;
   if (endsMembership(event, me)) Object.assign(record, { gone: true, pull: undefined, unread: 0 });
 }
 

@@ -31,6 +31,8 @@ export interface ConversationRecord extends Omit<ConversationInfo, 'conversation
   read_late?: number;
   /** The newest event that says who is in it, and what they are called and may do there. */
   roster?: number;
+  /** The newest event that pinned or unpinned something, or took a message back. */
+  pins?: number;
   /** One is no longer in it. */
   gone?: boolean;
   /** For the list: the newest message. */

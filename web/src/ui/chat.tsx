@@ -7,6 +7,8 @@ import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
 import { Talk } from './talk';
 import { route } from './route';
+import { Together } from './together/frame';
+import './together/write.css';
 import { conversations, directWith, line } from './state';
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
@@ -22,9 +24,10 @@ export function Chat() {
   return (
     <div class={id ? 'chat open' : 'chat'}>
       <ConversationList chosen={id} open={setDialog} />
-      <main class="talk" aria-label={words.value.messages}>
+      <main class="talk" aria-label={words.value.messages} data-conversation={id}>
         <LineBanner />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
+        <Together />
       </main>
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}

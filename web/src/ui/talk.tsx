@@ -8,6 +8,10 @@ import { Composer } from './composer';
 import { happened, Message, Unsent } from './message';
 import { go } from './route';
 import { engine, line, me, outbox, personName, titleOf, typing } from './state';
+import { Troubles } from './together/frame';
+import { useJump } from './together/jump';
+import { useMembers } from './together/members';
+import { usePins } from './together/pins';
 import { useWindow, type View } from './window';
 
 /** A message so long after the one before stands by itself. */
@@ -17,10 +21,12 @@ const AT_BOTTOM = 48;
 
 export function Talk({ record, peer }: { record: ConversationRecord | undefined; peer: string | undefined }) {
   const view = useWindow(record);
+  useMembers(record);
+  usePins(record);
   const title = record ? titleOf(record) : personName(peer ?? '');
   const lane = record ? laneOf(record) : laneTo(peer ?? '');
   const there = new Set(view.entries.map((entry) => entry.event.client_id));
-  const rows = outbox.value.filter((row) => row.lane === lane && row.change.type === 'send' && !there.has(row.client_id));
+  const rows = outbox.value.filter((row) => row.lane === lane && row.change.type === 'send' && (!row.change.thread || row.change.also_send) && !there.has(row.client_id));
   useEffect(() => {
     if (record) engine().watch(record.id);
   }, [record?.id]);
@@ -39,6 +45,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
       </header>
       <Messages record={record} view={view} rows={rows} />
       <Typing id={record?.id} />
+      <Troubles lane={lane} />
       <Foot record={record} peer={peer} title={title} />
     </>
   );
@@ -96,6 +103,10 @@ function Messages({ record, view, rows }: { record: ConversationRecord | undefin
   const box = useRef<HTMLDivElement>(null);
   const newest = view.entries.at(-1)?.seq ?? 0;
   const { look, state } = useAnchor(box, [view.entries, rows.length]);
+  useJump(box, record?.id, view, () => {
+    look();
+    state.current.stick = false;
+  });
   const [firstUnread] = useState(record && record.unread > 0 ? record.read_seq : undefined);
   const [away, setAway] = useState(false);
   const scrolled = () => {

@@ -31,7 +31,7 @@ export function useJump(box: RefObject<HTMLDivElement | null>, id: string | unde
   const at = route.value;
   const linked = at.page === 'talk' && at.id === id ? at.seq : undefined;
   const asked = jumping.value?.conversation === id ? jumping.value : undefined;
-  const due = useRef<number>();
+  const due = useRef<number | undefined>(undefined);
   useEffect(() => {
     if (id && linked && linked !== asked?.seq) jumping.value = { conversation: id, seq: linked, n: ++jumps };
   }, [id, linked]);

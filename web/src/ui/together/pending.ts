@@ -3,7 +3,7 @@
 import { computed } from '@preact/signals';
 import type { Entry, OutboxRow } from '../../engine/records';
 import type { Body } from '../../proto';
-import { outbox } from '../state';
+import { outbox, settings } from '../state';
 
 const ABOUT_MESSAGES = new Set(['edit', 'recall', 'react']);
 const NONE: ReadonlyMap<string, OutboxRow[]> = new Map();
@@ -19,6 +19,19 @@ export const pending = computed<ReadonlyMap<string, OutboxRow[]>>(() => {
   }
   return by;
 });
+
+/** Messages about which one has set something; the same set as long as nothing changed. */
+function marked(key: 'hidden' | 'saved') {
+  let before: ReadonlySet<string> = new Set();
+  return computed(() => {
+    const now = new Set([...settings.value.values()].flatMap((one) => (one.key === key ? [`${one.conversation}/${one.seq}`] : [])));
+    if (now.size !== before.size || [...now].some((one) => !before.has(one))) before = now;
+    return before;
+  });
+}
+/** Deleted for oneself. */
+export const hidden = marked('hidden');
+export const saved = marked('saved');
 
 export interface Shown {
   entry: Entry;

@@ -56,9 +56,16 @@ export function Quote({ conversation, seq }: { conversation: string; seq: number
   const { quoteGone, quoteOf } = words.value;
   const name = entry ? nameIn(conversation, entry.event.by) : '';
   return (
-    <button type="button" class="quote" disabled={!entry} aria-label={entry ? quoteOf(name, oneLine(entry)) : undefined} onClick={() => void jump(conversation, seq)}>
+    <button type="button" class="quote" disabled={!entry} onClick={() => void jump(conversation, seq)}>
+      <span class="unseen">{quoteOf}</span>
       <strong>{name}</strong>
       <span>{entry ? oneLine(entry) : entry === null ? quoteGone : '…'}</span>
     </button>
   );
+}
+
+/** What is passed on and has no copy of its own yet. */
+export function Passed({ of }: { of: { conversation: string; seq: number } }) {
+  const entry = useEntry(of.conversation, of.seq);
+  return <p>{entry ? oneLine(entry) : entry === null ? words.value.quoteGone : '…'}</p>;
 }

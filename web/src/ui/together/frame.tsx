@@ -1,0 +1,54 @@
+// What the chat's frame has of working together: words about what was done, commands that were refused, and what is fetched when
+// it is needed. What must not live here: the parts themselves.
+import { useEffect } from 'preact/hooks';
+import { explained, words } from '../../i18n';
+import { engine, outbox } from '../state';
+import { chosen, passing, reporting, told } from './acts';
+import { lendHands } from './hands';
+import { lazy } from './lazy';
+
+const Overlays = lazy(() => import('./overlays').then((part) => part.Overlays));
+const TOLD_MS = 4_000;
+
+let lent = false;
+
+export function Together() {
+  useEffect(() => {
+    if (!lent) lendHands();
+    lent = true;
+  }, []);
+  const now = told.value;
+  useEffect(() => {
+    if (!now) return;
+    const timer = setTimeout(() => {
+      if (told.value === now) told.value = undefined;
+    }, TOLD_MS);
+    return () => clearTimeout(timer);
+  }, [now]);
+  const needed = chosen.value ?? passing.value ?? reporting.value;
+  return (
+    <>
+      <p class={now ? 'told' : 'told none'} role="status">{now?.text ?? ''}</p>
+      {needed && <Overlays />}
+    </>
+  );
+}
+
+/** What one did in a conversation and the server refused, apart from messages, which say so themselves. */
+export function Troubles({ lane }: { lane: string }) {
+  const rows = outbox.value.filter((row) => row.lane === lane && row.state === 'failed' && row.change.type !== 'send');
+  const { changeKinds, aChange, notDone, retry, stopThat } = words.value;
+  return (
+    <>
+      {rows.map((row) => (
+        <p key={row.n} class="trouble" role="alert">
+          <span>
+            <strong>{changeKinds[row.change.type] ?? aChange}: {notDone}.</strong> {row.error ? explained(row.error) : ''}
+          </span>
+          <button type="button" class="quiet slim" onClick={() => void engine().retry(row.n)}>{retry}</button>
+          <button type="button" class="quiet slim" onClick={() => void engine().discard(row.n)}>{stopThat}</button>
+        </p>
+      ))}
+    </>
+  );
+}
