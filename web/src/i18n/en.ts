@@ -1,6 +1,9 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
+import { talkEn } from './talk';
+
 export const en = {
+  ...talkEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',
