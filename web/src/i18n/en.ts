@@ -1,8 +1,10 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
+import { talkEn } from './talk';
 import { togetherEn } from './together';
 
 export const en = {
+  ...talkEn,
   ...togetherEn,
   lang: 'en',
   app: 'Kinglet',

@@ -1,8 +1,10 @@
 // The words in Simplified Chinese. What must not live here: words that English does not have (en.ts).
 import type { Words } from './en';
+import { talkZh } from './talk';
 import { togetherZh } from './together';
 
 export const zh: Words = {
+  ...talkZh,
   ...togetherZh,
   lang: 'zh-Hans',
   app: 'Kinglet',

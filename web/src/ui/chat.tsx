@@ -7,9 +7,11 @@ import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
 import { Talk } from './talk';
 import { route } from './route';
+import { conversations, directWith, users } from './state';
+import { Banners } from './talk/banner';
+import { NotThere } from './talk/notthere';
 import { Together } from './together/frame';
 import './together/write.css';
-import { conversations, directWith, line } from './state';
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
 
@@ -25,7 +27,7 @@ export function Chat() {
     <div class={id ? 'chat open' : 'chat'}>
       <ConversationList chosen={id} open={setDialog} />
       <main class="talk" aria-label={words.value.messages} data-conversation={id}>
-        <LineBanner />
+        <Banners />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
         <Together />
       </main>
@@ -39,27 +41,7 @@ export function Chat() {
 /** A person is shown by the conversation with them, once there is one. */
 function Chosen({ id }: { id: string }) {
   const record = id.startsWith('u') ? directWith(id) : conversations.value.get(id);
-  if (!record && !id.startsWith('u')) return <p class="empty">{words.value.working}</p>;
+  const known = record ?? (id.startsWith('u') ? users.value.get(id) : undefined);
+  if (!known) return <NotThere />;
   return <Talk record={record} peer={id.startsWith('u') ? id : undefined} />;
-}
-
-const PATIENCE_MS = 2_500;
-
-/** A short break is nothing to speak of. */
-function LineBanner() {
-  const [late, setLate] = useState(false);
-  const broken = line.value === 'connecting' || line.value === 'offline';
-  useEffect(() => {
-    setLate(false);
-    if (!broken) return;
-    const timer = setTimeout(() => setLate(true), PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, [broken]);
-  const { offline, fallback } = words.value;
-  const text = broken && late ? offline : line.value === 'fallback' ? fallback : '';
-  return (
-    <p class={text ? 'banner' : 'banner none'} role="status">
-      {text}
-    </p>
-  );
 }

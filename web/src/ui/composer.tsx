@@ -1,13 +1,15 @@
-// Where one writes: a message, an answer, a change of what one said. What must not live here: what becomes of it, and what is
+// Where one writes: a message, a reply, a change of what one said. What must not live here: what becomes of it, and what is
 // offered meanwhile (together/complete.tsx, together/picker.tsx).
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { some } from '../engine/look';
 import type { ConversationRecord, Entry } from '../engine/records';
 import type { Body } from '../proto';
 import { words } from '../i18n';
 import { engine, users } from './state';
+import { begun, draftOf, paused, put as putHere } from './talk/drafts';
 import { answer, answering, placeOf } from './together/acts';
-import { lazy } from './together/lazy';
 import { lastOwn } from './together/last';
+import { lazy } from './together/lazy';
 import { decoded, encoded, labelsOf, type Person, wordAt } from './together/mention';
 import { nameIn, rosters } from './together/members';
 import { oneLine } from './together/quote';
@@ -24,6 +26,7 @@ interface Props {
   /** The root, where one writes in a thread. */
   thread?: number;
 }
+type Answered = { entry: Entry; edit: boolean } | undefined;
 
 /** Who can be mentioned: those in the conversation, or everyone as long as one does not know. */
 function usePeople(to: Props['to']) {
@@ -35,37 +38,63 @@ function usePeople(to: Props['to']) {
   }, [known, known ? undefined : users.value, everyone, words.value]);
 }
 
-/** The text that one changes lies over the draft, which comes back afterwards. */
-function useText(key: string, changing: Entry | undefined, decode: (text: string) => string) {
-  const [text, setText] = useState(() => localStorage.getItem(key) ?? '');
-  const aside = useRef<string | undefined>(undefined);
+/** What one has begun, also elsewhere. The text of a message that one changes lies over it, and leaves it as it is. */
+function useText(key: string, place: string, answered: Answered, decode: (text: string) => string) {
+  const [text, setText] = useState(() => draftOf(key).text);
+  const changing = answered?.edit ? answered.entry : undefined;
+  const replied = answered && !answered.edit ? answered.entry.seq : undefined;
+  const { to: where, n } = putHere.value;
+  const seen = useRef({ n, changing: false, replied: undefined as number | undefined });
   useLayoutEffect(() => {
-    if (changing) {
-      aside.current ??= text;
-      setText(decode(said(changing.body)));
-    } else if (aside.current !== undefined) {
-      setText(aside.current);
-      aside.current = undefined;
-    }
+    if (changing) setText(decode(said(changing.body)));
+    else if (seen.current.changing) setText(draftOf(key).text);
+    seen.current.changing = changing !== undefined;
   }, [changing?.seq]);
+  useEffect(() => {
+    const { reply_to } = draftOf(key);
+    if (reply_to && key.startsWith('c') && !answering.value.has(place)) void answerAgain(key, place, reply_to);
+    return () => paused(key);
+  }, [key]);
+  useEffect(() => {
+    if (where !== key || n === seen.current.n) return;
+    seen.current.n = n;
+    if (!changing) setText(draftOf(key).text);
+  }, [n]);
+  useEffect(() => {
+    const before = seen.current.replied;
+    seen.current.replied = replied;
+    if (replied !== before && !changing && draftOf(key).text) begun(key, draftOf(key).text, replied);
+  }, [replied]);
   const write = (value: string) => {
     setText(value);
-    if (changing) return;
-    if (value) localStorage.setItem(key, value);
-    else localStorage.removeItem(key);
+    if (!changing) begun(key, value, replied);
   };
   return [text, write] as const;
+}
+
+async function answerAgain(conversation: string, place: string, seq: number): Promise<void> {
+  const entry = (await some(engine(), conversation, [seq]).catch(() => undefined))?.get(seq);
+  if (entry && !entry.erased && !answering.value.has(place)) answer(place, { entry, edit: false });
 }
 
 const said = (body: Body | undefined): string => (!body || body.kind === 'opaque' ? '' : body.kind === 'text' ? body.text : (body.caption ?? ''));
 const changed = (body: Body, text: string): Body => (body.kind === 'text' ? { ...body, text } : ({ ...body, caption: text } as Body));
 
+/** Writes down what was written; false if there was nothing, or it could not even be written down. */
+async function handIn(to: Props['to'], wish: string, answered: Answered, more: object): Promise<void> {
+  const { entry, edit } = answered ?? {};
+  if (edit && entry?.body) {
+    if (wish !== said(entry.body)) await engine().post(to as ConversationRecord, { type: 'edit', target: entry.seq, body: changed(entry.body, wish) });
+  } else await engine().post(to, { type: 'send', body: { kind: 'text', text: wish }, ...(entry ? { reply_to: entry.seq } : {}), ...more });
+}
+
 export function Composer({ to, title, thread }: Props) {
-  const place = placeOf('user' in to ? to.user : to.id, thread);
+  const id = 'user' in to ? to.user : to.id;
+  const place = placeOf(id, thread);
   const { people, everyone, labels, of } = usePeople(to);
   const answered = answering.value.get(place);
-  const changing = answered?.edit ? answered.entry : undefined;
-  const [text, write] = useText(`kinglet-draft:${place}`, changing, (body) => decoded(body, of));
+  // What is begun in a thread stays on this device: the server keeps one draft per conversation.
+  const [text, write] = useText(thread ? `thread:${place}` : id, place, answered, (body) => decoded(body, of));
   const [also, setAlso] = useState(false);
   const [picking, setPicking] = useState(false);
   const [caret, setCaret] = useState(0);
@@ -79,9 +108,10 @@ export function Composer({ to, title, thread }: Props) {
     el.style.height = 'auto';
     el.style.height = `${Math.min(el.scrollHeight + 2, 240)}px`;
   }, [text]);
+  const { to: where, n, focus } = putHere.value;
   useEffect(() => {
-    if (!touch() || answered) box.current?.focus({ preventScroll: true });
-  }, [place, answered]);
+    if (!touch() || answered || (where === id && focus)) box.current?.focus({ preventScroll: true });
+  }, [place, answered, n]);
   const typed = (value: string) => {
     write(value);
     setCaret(box.current?.selectionStart ?? value.length);
@@ -94,10 +124,8 @@ export function Composer({ to, title, thread }: Props) {
   /** Puts something where the caret is, or in place of the word that is being written. */
   const put = (what: string, from = caret) => {
     const el = box.current;
-    const end = el?.selectionEnd ?? text.length;
     const start = Math.min(from, el?.selectionStart ?? text.length);
-    const next = text.slice(0, start) + what + text.slice(end);
-    write(next);
+    write(text.slice(0, start) + what + text.slice(el?.selectionEnd ?? text.length));
     setCaret(start + what.length);
     requestAnimationFrame(() => {
       el?.focus();
@@ -107,21 +135,15 @@ export function Composer({ to, title, thread }: Props) {
   const send = async () => {
     const wish = encoded(text.trim(), labels);
     // Only a file may be left without words.
-    if (!wish && (!changing || changing.body?.kind === 'text')) return;
+    if (!wish && (!answered?.edit || answered.entry.body?.kind === 'text')) return;
     told.current = 0;
     box.current?.focus();
-    if (answered) answer(place, undefined);
+    if (!answered?.edit) write('');
+    answer(place, undefined);
     try {
-      if (changing?.body) {
-        if (wish !== said(changing.body)) await engine().post(to, { type: 'edit', target: changing.seq, body: changed(changing.body, wish) });
-        return;
-      }
-      write('');
-      const about = answered ? { reply_to: answered.entry.seq } : {};
-      await engine().post(to, { type: 'send', body: { kind: 'text', text: wish }, ...about, ...(thread ? { thread, ...(also ? { also_send: true } : {}) } : {}) });
+      await handIn(to, wish, answered, thread ? { thread, ...(also ? { also_send: true } : {}) } : {});
     } catch {
-      // It could not even be written down: it stays where it was.
-      if (answered) answer(place, answered);
+      answer(place, answered);
       write(text);
     }
   };
@@ -142,18 +164,11 @@ export function Composer({ to, title, thread }: Props) {
       void lastOwn(to.id, thread).then((entry) => entry && answer(place, { entry, edit: true }));
     }
   };
-  const moved = () => setCaret(box.current?.selectionStart ?? 0);
-  const { replyingTo, editing, stopThat, save, send: sendWord, writeTo, emoji, alsoSend } = words.value;
+  const { save, send: sendWord, writeTo, writeThread, emoji, alsoSend } = words.value;
+  const label = thread ? writeThread : writeTo(title);
   return (
     <div class="write">
-      {answered && (
-        <p class="answering">
-          <span>
-            <strong>{changing ? editing : replyingTo(nameIn(answered.entry.conversation, answered.entry.event.by))}</strong> {oneLine(answered.entry)}
-          </span>
-          <button type="button" class="quiet slim" onClick={stop}>{stopThat}</button>
-        </p>
-      )}
+      {answered && <About answered={answered} stop={stop} />}
       {word && box.current && <Complete word={word} people={people} everyone={everyone} labelOf={of} keys={keys} choose={(what) => put(what, word.from)} />}
       {picking && <Picker close={() => setPicking(false)} choose={(what) => put(what)} />}
       <form
@@ -167,27 +182,40 @@ export function Composer({ to, title, thread }: Props) {
           ref={box}
           rows={1}
           value={text}
-          aria-label={writeTo(title)}
-          placeholder={writeTo(title)}
+          aria-label={label}
+          placeholder={label}
           aria-autocomplete="list"
           enterkeyhint="enter"
           onInput={(event) => typed(event.currentTarget.value)}
           onKeyDown={pressed}
-          onSelect={moved}
+          onSelect={() => setCaret(box.current?.selectionStart ?? 0)}
         />
         <button type="button" class="quiet icon" aria-label={emoji} title={emoji} aria-expanded={picking} onClick={() => setPicking(!picking)}>
           <span aria-hidden="true">☺</span>
         </button>
         <button type="submit" class="main" aria-disabled={text.trim() === ''}>
-          {changing ? save : sendWord}
+          {answered?.edit ? save : sendWord}
         </button>
       </form>
-      {thread && !changing && (
+      {thread && !answered?.edit && (
         <label class="also">
           <input type="checkbox" checked={also} onChange={() => setAlso(!also)} />
           {alsoSend}
         </label>
       )}
     </div>
+  );
+}
+
+/** What one replies to, or changes. */
+function About({ answered: { entry, edit }, stop }: { answered: NonNullable<Answered>; stop: () => void }) {
+  const { replyingTo, editing, stopThat } = words.value;
+  return (
+    <p class="answering">
+      <span>
+        <strong>{edit ? editing : replyingTo(nameIn(entry.conversation, entry.event.by))}</strong> {oneLine(entry)}
+      </span>
+      <button type="button" class="quiet slim" onClick={stop}>{stopThat}</button>
+    </p>
   );
 }

@@ -1,9 +1,11 @@
 // What one message looks like, and one line about what happened. What must not live here: which messages are shown.
 import type { Entry, OutboxRow } from '../engine/records';
 import type { Body } from '../proto';
-import { clock, explained, fullTime, words } from '../i18n';
+import { clock, fullTime, words } from '../i18n';
 import { Avatar } from './avatar';
 import { engine, me, personName, users } from './state';
+import { ReadMark } from './talk/mark';
+import { WaysOut } from './talk/ways';
 import { blocks, type Block, type Inline } from './text';
 import { answering, chosen, openThread, placeOf, react } from './together/acts';
 import { nameIn } from './together/members';
@@ -82,7 +84,7 @@ export function Message({ entry: kept, follows, read, apart }: { entry: Entry; f
   const mine = event.by === me.value;
   const name = nameIn(entry.conversation, event.by);
   const picked = chosen.value?.conversation === entry.conversation ? chosen.value.seqs : undefined;
-  const { edited, sent, deleting, undo, forwardedFrom } = words.value;
+  const { edited, deleting, undo, forwardedFrom } = words.value;
   const about = answering.value.get(placeOf(entry.conversation))?.entry.seq === entry.seq;
   return (
     <article
@@ -115,7 +117,7 @@ export function Message({ entry: kept, follows, read, apart }: { entry: Entry; f
         {saved.value.has(keyOf(entry)) && <Mark text={words.value.isSaved} mark="★" />}
         {entry.edited !== undefined && <span>{edited}</span>}
         <time dateTime={new Date(event.ts).toISOString()} title={fullTime(event.ts)}>{clock(event.ts)}</time>
-        {waits ? <State text={words.value.waiting} mark="◌" /> : mine && !entry.erased && <State text={read ? words.value.read : sent} mark={read ? '✓✓' : '✓'} />}
+        {waits ? <State text={words.value.waiting} mark="◌" /> : mine && !entry.erased && <ReadMark conversation={entry.conversation} seq={entry.seq} read={read} />}
       </footer>
     </article>
   );
@@ -157,7 +159,7 @@ function Reactions({ entry }: { entry: Entry }) {
 export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
   const name = personName(me.value);
   const body = row.change.body as Body | undefined;
-  const { waiting, sent, failed, retry, discard } = words.value;
+  const { waiting, sent } = words.value;
   return (
     <article class={`message ${row.state}${follows ? ' follows' : ''}`} data-client={row.client_id}>
       {!follows && <Avatar name={name} seed={me.value} />}
@@ -167,13 +169,7 @@ export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
       <div class="body">
         {typeof row.change.reply_to === 'number' && <Quote conversation={String(row.change.conversation)} seq={row.change.reply_to} />}
         {row.change.forward_of ? <Passed of={row.change.forward_of as { conversation: string; seq: number }} /> : <Said body={body} />}
-        {row.state === 'failed' && (
-          <p class="failed" role="alert">
-            <strong>{failed}.</strong> {row.error ? explained(row.error) : ''}{' '}
-            <button type="button" class="quiet" onClick={() => void engine().retry(row.n)}>{retry}</button>
-            <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{discard}</button>
-          </p>
-        )}
+        {row.state === 'failed' && <WaysOut row={row} />}
       </div>
       <footer>
         <time dateTime={new Date(row.created).toISOString()}>{clock(row.created)}</time>

@@ -1,6 +1,7 @@
 // Messages as text for elsewhere. What must not live here: which are chosen (acts.ts).
 import type { Entry } from '../../engine/records';
-import { clock, date, sameDay, words } from '../../i18n';
+import { clock, date, words } from '../../i18n';
+import { sameDay } from '../../i18n/days';
 import { nameIn } from './members';
 
 /** As it was written, with names instead of ids. */

@@ -15,41 +15,46 @@ export const jumping = signal<{ conversation: string; seq: number; n: number } |
 let jumps = 0;
 let landed = 0;
 
-/** A message of a thread is shown there. */
+/** A message of a thread is shown there. On a phone what lies at the side would cover the message. */
 export async function jump(conversation: string, seq: number): Promise<void> {
   const found = await some(engine(), conversation, [seq]).catch(() => new Map<number, Entry>());
   const event = found.get(seq)?.event;
   const at = route.value;
   const here = at.page === 'talk' && at.id === conversation;
+  const covered = matchMedia('(max-width: 44rem)').matches;
   if (event?.kind === 'message' && event.thread && !event.also_send) go(`/c/${conversation}/${event.thread}#thread`);
-  else go(`/c/${conversation}/${seq}${here ? location.hash : ''}`, here);
+  else if (!here || covered || at.side !== 'thread') go(`/c/${conversation}/${seq}${here && !covered ? location.hash : ''}`, here);
   jumping.value = { conversation, seq, n: ++jumps };
 }
 
-/** Brings the message that is wished into the page, into the middle of it, and makes it known. */
-export function useJump(box: RefObject<HTMLDivElement | null>, id: string | undefined, view: View, here: () => void) {
+/** Brings the message that is wished into the page, leads to it, and makes it known. */
+export function useJump(box: RefObject<HTMLDivElement | null>, id: string | undefined, view: View, lead: (to: string) => void) {
   const at = route.value;
-  const linked = at.page === 'talk' && at.id === id ? at.seq : undefined;
+  const linked = at.page === 'talk' && at.id === id && at.side !== 'thread' ? at.seq : undefined;
   const asked = jumping.value?.conversation === id ? jumping.value : undefined;
   const due = useRef<number | undefined>(undefined);
+  const arrive = () => {
+    const to = `[data-seq="${due.current}"]`;
+    const el = due.current === undefined ? null : box.current?.querySelector<HTMLElement>(to);
+    if (!el) return;
+    due.current = undefined;
+    lead(to);
+    el.focus({ preventScroll: true });
+    flash(el);
+  };
   useEffect(() => {
     if (id && linked && linked !== asked?.seq) jumping.value = { conversation: id, seq: linked, n: ++jumps };
   }, [id, linked]);
   useEffect(() => {
     if (!asked || asked.n === landed) return;
     landed = asked.n;
-    due.current = asked.seq;
-    void view.to(asked.seq).then((found) => found || tell(words.value.notHere));
+    void view.to(asked.seq).then((found) => {
+      if (!found) return tell(words.value.notHere);
+      due.current = asked.seq;
+      arrive();
+    });
   }, [id, asked?.n]);
-  useLayoutEffect(() => {
-    const el = due.current === undefined ? null : box.current?.querySelector<HTMLElement>(`[data-seq="${due.current}"]`);
-    if (!el) return;
-    due.current = undefined;
-    el.scrollIntoView({ block: 'center' });
-    here();
-    el.focus({ preventScroll: true });
-    flash(el);
-  }, [view.entries]);
+  useLayoutEffect(arrive, [view.entries]);
 }
 
 export function flash(el: HTMLElement): void {
