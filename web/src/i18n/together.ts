@@ -28,6 +28,7 @@ export const togetherEn = {
   emoji: 'Emoji',
   alsoSend: 'Also show in the conversation',
   details: 'Details',
+  threads: 'Threads',
   find: 'Search',
 };
 
@@ -59,5 +60,6 @@ export const togetherZh: typeof togetherEn = {
   emoji: '表情',
   alsoSend: '同时显示在会话中',
   details: '详情',
+  threads: '话题',
   find: '搜索',
 };

@@ -11,7 +11,10 @@ import { conversations, directWith, users } from './state';
 import { Banners } from './talk/banner';
 import { NotThere } from './talk/notthere';
 import { Together } from './together/frame';
+import { lazy } from './together/lazy';
 import './together/write.css';
+
+const Side = lazy(() => import('./together/side/side').then((part) => part.Side));
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
 
@@ -19,18 +22,20 @@ export function Chat() {
   const [dialog, setDialog] = useState<Dialog>();
   const at = route.value;
   const id = at.page === 'talk' ? at.id : undefined;
+  const beside = at.page === 'talk' && at.side ? conversations.value.get(at.id) : undefined;
   useEffect(() => {
     document.title = title();
   }, [title()]);
   const close = () => setDialog(undefined);
   return (
-    <div class={id ? 'chat open' : 'chat'}>
+    <div class={`chat${id ? ' open' : ''}${at.page === 'talk' && beside ? ' sided' : ''}`}>
       <ConversationList chosen={id} open={setDialog} />
       <main class="talk" aria-label={words.value.messages} data-conversation={id}>
         <Banners />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
-        <Together />
+        <Together here={id} />
       </main>
+      {at.page === 'talk' && beside && at.side && <Side record={beside} side={at.side} seq={at.seq} />}
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}
       {dialog === 'invite' && <InviteDialog close={close} />}

@@ -8,6 +8,7 @@ import { words } from '../i18n';
 import { engine, users } from './state';
 import { begun, draftOf, paused, put as putHere } from './talk/drafts';
 import { answer, answering, placeOf } from './together/acts';
+import { Icon } from './together/icons';
 import { lastOwn } from './together/last';
 import { lazy } from './together/lazy';
 import { decoded, encoded, labelsOf, type Person, wordAt } from './together/mention';
@@ -191,7 +192,7 @@ export function Composer({ to, title, thread }: Props) {
           onSelect={() => setCaret(box.current?.selectionStart ?? 0)}
         />
         <button type="button" class="quiet icon" aria-label={emoji} title={emoji} aria-expanded={picking} onClick={() => setPicking(!picking)}>
-          <span aria-hidden="true">☺</span>
+          <Icon of="emoji" />
         </button>
         <button type="submit" class="main" aria-disabled={text.trim() === ''}>
           {answered?.edit ? save : sendWord}

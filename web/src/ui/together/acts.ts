@@ -16,6 +16,8 @@ export const chosen = signal<{ conversation: string; seqs: ReadonlySet<number> }
 /** What is to be passed on; a dialog asks to whom. */
 export const passing = signal<Entry[] | undefined>(undefined);
 export const reporting = signal<Entry | undefined>(undefined);
+/** What lies over the chat: looking everywhere, or in the conversation that is open; or the sheet of keys. */
+export const finding = signal<'all' | 'here' | 'keys' | undefined>(undefined);
 /** A word about what was done, for a moment. */
 export const told = signal<{ text: string; n: number } | undefined>(undefined);
 
@@ -34,10 +36,9 @@ export function answer(place: string, what: { entry: Entry; edit: boolean } | un
 const recordOf = (entry: Entry): ConversationRecord | undefined => conversations.value.get(entry.conversation);
 const threadOf = (entry: Entry) => (entry.event.kind === 'message' ? (entry.event.thread ?? undefined) : undefined);
 
-/** The place where one answers to it: a message of a thread is answered there. */
-export function placeFor(entry: Entry): string {
-  const here = document.querySelector(`.side [data-seq="${entry.seq}"]`) !== null;
-  return placeOf(entry.conversation, here ? (threadOf(entry) ?? entry.seq) : undefined);
+/** The place where one replies to it: what is shown in a thread gets its reply there. */
+export function placeFor(entry: Entry, el: HTMLElement): string {
+  return placeOf(entry.conversation, el.closest('.side') ? (threadOf(entry) ?? entry.seq) : undefined);
 }
 
 export interface May {

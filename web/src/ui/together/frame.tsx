@@ -3,19 +3,25 @@
 import { useEffect } from 'preact/hooks';
 import { explained, words } from '../../i18n';
 import { engine, outbox } from '../state';
-import { chosen, passing, reporting, told } from './acts';
-import { lendHands } from './hands';
+import { chosen, finding, passing, reporting, told } from './acts';
 import { lazy } from './lazy';
 
 const Overlays = lazy(() => import('./overlays').then((part) => part.Overlays));
+const Find = lazy(() => import('./find').then((part) => part.Find));
+const Keys = lazy(() => import('./keys').then((part) => part.Keys));
 const TOLD_MS = 4_000;
 
-let lent = false;
+let lent: Promise<void> | undefined;
 
-export function Together() {
+export function Together({ here }: { here: string | undefined }) {
   useEffect(() => {
-    if (!lent) lendHands();
-    lent = true;
+    // A failed fetch is tried again when the chat is opened next.
+    lent ??= import('./hands').then(
+      ({ lendHands }) => lendHands(),
+      () => {
+        lent = undefined;
+      },
+    );
   }, []);
   const now = told.value;
   useEffect(() => {
@@ -30,6 +36,8 @@ export function Together() {
     <>
       <p class={now ? 'told' : 'told none'} role="status">{now?.text ?? ''}</p>
       {needed && <Overlays />}
+      {(finding.value === 'all' || finding.value === 'here') && <Find here={here} />}
+      {finding.value === 'keys' && <Keys />}
     </>
   );
 }

@@ -2,6 +2,7 @@
 // offered, which is fetched at the first touch (menu.tsx).
 import type { Entry } from '../../engine/records';
 import { engine } from '../state';
+import { shortcut } from './shortcuts';
 import { answer, choose, chosen, may, openThread, placeFor } from './acts';
 
 const PRESS_MS = 450;
@@ -69,8 +70,8 @@ function writeBox(near: Element): HTMLElement | null {
 }
 
 const LETTERS: Record<string, (entry: Entry, el: HTMLElement) => void> = {
-  r: (entry) => may(entry).reply && answer(placeFor(entry), { entry, edit: false }),
-  e: (entry) => may(entry).edit && answer(placeFor(entry), { entry, edit: true }),
+  r: (entry, el) => may(entry).reply && answer(placeFor(entry, el), { entry, edit: false }),
+  e: (entry, el) => may(entry).edit && answer(placeFor(entry, el), { entry, edit: true }),
   t: (entry) => may(entry).thread && openThread(entry),
   '+': (entry, el) => may(entry).react && void menu().then(({ openReactions }) => openReactions(entry, el)),
 };
@@ -122,7 +123,7 @@ function up(event: TouchEvent): void {
   lift();
   if (done && event.cancelable) event.preventDefault();
   if (el && swiping && touch && touch.clientX - (x ?? 0) >= SWIPE)
-    void entryOf(el).then((entry) => entry && may(entry).reply && answer(placeFor(entry), { entry, edit: false }));
+    void entryOf(el).then((entry) => entry && may(entry).reply && answer(placeFor(entry, el), { entry, edit: false }));
 }
 
 function lift(): void {
@@ -162,6 +163,7 @@ export function lendHands(): void {
   document.addEventListener('pointerover', over);
   document.addEventListener('contextmenu', context);
   document.addEventListener('keydown', key);
+  document.addEventListener('keydown', shortcut);
   document.addEventListener('touchstart', down, { passive: true });
   document.addEventListener('touchmove', draw, { passive: true });
   document.addEventListener('touchend', up);

@@ -10,6 +10,7 @@ import { engine } from '../state';
 import { answer, choose, copy, linkTo, may, openThread, passing, pin, placeFor, react, recall, reporting, tell } from './acts';
 import { entryOf } from './hands';
 import { nameIn } from './members';
+import { Icon } from './icons';
 import { asWritten } from './copying';
 import { Picker } from './picker';
 import { isPinned } from './pins';
@@ -124,7 +125,7 @@ function Items({ entry, el, shut }: { entry: Entry; el: HTMLElement; shut: (led?
     shut(leads);
     void deed();
   };
-  const writes = (edit: boolean) => then(() => answer(placeFor(entry), { entry, edit }), true);
+  const writes = (edit: boolean) => then(() => answer(placeFor(entry, el), { entry, edit }), true);
   const text = asWritten(entry);
   return (
     <div role="menu" aria-label={word.menu(nameIn(entry.conversation, entry.event.by))} onKeyDown={arrows}>
@@ -170,7 +171,7 @@ function Bar({ entry, el }: { entry: Entry; el: HTMLElement }) {
   const can = may(entry);
   const word = more.value;
   useEffect(() => () => bar.remove(), []);
-  const button = (label: string, mark: string, go: () => void) => (
+  const button = (label: string, mark: ComponentChildren, go: () => void) => (
     <button key={label} type="button" tabIndex={-1} aria-label={label} title={label} onClick={go}>
       <span aria-hidden="true">{mark}</span>
     </button>
@@ -178,9 +179,9 @@ function Bar({ entry, el }: { entry: Entry; el: HTMLElement }) {
   return (
     <>
       {can.react && recent.value.slice(0, 3).map((emoji) => button(word.reactWith(emoji), emoji, () => void react(entry, emoji)))}
-      {can.react && button(word.moreReactions, '☺', () => openReactions(entry, el))}
-      {can.reply && button(word.reply, '↩', () => answer(placeFor(entry), { entry, edit: false }))}
-      {can.thread && button(word.thread, '☰', () => openThread(entry))}
+      {can.react && button(word.moreReactions, <Icon of="emoji" />, () => openReactions(entry, el))}
+      {can.reply && button(word.reply, <Icon of="reply" />, () => answer(placeFor(entry, el), { entry, edit: false }))}
+      {can.thread && button(word.thread, <Icon of="thread" />, () => openThread(entry))}
       {button(word.more, '⋯', () => openMenu(entry, el))}
     </>
   );
