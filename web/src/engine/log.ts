@@ -320,6 +320,7 @@ function settle(record: ConversationRecord, event: Event, me: string): void {
   }
   if (ROSTER.has(event.kind)) record.roster = event.seq;
   if (PINS.has(event.kind)) record.pins = event.seq;
+  if (event.kind === 'message' && event.thread) record.threads = event.seq;
   if (endsMembership(event, me)) Object.assign(record, { gone: true, pull: undefined, unread: 0 });
 }
 

@@ -33,6 +33,8 @@ export interface ConversationRecord extends Omit<ConversationInfo, 'conversation
   roster?: number;
   /** The newest event that pinned or unpinned something, or took a message back. */
   pins?: number;
+  /** The newest message in any of its threads. */
+  threads?: number;
   /** One is no longer in it. */
   gone?: boolean;
   /** For the list: the newest message. */

@@ -5,7 +5,6 @@ import { words } from '../i18n';
 import { title } from './app';
 import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
-import { Talk } from './talk';
 import { route } from './route';
 import { conversations, directWith, users } from './state';
 import { Banners } from './talk/banner';
@@ -14,6 +13,8 @@ import { Together } from './together/frame';
 import { lazy } from './together/lazy';
 import './together/write.css';
 
+/** Fetched beside the list, which is shown first. */
+const Talk = lazy(() => import('./talk').then((part) => part.Talk));
 const Side = lazy(() => import('./together/side/side').then((part) => part.Side));
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
@@ -26,6 +27,7 @@ export function Chat() {
   useEffect(() => {
     document.title = title();
   }, [title()]);
+  useEffect(() => void import('./talk').catch(() => {}), []);
   const close = () => setDialog(undefined);
   return (
     <div class={`chat${id ? ' open' : ''}${at.page === 'talk' && beside ? ' sided' : ''}`}>

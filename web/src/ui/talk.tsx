@@ -11,10 +11,12 @@ import { Head } from './talk/head';
 import { ReadersPlace } from './talk/mark';
 import { Messages } from './talk/messages';
 import { OtherDraft } from './talk/ways';
-import { Troubles } from './together/frame';
+import { lazy } from './together/lazy';
 import { useMembers } from './together/members';
 import { usePins } from './together/pins';
 import { useWindow } from './window';
+
+const Troubles = lazy(() => import('./together/troubles').then((part) => part.Troubles));
 
 export function Talk({ record, peer }: { record: ConversationRecord | undefined; peer: string | undefined }) {
   const view = useWindow(record);
@@ -41,7 +43,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
       <Messages record={record} view={view} rows={rows} />
       <Typing id={record?.id} />
       <OtherDraft id={record?.id ?? ''} />
-      <Troubles lane={lane} />
+      {outbox.value.some((row) => row.lane === lane && row.state === 'failed' && row.change.type !== 'send') && <Troubles lane={lane} />}
       <Foot record={record} peer={peer} title={title} />
       <ReadersPlace />
     </>

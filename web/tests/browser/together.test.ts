@@ -155,6 +155,17 @@ test('on a phone: a long press opens the menu, a swipe replies, selected message
   await finger(one, 'Bring the soup', [[20, 0], [50, 0], [90, 1]]);
   await one.page.getByText('Replying to bob').waitFor();
   await shoot(one, 'replying');
+  // Where the soft keyboard lies over the page, the page ends above it.
+  const covered = 380;
+  await one.page.evaluate((height) => {
+    Object.defineProperty(visualViewport, 'height', { get: () => height, configurable: true });
+    visualViewport!.dispatchEvent(new Event('resize'));
+  }, covered);
+  await expect.poll(async () => { const at = await box(one).boundingBox(); return at!.y + at!.height; }).toBeLessThan(covered);
+  await one.page.evaluate(() => {
+    delete (visualViewport as unknown as { height?: number }).height;
+    visualViewport!.dispatchEvent(new Event('resize'));
+  });
   await box(one).fill('With bread');
   await one.page.getByRole('button', { name: 'Send' }).click();
   await row(other, 'With bread').locator('.quote').waitFor();

@@ -1,37 +1,12 @@
 // What one does with a message, as commands of the outbox, and what is being answered, changed or chosen meanwhile. What must not
 // live here: how it is offered (menu.tsx), and what it looks like until it is done (pending.ts).
-import { signal } from '@preact/signals';
 import type { ConversationRecord, Entry } from '../../engine/records';
 import { go } from '../route';
 import { conversations, engine, me } from '../state';
 import { hasReacted, overlaid, pending } from './pending';
+import { chosen, placeOf } from './wishes';
 
-/** Where one writes: a conversation, or a thread of it. */
-export const placeOf = (conversation: string, thread?: number) => (thread ? `${conversation}/${thread}` : conversation);
-
-/** By place, the message that is answered, or changed, by what one writes now. */
-export const answering = signal<ReadonlyMap<string, { entry: Entry; edit: boolean }>>(new Map());
-/** Messages chosen to be copied or passed on together. */
-export const chosen = signal<{ conversation: string; seqs: ReadonlySet<number> } | undefined>(undefined);
-/** What is to be passed on; a dialog asks to whom. */
-export const passing = signal<Entry[] | undefined>(undefined);
-export const reporting = signal<Entry | undefined>(undefined);
-/** What lies over the chat: looking everywhere, or in the conversation that is open; or the sheet of keys. */
-export const finding = signal<'all' | 'here' | 'keys' | undefined>(undefined);
-/** A word about what was done, for a moment. */
-export const told = signal<{ text: string; n: number } | undefined>(undefined);
-
-let words = 0;
-export function tell(text: string): void {
-  told.value = { text, n: ++words };
-}
-
-export function answer(place: string, what: { entry: Entry; edit: boolean } | undefined): void {
-  const now = new Map(answering.value);
-  if (what) now.set(place, what);
-  else now.delete(place);
-  answering.value = now;
-}
+export * from './wishes';
 
 const recordOf = (entry: Entry): ConversationRecord | undefined => conversations.value.get(entry.conversation);
 const threadOf = (entry: Entry) => (entry.event.kind === 'message' ? (entry.event.thread ?? undefined) : undefined);

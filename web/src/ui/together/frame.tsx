@@ -1,9 +1,7 @@
 // What the chat's frame has of working together: words about what was done, commands that were refused, and what is fetched when
 // it is needed. What must not live here: the parts themselves.
 import { useEffect } from 'preact/hooks';
-import { explained, words } from '../../i18n';
-import { engine, outbox } from '../state';
-import { chosen, finding, passing, reporting, told } from './acts';
+import { chosen, finding, passing, reporting, told } from './wishes';
 import { lazy } from './lazy';
 
 const Overlays = lazy(() => import('./overlays').then((part) => part.Overlays));
@@ -38,25 +36,6 @@ export function Together({ here }: { here: string | undefined }) {
       {needed && <Overlays />}
       {(finding.value === 'all' || finding.value === 'here') && <Find here={here} />}
       {finding.value === 'keys' && <Keys />}
-    </>
-  );
-}
-
-/** What one did in a conversation and the server refused, apart from messages, which say so themselves. */
-export function Troubles({ lane }: { lane: string }) {
-  const rows = outbox.value.filter((row) => row.lane === lane && row.state === 'failed' && row.change.type !== 'send');
-  const { changeKinds, aChange, notDone, retry, stopThat } = words.value;
-  return (
-    <>
-      {rows.map((row) => (
-        <p key={row.n} class="trouble" role="alert">
-          <span>
-            <strong>{changeKinds[row.change.type] ?? aChange}: {notDone}.</strong> {row.error ? explained(row.error) : ''}
-          </span>
-          <button type="button" class="quiet slim" onClick={() => void engine().retry(row.n)}>{retry}</button>
-          <button type="button" class="quiet slim" onClick={() => void engine().discard(row.n)}>{stopThat}</button>
-        </p>
-      ))}
     </>
   );
 }

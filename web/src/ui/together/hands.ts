@@ -1,5 +1,6 @@
 // What hands do to a message: the pointer over it, a long press, a swipe, the keyboard. What must not live here: what is then
 // offered, which is fetched at the first touch (menu.tsx).
+import { some } from '../../engine/look';
 import type { Entry } from '../../engine/records';
 import { engine } from '../state';
 import { shortcut } from './shortcuts';
@@ -18,7 +19,6 @@ export async function entryOf(el: HTMLElement): Promise<Entry | undefined> {
   const conversation = el.closest<HTMLElement>('[data-conversation]')?.dataset.conversation;
   const seq = Number(el.dataset.seq);
   if (!conversation || !seq) return undefined;
-  const { some } = await import('../../engine/look');
   return (await some(engine(), conversation, [seq]).catch(() => undefined))?.get(seq);
 }
 

@@ -2,7 +2,7 @@
 // for it (hands.ts), and the deeds themselves (acts.ts).
 import { signal } from '@preact/signals';
 import { type ComponentChildren, render } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Entry } from '../../engine/records';
 import { explained, words } from '../../i18n';
 import { more } from '../../i18n/together-more';
@@ -170,7 +170,6 @@ export function showBar(el: HTMLElement): void {
 function Bar({ entry, el }: { entry: Entry; el: HTMLElement }) {
   const can = may(entry);
   const word = more.value;
-  useEffect(() => () => bar.remove(), []);
   const button = (label: string, mark: ComponentChildren, go: () => void) => (
     <button key={label} type="button" tabIndex={-1} aria-label={label} title={label} onClick={go}>
       <span aria-hidden="true">{mark}</span>

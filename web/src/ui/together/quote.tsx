@@ -1,10 +1,10 @@
 // The message that another one answers, in two lines of a fixed height: it may come later than the message, and nothing moves
 // then. What must not live here: whole messages.
 import { useEffect, useState } from 'preact/hooks';
-import { some } from '../../engine/look';
+import { held, some } from '../../engine/look';
 import type { Entry } from '../../engine/records';
 import { words } from '../../i18n';
-import { engine, touched } from '../state';
+import { conversations, engine, touched } from '../state';
 import { plain } from '../text';
 import { jump } from './jump';
 import { nameIn } from './members';
@@ -20,12 +20,23 @@ function wish(conversation: string, seq: number): Promise<Entry | null> {
   });
 }
 
+/** What is not held is asked for once, until something in the conversation is taken back. */
+const asked = new Map<string, Entry | null>();
+
 async function fetchAll(conversation: string): Promise<void> {
   const seqs = waiting.get(conversation);
   waiting.delete(conversation);
   if (!seqs) return;
-  const found = await some(engine(), conversation, [...seqs.keys()]).catch(() => new Map<number, Entry>());
-  for (const [seq, then] of seqs) for (const resolve of then) resolve(found.get(seq) ?? null);
+  const state = conversations.value.get(conversation)?.pins ?? 0;
+  const key = (seq: number) => `${conversation}/${seq}/${state}`;
+  const found = await held(engine(), conversation, [...seqs.keys()]);
+  const missing = [...seqs.keys()].filter((seq) => !found.has(seq) && !asked.has(key(seq)));
+  if (missing.length) {
+    const there = await some(engine(), conversation, missing).catch(() => undefined);
+    // Without a line nothing is known about them.
+    if (there) for (const seq of missing) asked.set(key(seq), there.get(seq) ?? null);
+  }
+  for (const [seq, then] of seqs) for (const resolve of then) resolve(found.get(seq) ?? asked.get(key(seq)) ?? null);
 }
 
 /** `undefined` while it is asked for, `null` if it is not to be seen. */

@@ -2,7 +2,7 @@
 // (composer.tsx).
 import { go, route } from '../route';
 import { listed } from '../state';
-import { finding } from './acts';
+import { finding } from './wishes';
 
 const isWritten = (target: EventTarget | null) => target instanceof Element && target.closest('input, textarea, select, [contenteditable]') !== null;
 

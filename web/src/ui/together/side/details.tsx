@@ -1,7 +1,7 @@
 // The details of a conversation: what stands over it, how loud it is, what one is called there, and what leads on. What must not
 // live here: its people (people.tsx), and what its owner and admins set (rules.tsx).
-import { useState } from 'preact/hooks';
-import type { ConversationRecord } from '../../../engine/records';
+import { useId, useState } from 'preact/hooks';
+import { type ConversationRecord, laneOf } from '../../../engine/records';
 import { explained, words } from '../../../i18n';
 import { more } from '../../../i18n/together-more';
 import type { NotifyLevel } from '../../../proto';
@@ -10,7 +10,6 @@ import { engine, me, outbox, settings, titleOf } from '../../state';
 import { tell } from '../acts';
 import { useMembers } from '../members';
 import { usePins } from '../pins';
-import { laneOf } from '../../../engine/records';
 import { InviteLink, People, Requests } from './people';
 import { Rules } from './rules';
 
@@ -52,7 +51,7 @@ function Waits({ record }: { record: ConversationRecord }) {
 /** One line that is written down and sent when it can be. */
 export function Line({ label, hint, value, go: keep, set, clear, many }: { label: string; hint?: string; value: string; set: string; clear?: string; many?: boolean; go: (value: string) => void }) {
   const [text, setText] = useState(value);
-  const id = `line-${label.replace(/\W/g, '')}`;
+  const id = useId();
   const props = { id, value: text, maxLength: many ? 340 : 64, onInput: (event: { currentTarget: { value: string } }) => setText(event.currentTarget.value) };
   return (
     <form

@@ -7,7 +7,7 @@ import { more } from '../../../i18n/together-more';
 import { words } from '../../../i18n';
 import { Composer } from '../../composer';
 import { Message, Unsent } from '../../message';
-import { engine, line, outbox, titleOf, touched } from '../../state';
+import { engine, line, me, outbox, titleOf, touched } from '../../state';
 import { flash, jumping } from '../jump';
 import { useEntry } from '../quote';
 import { readThreads } from '../threads';
@@ -62,8 +62,9 @@ function useThread(record: ConversationRecord, root: number) {
   const rung = touched.value.get(id);
   useEffect(() => {
     void refresh(now.current.entries).then((entries) => {
-      const mine = entries.length > now.current.entries.length && !now.current.partly;
-      set({ entries, ...(mine && entries.some((entry) => outboxHas(entry)) ? { following: true } : {}) });
+      // Who writes in a thread follows it.
+      const wrote = entries.length > now.current.entries.length && entries.at(-1)?.event.by === me.value;
+      set({ entries, ...(wrote ? { following: true } : {}) });
     });
   }, [rung]);
   const follow = async () => {
@@ -74,9 +75,6 @@ function useThread(record: ConversationRecord, root: number) {
   };
   return { ...shown, earlier: () => void page(now.current.entries[0]?.seq).catch(() => {}), follow: () => void follow().catch(() => {}) };
 }
-
-/** Who writes in a thread follows it. */
-const outboxHas = (entry: Entry) => entry.event.by === engine().session?.user;
 
 export function Thread({ record, root }: { record: ConversationRecord; root: number }) {
   const first = useEntry(record.id, root);
