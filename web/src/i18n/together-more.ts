@@ -39,6 +39,7 @@ const en = {
   cancel: 'Cancel',
   copySelected: 'Copy',
   forwardSelected: 'Forward…',
+  versions: 'What it said before',
   // Emoji
   emojiFind: 'Search emoji',
   emojiGroups: ['Recent', 'Smileys', 'People', '', 'Animals and nature', 'Food and drink', 'Travel and places', 'Activities', 'Objects', 'Symbols', 'Flags'],
@@ -201,6 +202,7 @@ const zh: typeof en = {
   cancel: '取消',
   copySelected: '复制',
   forwardSelected: '转发…',
+  versions: '编辑记录',
   emojiFind: '搜索表情',
   emojiGroups: ['最近使用', '表情', '人物', '', '动物与自然', '食物与饮料', '旅行与地点', '活动', '物品', '符号', '旗帜'],
   skin: '肤色',

@@ -7,9 +7,10 @@ import { engine, me, personName, users } from './state';
 import { ReadMark } from './talk/mark';
 import { WaysOut } from './talk/ways';
 import { blocks, type Block, type Inline } from './text';
-import { answering, chosen, openThread, placeOf, react } from './together/acts';
+import { answering, chosen, openThread, placeOf, react, tracing } from './together/acts';
 import { nameIn } from './together/members';
-import { hidden, overlaid, pending, saved } from './together/pending';
+import { overlaid } from './together/overlay';
+import { hidden, pending, saved } from './together/pending';
 import { Passed, Quote } from './together/quote';
 
 function Pieces({ of }: { of: Inline[] }) {
@@ -115,7 +116,7 @@ export function Message({ entry: kept, follows, read, apart }: { entry: Entry; f
       </div>
       <footer>
         {saved.value.has(keyOf(entry)) && <Mark text={words.value.isSaved} mark="★" />}
-        {entry.edited !== undefined && <span>{edited}</span>}
+        {entry.edited !== undefined && <button type="button" class="quiet slim" onClick={() => (tracing.value = entry)}>{edited}</button>}
         <time dateTime={new Date(event.ts).toISOString()} title={fullTime(event.ts)}>{clock(event.ts)}</time>
         {waits ? <State text={words.value.waiting} mark="◌" /> : mine && !entry.erased && <ReadMark conversation={entry.conversation} seq={entry.seq} read={read} />}
       </footer>

@@ -95,7 +95,10 @@ test('replies, reactions, changes and taking back, by pointer and keys; the othe
   await box(one).press('ArrowUp');
   await box(one).fill('Half past is fine');
   await box(one).press('Enter');
-  await row(other, 'Half past is fine').getByText('edited').waitFor();
+  await row(other, 'Half past is fine').getByRole('button', { name: 'edited' }).click();
+  await other.page.getByRole('dialog').getByText('Noon is fine').waitFor();
+  await good(other);
+  await other.page.keyboard.press('Escape');
   // Keys alone: up to the message of bob, its menu, and an answer.
   await one.page.keyboard.press('Shift+Tab');
   await log(one).focus();

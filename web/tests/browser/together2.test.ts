@@ -38,8 +38,10 @@ afterEach(async ({ task }) => {
 async function at(name: string, size: Size, path: string, more = {}): Promise<Person> {
   const one = await signIn(browser, shown.url, name, size, more);
   here.push(one);
-  await one.page.goto(path);
-  await one.page.locator('.head h1').waitFor();
+  if (path !== '/') {
+    await one.page.goto(path);
+    await one.page.locator('.head h1').waitFor();
+  }
   return one;
 }
 const group = async (title: string, more = {}) => (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user], history: true, ...more })).conversation;
@@ -63,7 +65,7 @@ test('mentions and emoji by name, an input method left alone; search and links l
   const duck = await says(server, bob, talk, '周五吃北京烤鸭，好吗？');
   for (let n = 41; n <= 130; n += 1) await says(server, bob, talk, `line ${n}`);
   const one = await at('ada', 'desktop', `/c/${talk}`);
-  const other = await at('bob', 'phone', '/c/u0000000000', { language: 'zh-CN' });
+  const other = await at('bob', 'phone', '/', { language: 'zh-CN' });
   await row(one, 'line 130').waitFor();
   // By keys alone: a person, an emoji, and words of an input method whose Enter is its own.
   await box(one).pressSequentially('@bo');
@@ -83,7 +85,6 @@ test('mentions and emoji by name, an input method left alone; search and links l
   await box(one).dispatchEvent('compositionend');
   expect(await box(one).inputValue()).toBe('@bob 🎉');
   await one.page.getByRole('button', { name: 'Emoji' }).click();
-  await one.page.getByLabel('Search emoji').first().fill('烤鸭');
   await one.page.getByLabel('Search emoji').getByRole('textbox').fill('鸭');
   await one.page.locator('.emojis button', { hasText: '🦆' }).waitFor();
   await shoot(one, 'emoji');
@@ -91,7 +92,6 @@ test('mentions and emoji by name, an input method left alone; search and links l
   await one.page.locator('.emojis button', { hasText: '🦆' }).click();
   await one.page.keyboard.press('Enter');
   await row(one, '@bob 🎉🦆').waitFor();
-  await other.page.goto('/');
   await other.page.locator('.row .count.mention').waitFor();
   // Words in Chinese, in this conversation, far before what is held.
   await one.page.keyboard.press('Control+f');

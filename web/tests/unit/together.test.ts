@@ -75,11 +75,11 @@ const row = (change: Record<string, unknown>, state: OutboxRow['state'] = 'waiti
 const entry = (): Entry => entryOf(message(4, 'as it was', 1));
 
 test('what waits is laid over what is held, in order, and says that it waits', async () => {
-  const { hasReacted, overlaid } = await import('../../src/ui/together/pending');
+  const { hasReacted, overlaid } = await import('../../src/ui/together/overlay');
   const edit = (text: string) => row({ type: 'edit', target: 4, body: { kind: 'text', text } });
   const held = entry();
   const before = structuredClone(held);
-  const { entry: shown, waits } = overlaid(held, [edit('once'), edit('twice'), row({ type: 'react', target: 4, emoji: '👍' })], ME);
+  const { entry: shown, waits } = overlaid(held, [edit('once'), row({ type: 'react', target: 4, emoji: '👍' }), edit('twice')], ME);
   expect(shown.body).toEqual({ kind: 'text', text: 'twice' });
   expect([waits, hasReacted(shown, '👍', ME)]).toEqual([true, true]);
   expect(held).toEqual(before);

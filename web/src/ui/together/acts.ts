@@ -3,7 +3,8 @@
 import type { ConversationRecord, Entry } from '../../engine/records';
 import { go } from '../route';
 import { conversations, engine, me } from '../state';
-import { hasReacted, overlaid, pending } from './pending';
+import { hasReacted, overlaid } from './overlay';
+import { pending } from './pending';
 import { chosen, placeOf } from './wishes';
 
 export * from './wishes';

@@ -1,7 +1,7 @@
 // What the chat's frame has of working together: words about what was done, commands that were refused, and what is fetched when
 // it is needed. What must not live here: the parts themselves.
 import { useEffect } from 'preact/hooks';
-import { chosen, finding, passing, reporting, told } from './wishes';
+import { chosen, finding, passing, reporting, told, tracing } from './wishes';
 import { lazy } from './lazy';
 
 const Overlays = lazy(() => import('./overlays').then((part) => part.Overlays));
@@ -29,7 +29,7 @@ export function Together({ here }: { here: string | undefined }) {
     }, TOLD_MS);
     return () => clearTimeout(timer);
   }, [now]);
-  const needed = chosen.value ?? passing.value ?? reporting.value;
+  const needed = chosen.value ?? passing.value ?? reporting.value ?? tracing.value;
   return (
     <>
       <p class={now ? 'told' : 'told none'} role="status">{now?.text ?? ''}</p>

@@ -155,7 +155,7 @@ function tap(event: MouseEvent): void {
     event.preventDefault();
     event.stopPropagation();
     void entryOf(el).then((entry) => entry && !entry.erased && choose(entry));
-  } else if (coarse() && event.target.closest('.message > footer')) void openMenu(el);
+  } else if (coarse() && event.target.closest('.message > footer') && !event.target.closest('button')) void openMenu(el);
 }
 
 export function lendHands(): void {

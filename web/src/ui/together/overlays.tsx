@@ -5,12 +5,14 @@ import type { ComponentChildren } from 'preact';
 import { uuidv7 } from '../../engine/ids';
 import { some } from '../../engine/look';
 import type { ConversationRecord, Entry } from '../../engine/records';
-import { words } from '../../i18n';
+import { explained, fullTime, words } from '../../i18n';
 import { more } from '../../i18n/together-more';
+import type { Event } from '../../proto';
 import { Avatar } from '../avatar';
+import { Said } from '../message';
 import { Form } from '../parts';
 import { directWith, engine, listed, me, personName, titleOf, users } from '../state';
-import { chosen, copy, passing, reporting, tell } from './acts';
+import { chosen, copy, passing, reporting, tell, tracing } from './acts';
 import { together } from './copying';
 import './together.css';
 
@@ -41,6 +43,7 @@ export function Overlays() {
       {chosen.value && <Selection {...chosen.value} />}
       {passing.value && <PassOn entries={passing.value} />}
       {reporting.value && <Report entry={reporting.value} />}
+      {tracing.value && <Versions entry={tracing.value} />}
     </>
   );
 }
@@ -124,6 +127,40 @@ function Report({ entry }: { entry: Entry }) {
       </Form>
     </Dialog>
   );
+}
+
+/** What it said before, newest first. */
+function Versions({ entry }: { entry: Entry }) {
+  const [versions, setVersions] = useState<Entry[]>();
+  const [wrong, setWrong] = useState('');
+  useEffect(() => {
+    engine()
+      .ask({ type: 'edits', conversation: entry.conversation, target: entry.seq, limit: 100 })
+      .then((reply) => reply.type === 'edits' && setVersions(reply.versions.map(version).reverse()))
+      .catch((error: unknown) => setWrong(explained(error)));
+  }, []);
+  const close = () => {
+    tracing.value = undefined;
+  };
+  return (
+    <Dialog title={more.value.versions} close={close}>
+      <p class="hint" role="status">{wrong || (versions ? '' : words.value.working)}</p>
+      <ul class="versions">
+        {versions?.map((one) => (
+          <li key={one.seq}>
+            <time class="hint" dateTime={new Date(one.event.ts).toISOString()}>{fullTime(one.event.ts)}</time>
+            <Said body={one.body} />
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+/** The message itself, or an edit of it. */
+function version(event: Event): Entry {
+  const body = event.kind === 'message' || event.kind === 'edited' ? event.body : undefined;
+  return { conversation: event.conversation, seq: event.seq, event, ...(body ? { body } : {}) };
 }
 
 /** While messages are selected a tap selects, and this says what to do with them. */

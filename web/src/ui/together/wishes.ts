@@ -12,6 +12,8 @@ export const answering = signal<ReadonlyMap<string, { entry: Entry; edit: boolea
 export const chosen = signal<{ conversation: string; seqs: ReadonlySet<number> } | undefined>(undefined);
 /** What is to be passed on; a dialog asks to whom. */
 export const passing = signal<Entry[] | undefined>(undefined);
+/** A message whose earlier words are shown. */
+export const tracing = signal<Entry | undefined>(undefined);
 export const reporting = signal<Entry | undefined>(undefined);
 /** What lies over the chat: looking everywhere, or in the conversation that is open; or the sheet of keys. */
 export const finding = signal<'all' | 'here' | 'keys' | undefined>(undefined);
