@@ -48,7 +48,7 @@ const group = async (title: string, more = {}) => (await does(server, ada, { typ
 const log = ({ page }: Person) => page.locator('main').getByRole('log');
 const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
 const box = ({ page }: Person) => page.locator('main .composer textarea');
-const side = ({ page }: Person) => page.locator('aside.side');
+const side = ({ page }: Person) => page.locator('.side');
 async function good(one: Person): Promise<void> {
   expect(await barriers(one)).toEqual([]);
   expect(await overflow(one)).toBe(0);
@@ -92,7 +92,7 @@ test('mentions and emoji by name, an input method left alone; search and links l
   await one.page.locator('.emojis button', { hasText: '🦆' }).click();
   await one.page.keyboard.press('Enter');
   await row(one, '@bob 🎉🦆').waitFor();
-  await other.page.locator('.row .count.mention').waitFor();
+  await other.page.locator('.row', { hasText: '提到您' }).waitFor();
   // Words in Chinese, in this conversation, far before what is held.
   await one.page.keyboard.press('Control+f');
   const dialog = one.page.getByRole('dialog');

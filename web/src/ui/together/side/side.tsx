@@ -1,7 +1,7 @@
 // What is open at the side of a conversation, on a phone in its place: a thread, its threads, its pins, its details. What must
 // not live here: each of these.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord } from '../../../engine/records';
 import { words } from '../../../i18n';
 import { more } from '../../../i18n/together-more';
@@ -24,21 +24,24 @@ export function Side({ record, side, seq }: { record: ConversationRecord; side: 
 }
 
 function Frame({ record, title, children }: { record: ConversationRecord; title: string; children: ComponentChildren }) {
-  const box = useRef<HTMLElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  // Where there is no room for both it is the page, and is one to who hears it read.
+  const [alone] = useState(() => matchMedia('(max-width: 68rem)').matches);
+  const Title = alone ? 'h1' : 'h2';
   useEffect(() => {
     const before = document.activeElement;
     // Who came by the keyboard goes on inside.
-    box.current?.querySelector<HTMLElement>('h2')?.focus({ preventScroll: true });
+    box.current?.querySelector<HTMLElement>('h1, h2')?.focus({ preventScroll: true });
     return () => (before as HTMLElement | null)?.focus?.({ preventScroll: true });
   }, []);
   return (
-    <aside ref={box} class="side" aria-label={title} data-conversation={record.id}>
+    <div ref={box} class="side" role={alone ? 'main' : 'complementary'} aria-label={title} data-conversation={record.id}>
       <header>
-        <h2 tabIndex={-1}>{title}</h2>
+        <Title tabIndex={-1}>{title}</Title>
         <span class="faint">{more.value.threadIn(titleOf(record))}</span>
         <button type="button" class="quiet" onClick={() => go(`/c/${record.id}`, true)}>{words.value.close}</button>
       </header>
       {children}
-    </aside>
+    </div>
   );
 }
