@@ -61,7 +61,7 @@ fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
     passes(VITEST, &["run", "--project", "server"]);
 }
 
-/// Needs Debian's package `chromium`.
+/// Needs Debian's packages `chromium`, `firefox-esr`, `webkit2gtk-driver` and `xvfb`.
 #[test]
 fn people_use_it_in_a_browser() {
     passes(VITEST, &["run", "--project", "browser"]);
