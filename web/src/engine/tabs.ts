@@ -11,8 +11,14 @@ export interface Changed {
   users?: boolean;
   outbox?: boolean;
   session?: boolean;
+  /** Of one's own. */
+  settings?: boolean;
+  /** Those who are here now. */
+  online?: string[];
+  /** What was missed is here: what is not in the copy now is not there, or not for oneself. */
+  settled?: boolean;
   line?: Line;
-  /** Of passing interest: typing, presence. */
+  /** Of passing interest: typing. */
   notice?: Notice;
 }
 

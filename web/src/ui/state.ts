@@ -3,6 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { Engine } from '../engine/engine';
 import type { ConversationRecord, OutboxRow, Session, UserRecord } from '../engine/records';
+import type { Kept } from '../proto';
 import type { Changed } from '../engine/tabs';
 import type { Line } from '../engine/transport';
 import { words } from '../i18n';
@@ -17,6 +18,12 @@ export const outbox = signal<readonly OutboxRow[]>([]);
 export const touched = signal<ReadonlyMap<string, number>>(new Map());
 /** Who writes where, and until when that is believed. */
 export const typing = signal<ReadonlyMap<string, { user: string; until: number }>>(new Map());
+/** Settings of one's own, by what they are about (settingId); cleared ones are not among them. */
+export const settings = signal<ReadonlyMap<string, Kept>>(new Map());
+/** Those who are here now. */
+export const online = signal<ReadonlySet<string>>(new Set());
+/** What was missed has come: what is not known now is not there, or not for oneself. */
+export const settled = signal(false);
 export const outdated = signal(false);
 export const wasSignedOut = signal(false);
 
@@ -54,6 +61,13 @@ async function readAll(): Promise<void> {
   users.value = new Map(all[1].map((user) => [user.user, user]));
   outbox.value = all[2];
   session.value = engine().session;
+  settled.value = engine().settled;
+  await readSettings();
+}
+
+async function readSettings(): Promise<void> {
+  const set = (await engine().settings()).filter(({ kept }) => kept.value !== undefined && kept.value !== null && kept.value !== false);
+  settings.value = new Map(set.map(({ id, kept }) => [id, kept]));
 }
 
 async function heard(changed: Changed): Promise<void> {
@@ -62,6 +76,9 @@ async function heard(changed: Changed): Promise<void> {
   if (!opened) return;
   if (changed.session) await readAll();
   if (changed.users) users.value = new Map((await engine().users()).map((user) => [user.user, user]));
+  if (changed.settings) await readSettings();
+  if (changed.online) online.value = new Set(changed.online);
+  if (changed.settled) settled.value = true;
   if (changed.outbox) outbox.value = await engine().outbox();
   if (changed.conversations) await reread(changed.conversations);
   if (changed.notice?.type === 'typing') {
