@@ -1,6 +1,7 @@
 // Where the client begins. What must not live here: anything but opening the engine and drawing the first page.
 import { render } from 'preact';
 import { App } from './ui/app';
+import { beginInstalled } from './ui/installed/begin';
 import { start } from './ui/state';
 import './ui/style.css';
 
@@ -10,3 +11,4 @@ if (place) {
   place.replaceChildren();
   render(<App />, place);
 }
+beginInstalled();

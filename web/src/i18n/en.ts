@@ -95,6 +95,7 @@ export const en = {
   invite: 'Invite',
   signOut: 'Sign out',
   signOutAsk: 'Some messages have not been sent yet. They stay on this device until you sign in again. Sign out?',
+  thisDevice: 'This device',
   menu: 'Menu',
   language: 'Language',
   // The line

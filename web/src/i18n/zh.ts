@@ -92,6 +92,7 @@ export const zh: Words = {
   invite: '邀请',
   signOut: '退出登录',
   signOutAsk: '有些消息尚未发送。它们会保留在此设备上，直到您再次登录。要退出吗？',
+  thisDevice: '此设备',
   menu: '菜单',
   language: '语言',
   connecting: '正在连接…',

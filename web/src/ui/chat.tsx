@@ -5,14 +5,22 @@ import { words } from '../i18n';
 import { title } from './app';
 import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
+import { DeviceDialog } from './installed/spot';
 import { Talk } from './talk';
 import { route } from './route';
 import { conversations, directWith, line } from './state';
 
-export type Dialog = 'message' | 'group' | 'invite' | undefined;
+export type Dialog = 'message' | 'group' | 'invite' | 'device' | undefined;
+
+/** What a shortcut of the installed app opens (manifest.webmanifest). */
+function shortcut(): Dialog {
+  if (new URLSearchParams(location.search).get('new') !== 'message') return undefined;
+  history.replaceState(null, '', location.pathname);
+  return 'message';
+}
 
 export function Chat() {
-  const [dialog, setDialog] = useState<Dialog>();
+  const [dialog, setDialog] = useState<Dialog>(shortcut);
   const at = route.value;
   const id = at.page === 'talk' ? at.id : undefined;
   useEffect(() => {
@@ -29,6 +37,7 @@ export function Chat() {
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}
       {dialog === 'invite' && <InviteDialog close={close} />}
+      {dialog === 'device' && <DeviceDialog close={close} />}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { brief, words } from '../i18n';
 import type { ConversationRecord } from '../engine/records';
 import type { Dialog } from './chat';
 import { Avatar } from './avatar';
+import { InstallSpot } from './installed/spot';
 import { LanguageButton } from './parts';
 import { go } from './route';
 import { plain } from './text';
@@ -19,7 +20,7 @@ export function ConversationList({ chosen, open }: Props) {
     <nav class="list" aria-label={conversations}>
       <header>
         <h1>{conversations}</h1>
-        <Menu />
+        <Menu open={open} />
       </header>
       <div class="actions">
         <button type="button" class="main" onClick={() => open('message')}>
@@ -42,6 +43,7 @@ export function ConversationList({ chosen, open }: Props) {
           </li>
         ))}
       </ul>
+      <InstallSpot />
     </nav>
   );
 }
@@ -77,7 +79,7 @@ function said({ newest, kind }: ConversationRecord): string {
   return kind !== 'direct' && newest.by !== me.value ? `${personName(newest.by)}: ${text}` : text;
 }
 
-function Menu() {
+function Menu({ open }: Pick<Props, 'open'>) {
   const leave = async () => {
     const waits = outbox.value.some((row) => row.state === 'waiting');
     if (waits && !confirm(words.value.signOutAsk)) return;
@@ -91,6 +93,9 @@ function Menu() {
       </summary>
       <div>
         <p>{session.value?.display_name || session.value?.name}</p>
+        <button type="button" class="quiet" onClick={() => open('device')}>
+          {words.value.thisDevice}
+        </button>
         <LanguageButton />
         <button type="button" class="quiet" onClick={() => void leave()}>
           {words.value.signOut}

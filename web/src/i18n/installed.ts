@@ -1,0 +1,98 @@
+// The words of what belongs to this device: notifications, installing, being there without a network. They come with the
+// pages that show them. What must not live here: the words of notifications themselves (notices.ts).
+import { computed } from '@preact/signals';
+import { words } from '.';
+
+const en = {
+  title: 'This device',
+  // Notifications
+  notifications: 'Notifications',
+  lead: 'Be told of new messages on this device. Levels and quiet hours that you chose are kept to.',
+  turnOn: 'Turn on notifications',
+  turnOff: 'Turn off',
+  isOn: 'Notifications are on here.',
+  asking: 'The browser asks you now.',
+  dismissed: 'The browser got no answer. Tap again when you want to be told.',
+  insecure: 'Notifications need a secure connection. Open this chat by its https:// address, or ask an admin how to trust this server’s certificate.',
+  installFirst: 'On an iPhone or iPad, notifications come once Kinglet is on the Home Screen: tap Share, then “Add to Home Screen”, and open it from there.',
+  absent: 'This browser has no notifications for pages, or they are not there in a private window.',
+  denied: 'Notifications are blocked for this address. Allow them in the browser’s settings for this site (beside the address), then open this page again.',
+  withText: 'Show names and what was written',
+  withTextHint: 'Otherwise a notification says only in which conversation there is something new.',
+  noText: 'Your server keeps names and text out of push messages.',
+  // Push
+  onlyOpen: 'They come while Kinglet is open, also in the background. When it is closed nothing comes: your server sends no push messages. Its operator can switch them on.',
+  closed: 'While Kinglet is closed they come by the push service of your browser’s maker. That needs the internet. The service sees when something comes for this device, not what it says: that is encrypted.',
+  noPush: 'While Kinglet is closed nothing comes: this browser knows no push service.',
+  pushFailed: (why: string) => `While Kinglet is closed nothing comes yet: the browser could not reach its push service (${why}). Check that this device has the internet.`,
+  pushRefused: 'While Kinglet is closed nothing comes: your server does not send to the push service of this browser. Ask its operator.',
+  tryAgain: 'Try again',
+  // Self-test
+  test: 'Send a test',
+  testing: 'Sending…',
+  taken: (host: string, status: number) => `${host} took the test (${status}).`,
+  arrived: 'It arrived here.',
+  onTheWay: 'It should arrive in a moment.',
+  notTaken: (host: string, why: string) => `${host} did not take the test: ${why}.`,
+  status: (status: number) => `it answered ${status}`,
+  noSubscription: 'The server does not know this device any more. Turn notifications off and on again.',
+  // Installing
+  app: 'As an app',
+  installed: 'Kinglet is installed here.',
+  installLead: 'With its own window and icon, it opens at once, also without a network.',
+  install: 'Install Kinglet',
+  installApple: 'Tap Share, then “Add to Home Screen”.',
+  installMenu: 'Your browser may have “Install” or “Add to Home screen” in its menu.',
+  later: 'Not now',
+  offline: 'Without a network',
+  offlineYes: 'Kinglet opens here without a network. What you have read is there, and what you write is sent later.',
+  offlineNo: 'After closing it, Kinglet cannot be opened without the server’s network in this browser. That needs a secure connection.',
+  offlineSoon: 'From the next time on, Kinglet opens here without a network.',
+};
+
+export type InstalledWords = typeof en;
+
+const zh: InstalledWords = {
+  title: '此设备',
+  notifications: '通知',
+  lead: '在此设备上接收新消息通知，并遵守您设置的通知级别和免打扰时段。',
+  turnOn: '开启通知',
+  turnOff: '关闭',
+  isOn: '此设备已开启通知。',
+  asking: '请在浏览器的提示中选择。',
+  dismissed: '浏览器没有得到答复。需要通知时请再点一次。',
+  insecure: '通知需要安全连接。请用 https:// 地址打开，或向管理员询问如何信任此服务器的证书。',
+  installFirst: '在 iPhone 或 iPad 上，需要先把 Kinglet 添加到主屏幕：点“分享”，再点“添加到主屏幕”，然后从主屏幕打开。',
+  absent: '此浏览器不支持网页通知，或无痕窗口中不可用。',
+  denied: '此网址的通知已被阻止。请在浏览器的网站设置（地址栏旁）中允许通知，然后重新打开此页面。',
+  withText: '显示姓名和消息内容',
+  withTextHint: '否则通知只会说明哪个会话有新消息。',
+  noText: '您的服务器不在推送中包含姓名和内容。',
+  onlyOpen: 'Kinglet 打开时（包括在后台）会有通知。关闭后不会有：您的服务器没有启用推送，管理员可以启用。',
+  closed: 'Kinglet 关闭时，通知经由浏览器厂商的推送服务送达，需要互联网。推送服务只知道何时有消息发往此设备，看不到内容：内容已加密。',
+  noPush: 'Kinglet 关闭时不会有通知：此浏览器没有推送服务。',
+  pushFailed: (why) => `Kinglet 关闭时还不会有通知：浏览器无法连接推送服务（${why}）。请检查此设备能否访问互联网。`,
+  pushRefused: 'Kinglet 关闭时不会有通知：您的服务器不向此浏览器的推送服务发送消息。请联系运维人员。',
+  tryAgain: '重试',
+  test: '发送测试通知',
+  testing: '正在发送…',
+  taken: (host, status) => `${host} 已接收测试消息（${status}）。`,
+  arrived: '此设备已收到。',
+  onTheWay: '稍后应会到达。',
+  notTaken: (host, why) => `${host} 没有接收测试消息：${why}。`,
+  status: (status) => `它回复了 ${status}`,
+  noSubscription: '服务器已不认识此设备。请关闭通知后重新开启。',
+  app: '作为应用',
+  installed: '此设备已安装 Kinglet。',
+  installLead: '拥有独立的窗口和图标，没有网络也能立即打开。',
+  install: '安装 Kinglet',
+  installApple: '点“分享”，再点“添加到主屏幕”。',
+  installMenu: '您的浏览器菜单中可能有“安装”或“添加到主屏幕”。',
+  later: '以后再说',
+  offline: '没有网络时',
+  offlineYes: '没有网络也能在此打开 Kinglet。读过的消息都在，写下的消息稍后发送。',
+  offlineNo: '在此浏览器中，关闭后若不在服务器的网络里就无法打开 Kinglet。这需要安全连接。',
+  offlineSoon: '从下次起，没有网络也能在此打开 Kinglet。',
+};
+
+export const installedWords = computed(() => (words.value.lang === 'en' ? en : zh));
