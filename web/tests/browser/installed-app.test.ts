@@ -209,3 +209,38 @@ test('all that is kept can be got rid of: by whoever has it, and by a build with
     await expect.poll(() => keeps(one), { timeout: 20_000 }).toEqual([]);
   });
 });
+
+test('installing is spoken of to who came back and talks, by the browser’s question or in words, and not again after a no', async () => {
+  await says('Welcome back');
+  for (const apple of [false, true]) {
+    const one = await person(browser, between.url, 'phone', apple ? { scheme: 'dark', language: 'zh-CN' } : {});
+    await telling(one, async () => {
+      if (apple) await one.context.addInitScript(() => Object.defineProperties(navigator, { userAgent: { value: 'iPhone Safari' }, standalone: { value: false } }));
+      await one.page.goto('/');
+      await one.page.getByLabel(apple ? '名字' : 'Name', { exact: true }).fill('ada');
+      await one.page.getByLabel(apple ? '密码' : 'Password', { exact: true }).fill(PASSWORD);
+      await one.page.getByRole('button', { name: apple ? '登录' : 'Sign in' }).click();
+      await one.page.getByRole('link', { name: /bob/ }).waitFor();
+      const hint = one.page.getByRole('complementary', { name: apple ? '作为应用' : 'As an app' });
+      expect(await hint.count()).toBe(0);
+      await one.page.evaluate(() => localStorage.setItem('kinglet-first-day', String(Date.now() - 2 * 86_400_000)));
+      await one.page.reload();
+      await one.page.getByRole('link', { name: /bob/ }).waitFor();
+      const asks = () =>
+        one.page.evaluate(() => dispatchEvent(Object.assign(new Event('beforeinstallprompt'), { prompt: async () => ((document.body.dataset.asked = 'yes'), { outcome: 'dismissed' }) })));
+      if (!apple) await asks();
+      await hint.waitFor();
+      expect(await barriers(one)).toEqual([]);
+      expect(await overflow(one)).toBe(0);
+      await shoot(one, apple ? 'install-apple' : 'install');
+      await hint.getByRole('button', { name: apple ? '以后再说' : 'Install Kinglet' }).click();
+      await hint.waitFor({ state: 'detached' });
+      if (!apple) expect(await one.page.evaluate(() => document.body.dataset.asked)).toBe('yes');
+      await one.page.reload();
+      await one.page.getByRole('link', { name: /bob/ }).waitFor();
+      if (!apple) await asks();
+      expect(await hint.count()).toBe(0);
+      expect(one.complaints).toEqual([]);
+    });
+  }
+});

@@ -3,8 +3,7 @@
 import { useState } from 'preact/hooks';
 import { installedWords } from '../../i18n/installed';
 import { installPrompt } from './begin';
-import { isApplePhone, isInstalled } from './push';
-import { DECLINED } from './moment';
+import { canInstall, DECLINED, isApplePhone, isInstalled } from './moment';
 import './installed.css';
 
 /** For the page of this device: always says what can be done. */
@@ -37,7 +36,7 @@ function Ask() {
 export function InstallHint() {
   const [gone, setGone] = useState(false);
   const { installLead, installApple, later, app } = installedWords.value;
-  if (gone || isInstalled()) return null;
+  if (gone || !canInstall()) return null;
   const decline = () => {
     localStorage.setItem(DECLINED, 'yes');
     setGone(true);

@@ -5,6 +5,7 @@ import { Refused } from '../../engine/refusal';
 import type { PushInfo, PushSubscription as Subscribed, PushTested } from '../../proto';
 import { engine } from '../state';
 import { TELL } from './begin';
+import { isApplePhone, isInstalled } from './moment';
 import { workers } from './worker';
 
 /** What this browser lets one have. */
@@ -24,12 +25,6 @@ export function ability(): Ability {
   if (Notification.permission === 'denied') return 'denied';
   return Notification.permission === 'granted' && telling() !== 'off' ? 'on' : 'off';
 }
-
-export const isInstalled = (): boolean =>
-  matchMedia('(display-mode: standalone)').matches || (navigator as { standalone?: boolean }).standalone === true;
-/** iPads say that they are Macs, but those have no touch screen. */
-export const isApplePhone = (): boolean =>
-  /iPhone|iPad|iPod/.test(navigator.userAgent) || (navigator.userAgent.includes('Macintosh') && navigator.maxTouchPoints > 1);
 
 const api = (): Api => engine().api;
 export const info = (): Promise<PushInfo> => api().call('GET', PUSH);
