@@ -22,16 +22,16 @@ export function Chat() {
   }, [title()]);
   const close = () => setDialog(undefined);
   return (
-    <div class={id ? 'chat open' : 'chat'}>
+    <main class={id ? 'chat open' : 'chat'}>
       <ConversationList chosen={id} open={setDialog} />
-      <main class="talk" aria-label={words.value.messages}>
+      <section class="talk" aria-label={words.value.messages}>
         <Banners />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
-      </main>
+      </section>
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}
       {dialog === 'invite' && <InviteDialog close={close} />}
-    </div>
+    </main>
   );
 }
 
