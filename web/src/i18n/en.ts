@@ -1,6 +1,9 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
+import { talkEn } from './talk';
+
 export const en = {
+  ...talkEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',
@@ -95,7 +98,6 @@ export const en = {
   invite: 'Invite',
   signOut: 'Sign out',
   signOutAsk: 'Some messages have not been sent yet. They stay on this device until you sign in again. Sign out?',
-  thisDevice: 'This device',
   menu: 'Menu',
   language: 'Language',
   // The line

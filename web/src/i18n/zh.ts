@@ -1,7 +1,9 @@
 // The words in Simplified Chinese. What must not live here: words that English does not have (en.ts).
 import type { Words } from './en';
+import { talkZh } from './talk';
 
 export const zh: Words = {
+  ...talkZh,
   lang: 'zh-Hans',
   app: 'Kinglet',
   otherLanguage: 'English',
@@ -92,7 +94,6 @@ export const zh: Words = {
   invite: '邀请',
   signOut: '退出登录',
   signOutAsk: '有些消息尚未发送。它们会保留在此设备上，直到您再次登录。要退出吗？',
-  thisDevice: '此设备',
   menu: '菜单',
   language: '语言',
   connecting: '正在连接…',
