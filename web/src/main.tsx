@@ -1,6 +1,7 @@
 // Where the client begins. What must not live here: anything but opening the engine and drawing the first page.
 import { render } from 'preact';
 import { App } from './ui/app';
+import './ui/look';
 import { start } from './ui/state';
 import './ui/style.css';
 

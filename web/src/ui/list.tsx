@@ -3,10 +3,10 @@ import { brief, words } from '../i18n';
 import type { ConversationRecord } from '../engine/records';
 import type { Dialog } from './chat';
 import { Avatar } from './avatar';
-import { LanguageButton } from './parts';
+import { Menu } from './menu';
 import { go } from './route';
 import { plain } from './text';
-import { engine, listed, me, outbox, personName, session, titleOf } from './state';
+import { listed, me, personName, session, titleOf } from './state';
 
 interface Props {
   chosen: string | undefined;
@@ -75,27 +75,4 @@ function said({ newest, kind }: ConversationRecord): string {
   if (newest.erased) return words.value.erased;
   const text = plain(newest.text, (user) => (user === 'all' ? user : personName(user))) || words.value.notSupported;
   return kind !== 'direct' && newest.by !== me.value ? `${personName(newest.by)}: ${text}` : text;
-}
-
-function Menu() {
-  const leave = async () => {
-    const waits = outbox.value.some((row) => row.state === 'waiting');
-    if (waits && !confirm(words.value.signOutAsk)) return;
-    await engine().signOut();
-    go('/', true);
-  };
-  return (
-    <details class="menu">
-      <summary aria-label={words.value.menu}>
-        <span aria-hidden="true">⋯</span>
-      </summary>
-      <div>
-        <p>{session.value?.display_name || session.value?.name}</p>
-        <LanguageButton />
-        <button type="button" class="quiet" onClick={() => void leave()}>
-          {words.value.signOut}
-        </button>
-      </div>
-    </details>
-  );
 }
