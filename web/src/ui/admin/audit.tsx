@@ -4,35 +4,9 @@ import { desk, moment, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import type { AuditEntry, AuditPage } from '../../proto';
 import { personName, users } from '../state';
+import { find, READ } from './pages';
 import { get } from './http';
 import { Loaded, Page, Pager, Select, Table, useLoad } from './parts';
-
-/** Rows shown, and how many are read for them at most: the server does not filter. */
-const ROWS = 50;
-const READ = 200;
-const READS = 10;
-
-interface Found {
-  entries: AuditEntry[];
-  /** Where the next page begins, if there is one. */
-  next: number | undefined;
-}
-
-/** Reads on until a page is full, or enough was looked through. */
-export async function find(page: (before: number | undefined) => Promise<AuditPage>, before: number | undefined, fits: (entry: AuditEntry) => boolean): Promise<Found> {
-  const entries: AuditEntry[] = [];
-  let at = before;
-  for (let reads = 0; reads < READS; reads += 1) {
-    const { entries: read, more } = await page(at);
-    for (const entry of read) {
-      if (entries.length === ROWS) return { entries, next: at };
-      at = entry.no;
-      if (fits(entry)) entries.push(entry);
-    }
-    if (!more || !read.length) return { entries, next: undefined };
-  }
-  return { entries, next: at };
-}
 
 export function Audit() {
   const [act, setAct] = useState('');

@@ -5,37 +5,16 @@ import { count, desk, size, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import type { BudgetShare, PoolFigures, ServerHealth } from '../../proto';
 import { Chart } from './chart';
+import { NEAR, quantile, type Sample, SLOW_MS, troubles } from './figures';
 import { Bar, Figure, Page, Part, Table } from './parts';
-import { look, newest, quantile, type Sample, samples, trouble } from './samples';
+import { look, newest, samples, trouble } from './samples';
 
-const NEAR = 0.9;
 /** Figures "lately" are those of so many samples. */
 const LATELY = 12;
-const SLOW_MS = 250;
 const DAY_MS = 86_400_000;
 /** A line of the journal at the start would write more than a day's pace is worth. */
 const PACE_MS = 600_000;
 const BACKUP = 'sqlite3 data/kinglet.db ".backup copy.db" && cp -a data/tls tls-copy\nrsync -a --exclude partial data/blobs/ blobs-copy/';
-
-type Trouble = keyof typeof office.value.troubles;
-
-/** What a person should do something about, the worst first. */
-export function troubles(health: ServerHealth): Trouble[] {
-  const { disk, memory } = health;
-  const median = quantile(health.ack, 0.95) ?? 0;
-  const found: [Trouble, boolean][] = [
-    ['read_only', health.status === 'read_only'],
-    ['full', health.status === 'full'],
-    ['disk', disk.free != null && disk.total != null && disk.free < disk.total * (1 - NEAR) && health.status !== 'full'],
-    ['clock', !health.synchronised],
-    ['connections', health.connections > health.connections_limit * NEAR],
-    ['refusedNow', health.connections_refused > 0],
-    ['memory', (memory.resident ?? 0) > memory.budget * NEAR],
-    ['slow', median > SLOW_MS],
-    ['panics', health.panics > 0],
-  ];
-  return found.flatMap(([name, is]) => (is ? [name] : []));
-}
 
 export function Health() {
   const now = newest.value;

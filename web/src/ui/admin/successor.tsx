@@ -3,13 +3,8 @@ import { useState } from 'preact/hooks';
 import { desk } from '../../i18n/desk';
 import type { OwnedConversation } from '../../proto';
 import { personName } from '../state';
+import { heirs } from './pages';
 import { Confirm, Select } from './parts';
-
-/** Those who are in each of the conversations. */
-export function heirs(owned: readonly OwnedConversation[]): string[] {
-  const [first, ...others] = owned.map((one) => one.candidates.map((candidate) => candidate.user));
-  return (first ?? []).filter((user) => others.every((users) => users.includes(user)));
-}
 
 export function Successor({ owned, act, go, close }: { owned: readonly OwnedConversation[]; act: string; go: (successor: string) => Promise<void>; close: () => void }) {
   const possible = heirs(owned);

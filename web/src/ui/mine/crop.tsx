@@ -2,19 +2,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { mine } from '../../i18n/mine';
 import { Confirm } from '../admin/parts';
+import { type Place, within } from './plain';
 
 /** What is shown is twice as fine as the largest place where it is shown. */
 const SHOWN = 320;
 const SENT = 512;
 const STEP = 12;
 const QUALITY = 0.88;
-
-interface Place {
-  /** The picture's middle, from the square's, in parts of the square. */
-  x: number;
-  y: number;
-  zoom: number;
-}
 
 /** A picture that the browser can read, turned as its camera said. */
 export async function readPicture(file: File): Promise<HTMLImageElement> {
@@ -31,15 +25,6 @@ export async function readPicture(file: File): Promise<HTMLImageElement> {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   }
   return image;
-}
-
-/** The shorter side fills the square at zoom 1; no edge of the picture comes inside. */
-export function within(place: Place, width: number, height: number): Place {
-  const zoom = Math.min(4, Math.max(1, place.zoom));
-  const least = Math.min(width, height);
-  const most = (side: number) => Math.max(0, ((side / least) * zoom - 1) / 2);
-  const hold = (value: number, bound: number) => Math.min(bound, Math.max(-bound, value));
-  return { zoom, x: hold(place.x, most(width)), y: hold(place.y, most(height)) };
 }
 
 function draw(canvas: HTMLCanvasElement, image: HTMLImageElement, place: Place): void {

@@ -6,6 +6,7 @@ import type { Kept, NotifyLevel, Quiet, QuietHours, Weekday } from '../../proto'
 import { keep, mySettings } from '../admin/http';
 import { Choice, Loaded, Page, Part, Said, Switch, Table, Text, useAct, useLoad } from '../admin/parts';
 import { conversations, titleOf } from '../state';
+import { clockOf, minutesOf } from './plain';
 
 const WEEK: readonly Weekday[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const NIGHT: QuietHours = { days: [...WEEK], from: 22 * 60, to: 7 * 60 };
@@ -114,16 +115,6 @@ function Exceptions({ now, put }: { now: Held; put: (now: Held) => void }) {
       </p>
     </Part>
   );
-}
-
-const clockOf = (minutes: number) => `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`;
-
-/** Minutes after midnight; nothing for what is no time of day. */
-export function minutesOf(text: string): number | undefined {
-  const found = /^(\d{1,2}):(\d{2})/.exec(text);
-  if (!found) return undefined;
-  const minutes = Number(found[1]) * 60 + Number(found[2]);
-  return minutes < 1_440 ? minutes : undefined;
 }
 
 function QuietEditor({ held: kept }: { held: Quiet | undefined }) {
