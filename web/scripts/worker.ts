@@ -6,8 +6,8 @@ import path from 'node:path';
 import { build, type Plugin, type Rollup } from 'vite';
 
 const OFF = process.env.KINGLET_WEB_WORKER === 'off';
-/** Icons that only an installation needs are not kept. */
-const NOT_KEPT = /^\/(icon-512|icon-maskable-512|apple-touch-icon|favicon)\.png$/;
+/** Not kept: icons that only an installation needs, and what only browsers without workers run. */
+const NOT_KEPT = /^\/((icon-512|icon-maskable-512|apple-touch-icon|favicon)\.png|old\.js)$/;
 const TARGET = ['chrome109', 'firefox115', 'safari15.4'];
 
 /** One script without parts of its own: not every browser knows workers made of modules. */

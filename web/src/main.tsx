@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import { App } from './ui/app';
 import { beginInstalled } from './ui/installed/begin';
+import './ui/look';
 import { start } from './ui/state';
 import './ui/style.css';
 

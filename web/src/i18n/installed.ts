@@ -48,6 +48,11 @@ const en = {
   offlineYes: 'Kinglet opens here without a network. What you have read is there, and what you write is sent later.',
   offlineNo: 'After closing it, Kinglet cannot be opened without the server’s network in this browser. That needs a secure connection.',
   offlineSoon: 'From the next time on, Kinglet opens here without a network.',
+  // What another app shares
+  shareTitle: 'Share with…',
+  shareNothing: 'There was nothing in it that can be sent as text.',
+  shareNowhere: 'You have no conversation yet to share it in.',
+  cancel: 'Cancel',
 };
 
 export type InstalledWords = typeof en;
@@ -93,6 +98,10 @@ const zh: InstalledWords = {
   offlineYes: '没有网络也能在此打开 Kinglet。读过的消息都在，写下的消息稍后发送。',
   offlineNo: '在此浏览器中，关闭后若不在服务器的网络里就无法打开 Kinglet。这需要安全连接。',
   offlineSoon: '从下次起，没有网络也能在此打开 Kinglet。',
+  shareTitle: '分享到…',
+  shareNothing: '其中没有可以作为文字发送的内容。',
+  shareNowhere: '您还没有可以分享到的会话。',
+  cancel: '取消',
 };
 
 export const installedWords = computed(() => (words.value.lang === 'en' ? en : zh));

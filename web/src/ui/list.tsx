@@ -3,9 +3,8 @@ import type { ConversationRecord } from '../engine/records';
 import { words } from '../i18n';
 import type { Dialog } from './chat';
 import { InstallSpot } from './installed/spot';
-import { LanguageButton } from './parts';
-import { go } from './route';
-import { engine, isSet, listed, outbox, session } from './state';
+import { Menu } from './menu';
+import { isSet, listed, session } from './state';
 import { Row } from './talk/row';
 
 interface Props {
@@ -63,29 +62,6 @@ function Archived({ chosen }: { chosen: string | undefined }) {
     <details class="archived">
       <summary>{words.value.archivedOnes(away.length)}</summary>
       <Rows of={away} chosen={chosen} />
-    </details>
-  );
-}
-
-function Menu() {
-  const leave = async () => {
-    const waits = outbox.value.some((row) => row.state === 'waiting');
-    if (waits && !confirm(words.value.signOutAsk)) return;
-    await engine().signOut();
-    go('/', true);
-  };
-  return (
-    <details class="menu">
-      <summary aria-label={words.value.menu}>
-        <span aria-hidden="true">⋯</span>
-      </summary>
-      <div>
-        <p>{session.value?.display_name || session.value?.name}</p>
-        <LanguageButton />
-        <button type="button" class="quiet" onClick={() => void leave()}>
-          {words.value.signOut}
-        </button>
-      </div>
     </details>
   );
 }

@@ -165,10 +165,12 @@ test('a new version waits until somebody says so, and then nothing that was writ
     await log(one).getByText('still waiting').waitFor();
     expect(await version()).toBe('');
     await one.page.getByRole('textbox', { name: 'Write to bob' }).fill('half a thought');
+    await one.page.getByRole('button', { name: 'Reload' }).waitFor();
+    expect(await barriers(one)).toEqual([]);
+    await shoot(one, 'newer');
     between.cut();
-    await one.page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.waiting?.postMessage('take-over'));
-    await one.page.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
-    await one.page.reload();
+    await one.page.getByRole('button', { name: 'Reload' }).click();
+    await one.page.waitForFunction(() => document.querySelector('meta[name=referrer]')?.id === 'newer');
     await log(one).getByText('still waiting').waitFor();
     expect(await version()).toBe('newer');
     expect(await one.page.getByRole('textbox', { name: 'Write to bob' }).inputValue()).toBe('half a thought');
@@ -243,4 +245,20 @@ test('installing is spoken of to who came back and talks, by the browser’s que
       expect(one.complaints).toEqual([]);
     });
   }
+});
+
+test('what another app shares becomes what one has begun to write, where one wants it', async () => {
+  await says('Send me that link');
+  const one = await signedIn();
+  await telling(one, async () => {
+    await one.page.goto('/share?title=Birds&text=Look%20at%20these%0Ahttps%3A%2F%2Fexample.org%2Fbirds&url=https%3A%2F%2Fexample.org%2Fbirds');
+    await one.page.getByRole('heading', { name: 'Share with…' }).waitFor();
+    expect(await barriers(one)).toEqual([]);
+    expect(await overflow(one)).toBe(0);
+    await shoot(one, 'share');
+    await one.page.getByRole('button', { name: 'bob' }).click();
+    await log(one).getByText('Send me that link').waitFor();
+    expect(await one.page.getByRole('textbox', { name: 'Write to bob' }).inputValue()).toContain('Birds\nLook at these\nhttps://example.org/birds');
+    expect(one.complaints).toEqual([]);
+  });
 });

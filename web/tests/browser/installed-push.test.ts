@@ -54,11 +54,6 @@ async function comesIn(one: Person, url = shown.url, words = { name: 'Name', pas
   await one.page.getByRole('button', { name: words.go }).click();
 }
 
-async function opensDevice({ page }: Person, menu = 'Menu', device = 'This device'): Promise<void> {
-  await page.getByLabel(menu, { exact: true }).click();
-  await page.getByRole('button', { name: device }).click();
-}
-
 async function good(one: Person): Promise<void> {
   expect(await barriers(one)).toEqual([]);
   expect(await overflow(one)).toBe(0);
@@ -108,7 +103,7 @@ test('turned on by a tap, tested, told while closed with names and text or witho
     await comesIn(one);
     await one.page.waitForFunction(() => navigator.serviceWorker.controller);
     const deliver = await deliverer(await one.context.newCDPSession(one.page));
-    await opensDevice(one);
+    await one.page.goto('/me/here');
     await one.page.getByRole('button', { name: 'Turn on notifications' }).click();
     await one.page.getByText('Notifications are on here.').waitFor();
     const test = one.page.getByRole('button', { name: 'Send a test' });
@@ -136,8 +131,7 @@ test('turned on by a tap, tested, told while closed with names and text or witho
     await one.page.getByRole('log').getByText('Five minutes').waitFor();
     await expect.poll(() => notices(one.page).then((all) => all.filter(({ tag }) => tag === talk))).toEqual([]);
 
-    await one.page.goto('/');
-    await opensDevice(one);
+    await one.page.goto('/me/here');
     await one.page.getByLabel('Show names and what was written').uncheck();
     await one.page.getByRole('button', { name: 'Send a test' }).waitFor();
     await away();
@@ -166,13 +160,14 @@ test('while it is open it tells by itself what one wants to be told of, and noth
     await one.context.grantPermissions(['notifications'], { origin: shown.url });
     await comesIn(one);
     await one.page.waitForFunction(() => navigator.serviceWorker.controller);
-    await opensDevice(one);
+    await one.page.goto('/me/here');
     await one.page.getByRole('button', { name: 'Turn on notifications' }).click();
     // Chromium knows no push service here, and says so.
     await one.page.getByText('While Kinglet is closed nothing comes yet: the browser could not reach its push service').waitFor();
     await good(one);
     await shoot(one, 'device-failed');
-    await one.page.keyboard.press('Escape');
+    await one.page.goto('/');
+    await one.page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/tell-')));
     // Who has the page before them needs no telling.
     const talk = await says('seen at once');
     await one.page.getByRole('link', { name: /bob/ }).getByText('seen at once').waitFor();
@@ -218,7 +213,8 @@ test.each<[string, string, () => void, 'phone' | 'desktop', 'light' | 'dark', 'e
     await one.context.addInitScript(without);
     const zh = language === 'zh-CN';
     await comesIn(one, url, zh ? { name: '名字', password: '密码', go: '登录' } : undefined);
-    await opensDevice(one, ...(zh ? ['菜单', '此设备'] : []));
+    await one.page.getByRole('navigation', { name: zh ? '会话' : 'Conversations' }).waitFor();
+    await one.page.goto('/me/here');
     await one.page.getByText(words).waitFor();
     await good(one);
     await shoot(one, `device-${name}-${scheme}`);

@@ -3,7 +3,8 @@
 import { effect, signal } from '@preact/signals';
 import { words } from '../../i18n';
 import { engine, line, session, unreadTotal } from '../state';
-import { beginWorker, hearWorker, lastPush, lookForUpdate, workers } from './worker';
+import { newer, reloadBy } from '../talk/newer';
+import { beginWorker, hearWorker, lastPush, lookForUpdate, takeUpdate, updateWaits, workers } from './worker';
 
 /** The browser's own question, kept until a good moment. */
 export interface InstallPrompt extends Event {
@@ -42,6 +43,11 @@ export function beginInstalled(): void {
   const container = workers();
   if (!container) return;
   hearWorker(container);
+  // A plain reload would open the version that is kept.
+  reloadBy(takeUpdate);
+  effect(() => {
+    if (updateWaits.value) newer.value = 'there';
+  });
   // What the page needs comes first; Safari does not say when that is done.
   const idle = globalThis.requestIdleCallback ?? ((then: () => void) => setTimeout(then, 1_000));
   idle(() => void beginWorker(container), { timeout: 3_000 });

@@ -1,11 +1,12 @@
 // What belongs to this device: being told of messages, being an app, opening without a network. What must not live here: how
 // that is done (push.ts, worker.ts).
 import { signal } from '@preact/signals';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { explained } from '../../i18n';
 import { installedWords } from '../../i18n/installed';
 import { Refused } from '../../engine/refusal';
 import type { PushInfo, PushTested } from '../../proto';
+import { Page, Part, Switch } from '../admin/parts';
 import { InstallButton } from './hint';
 import * as push from './push';
 import { begin } from './tell';
@@ -27,22 +28,21 @@ export function ThisDevice() {
     document.addEventListener('visibilitychange', look);
     return () => document.removeEventListener('visibilitychange', look);
   }, []);
-  const { notifications, app, offline } = installedWords.value;
+  const { title, notifications, app, offline } = installedWords.value;
   return (
-    <div class="this-device">
-      <section>
-        <h3>{notifications}</h3>
-        <Notifications />
-      </section>
-      <section>
-        <h3>{app}</h3>
-        <InstallButton />
-      </section>
-      <section>
-        <h3>{offline}</h3>
-        <p>{withoutNetwork()}</p>
-      </section>
-    </div>
+    <Page title={title} back="/me">
+      <div class="this-device">
+        <Part title={notifications}>
+          <Notifications />
+        </Part>
+        <Part title={app}>
+          <InstallButton />
+        </Part>
+        <Part title={offline}>
+          <p>{withoutNetwork()}</p>
+        </Part>
+      </div>
+    </Page>
   );
 }
 
@@ -101,7 +101,6 @@ function On() {
   const [info, setInfo] = useState<PushInfo>();
   const [text, setText] = useState(push.telling() === 'text');
   const [closed, setClosed] = useState<Closed>({ is: 'asking' });
-  const hint = useId();
   const reach = async () => {
     setClosed({ is: 'asking' });
     setClosed(await reached(setInfo));
@@ -122,13 +121,7 @@ function On() {
       <p>
         <strong>{isOn}</strong>
       </p>
-      <label class="choice">
-        <input type="checkbox" checked={text} aria-describedby={hint} onChange={(event) => choose(event.currentTarget.checked)} />
-        {withText}
-      </label>
-      <p class="hint" id={hint}>
-        {withTextHint} {info?.enabled && !info.text_allowed ? noText : ''}
-      </p>
+      <Switch label={withText} hint={info?.enabled && !info.text_allowed ? `${withTextHint} ${noText}` : withTextHint} on={text} set={choose} />
       <WhileClosed closed={closed} again={() => void reach()} />
       <button type="button" onClick={() => void off()}>
         {turnOff}
