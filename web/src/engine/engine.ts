@@ -266,7 +266,7 @@ export class Engine {
       case 'older':
         return within.sync.older(call.conversation);
       case 'read':
-        return within.sync.markRead(call.conversation, call.seq);
+        return within.sync.markRead(call.conversation, call.seq, call.count);
       case 'wake':
         return within.transport.wake();
       case 'unpark':
@@ -286,8 +286,9 @@ export class Engine {
   older(conversation: string): Promise<boolean> {
     return this.run({ do: 'older', conversation }) as Promise<boolean>;
   }
-  markRead(conversation: string, seq: number): void {
-    void this.run({ do: 'read', conversation, seq }).catch(() => {});
+  /** `count`: what the event there says of it, which is known here only of what is held. */
+  markRead(conversation: string, seq: number, count?: number): void {
+    void this.run({ do: 'read', conversation, seq, count }).catch(() => {});
   }
   /** Who has read one's own newest message, which notices may have told while nobody listened. */
   async askReaders(conversation: string, seq: number): Promise<void> {

@@ -323,19 +323,21 @@ export class Sync {
     }
   }
 
-  private async read(conversation: string, user: string, seq: number): Promise<void> {
-    const at = user === this.me ? await log.countAt(this.cache, conversation, seq) : undefined;
+  /** `count`: that of the event there, if who tells it knows; else it is known only of what is held. */
+  private async read(conversation: string, user: string, seq: number, count?: number): Promise<void> {
+    const at = user === this.me ? (count ?? (await log.countAt(this.cache, conversation, seq))) : undefined;
     await this.update(conversation, (record) => {
       if (user !== this.me) record.others_read = Math.max(record.others_read, seq);
-      else log.readUpTo(record, seq, seq >= record.last_seq ? 0 : Math.max(0, record.count - (at ?? record.count)));
+      else if (seq >= record.last_seq) log.readUpTo(record, seq, 0);
+      else log.readUpTo(record, seq, at === undefined ? record.unread : Math.max(0, record.count - at));
     });
   }
 
   /** One has looked at it, up to here. */
-  async markRead(conversation: string, seq: number): Promise<void> {
+  async markRead(conversation: string, seq: number, count?: number): Promise<void> {
     const record = await this.cache.get('conversations', conversation);
     if (!record || seq <= record.read_seq || record.gone) return;
-    await this.read(conversation, this.me, seq);
+    await this.read(conversation, this.me, seq, count);
     await this.update(conversation, (now) => {
       now.read_late = seq;
     });

@@ -34,7 +34,7 @@ export type Call =
   | { do: 'ask'; ask: Ask }
   | { do: 'watch'; conversation: string }
   | { do: 'older'; conversation: string }
-  | { do: 'read'; conversation: string; seq: number }
+  | { do: 'read'; conversation: string; seq: number; count?: number | undefined }
   | { do: 'wake' }
   | { do: 'unpark' };
 

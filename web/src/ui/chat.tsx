@@ -19,8 +19,15 @@ const Side = lazy(() => import('./together/side/side').then((part) => part.Side)
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
 
+/** What a shortcut of the installed app opens (manifest.webmanifest). */
+function shortcut(): Dialog {
+  if (new URLSearchParams(location.search).get('new') !== 'message') return undefined;
+  history.replaceState(null, '', location.pathname);
+  return 'message';
+}
+
 export function Chat() {
-  const [dialog, setDialog] = useState<Dialog>();
+  const [dialog, setDialog] = useState<Dialog>(shortcut);
   const at = route.value;
   const id = at.page === 'talk' ? at.id : undefined;
   const beside = at.page === 'talk' && at.side ? conversations.value.get(at.id) : undefined;
@@ -30,18 +37,18 @@ export function Chat() {
   useEffect(() => void import('./talk').catch(() => {}), []);
   const close = () => setDialog(undefined);
   return (
-    <div class={`chat${id ? ' open' : ''}${at.page === 'talk' && beside ? ' sided' : ''}`}>
+    <main class={`chat${id ? ' open' : ''}${at.page === 'talk' && beside ? ' sided' : ''}`}>
       <ConversationList chosen={id} open={setDialog} />
-      <main class="talk" aria-label={words.value.messages} data-conversation={id}>
+      <section class="talk" aria-label={words.value.messages} data-conversation={id}>
         <Banners />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
         <Together here={id} />
-      </main>
+      </section>
       {at.page === 'talk' && beside && at.side && <Side record={beside} side={at.side} seq={at.seq} />}
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}
       {dialog === 'invite' && <InviteDialog close={close} />}
-    </div>
+    </main>
   );
 }
 

@@ -9,7 +9,7 @@ import type { Line } from '../engine/transport';
 import { words } from '../i18n';
 import { keepDrafts } from './talk/drafts';
 import { keepHere } from './talk/here';
-import { leaving, reload, watchVersion } from './talk/newer';
+import { leaving, watchVersion } from './talk/newer';
 import { keepDays } from './talk/today';
 
 let opened: Engine | undefined;
@@ -48,7 +48,8 @@ export async function start(): Promise<void> {
     changed: (changed) => void heard(changed),
     outdated: () => {
       outdated.value = true;
-      reload();
+      leaving.on = true;
+      location.reload();
     },
   });
   await readAll();

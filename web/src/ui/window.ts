@@ -10,6 +10,8 @@ export const MOST = 400;
 /** So many at a time that a slow phone draws them between two frames of scrolling. */
 const PAGE = 30;
 const FIRST = 60;
+/** Nobody looks at an empty page for longer, when there is something to show. */
+const SOON_MS = 1_500;
 
 export interface View {
   entries: Entry[];
@@ -72,21 +74,25 @@ export function useWindow(record: ConversationRecord | undefined): View {
     setLoading(false);
     return done;
   };
-  const around = async (seq: number) => {
-    if (!id) return;
+  const around = async (talk: string, seq: number): Promise<Shown> => {
     if (seq >= from()) {
-      const [before, after] = await Promise.all([engine().entries(id, seq, PAGE), engine().later(id, seq - 1, FIRST)]);
-      return show([...before, ...after], after.length < FIRST);
+      const [before, after] = await Promise.all([engine().entries(talk, seq, PAGE), engine().later(talk, seq - 1, FIRST)]);
+      return { entries: [...before, ...after], atEnd: after.length < FIRST, first: false };
     }
     const [before, after] = await Promise.all([far({ before: seq }, PAGE), far({ after: seq - 1 }, FIRST)]);
-    show([...before.entries, ...after.entries], !after.more, !before.more);
+    return { entries: [...before.entries, ...after.entries], atEnd: !after.more, first: !before.more };
   };
   /** Who jumps waits for what is under way, and is not passed over. */
   const patiently = async (work: () => Promise<void>): Promise<boolean> => {
     while (busy.current) await new Promise((resolve) => setTimeout(resolve, 20));
     return one(work);
   };
-  const to = (seq: number) => patiently(() => around(seq));
+  const to = (seq: number) =>
+    patiently(async () => {
+      if (!id) return;
+      const { entries, atEnd, first } = await around(id, seq);
+      show(entries, atEnd, first);
+    });
   const toEnd = async () => {
     await patiently(newest);
   };
@@ -108,10 +114,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       else await newest();
     });
   };
-  /** At what is not read yet, if it is held; else at the newest. */
+  /** At what is not read yet, if it is held or comes soon; else at the newest. */
   const begin = async () => {
     const { unread = 0, read_seq = 0 } = (id && conversations.value.get(id)) || {};
-    if (unread > PAGE && read_seq + 1 >= from()) await around(read_seq + 1);
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, SOON_MS));
+    const found = id && unread > PAGE ? await Promise.race([around(id, read_seq + 1).catch(() => undefined), late]) : undefined;
+    if (found) show(found.entries, found.atEnd, found.first);
     else await newest();
   };
   const back = async () => {

@@ -46,9 +46,9 @@ async function group(title: string): Promise<string> {
   const cyd = (await server.api(ada.token).command({ id: 1, type: 'users', find: 'cyd' })) as { users: { user: string }[] };
   return (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user, cyd.users[0]!.user], history: true })).conversation;
 }
-const log = ({ page }: Person) => page.locator('main').getByRole('log');
+const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
 const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
-const box = ({ page }: Person) => page.locator('main .composer textarea');
+const box = ({ page }: Person) => page.locator('.talk .composer textarea');
 const menu = ({ page }: Person) => page.getByRole('menu');
 async function write(one: Person, text: string): Promise<void> {
   await box(one).fill(text);

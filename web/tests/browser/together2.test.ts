@@ -45,9 +45,9 @@ async function at(name: string, size: Size, path: string, more = {}): Promise<Pe
   return one;
 }
 const group = async (title: string, more = {}) => (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user], history: true, ...more })).conversation;
-const log = ({ page }: Person) => page.locator('main').getByRole('log');
+const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
 const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
-const box = ({ page }: Person) => page.locator('main .composer textarea');
+const box = ({ page }: Person) => page.locator('.talk .composer textarea');
 const side = ({ page }: Person) => page.locator('.side');
 async function good(one: Person): Promise<void> {
   expect(await barriers(one)).toEqual([]);

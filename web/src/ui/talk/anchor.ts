@@ -15,6 +15,8 @@ export interface Anchor {
   /** As soon as it is in the page it is led to: a selector. */
   lead: (to: string) => void;
   toBottom: () => void;
+  /** Something in it, or it itself, became larger or smaller. */
+  settle: () => void;
 }
 
 /** `atEnd`: the newest is in the page, so its bottom is the bottom. */
@@ -33,20 +35,24 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
       top: first ? first.offsetTop - el.scrollTop : 0,
     });
   };
+  const settle = () => {
+    const el = box.current;
+    if (!el) return;
+    const { stick, seq, top } = state.current;
+    const same = stick && !document.hidden ? null : el.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    if (stick && !document.hidden) el.scrollTop = el.scrollHeight;
+    else if (same) el.scrollTop = same.offsetTop - top;
+  };
   // Before anything is changed: a scroll that was not told of yet counts, too.
   useMemo(look, marks);
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
-    const { stick, seq, top, lead } = state.current;
+    const { lead } = state.current;
     // What one is led to is in the first page that comes, or not at all.
     if (el.querySelector('[data-seq]')) state.current.lead = '';
     if (lead && ledTo(el, lead)) state.current.stick = atBottom(el);
-    else if (stick && !document.hidden) el.scrollTop = el.scrollHeight;
-    else {
-      const same = el.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
-      if (same) el.scrollTop = same.offsetTop - top;
-    }
+    else settle();
     state.current.height = el.clientHeight;
   }, marks);
   return {
@@ -57,6 +63,7 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
       if (el && ledTo(el, to)) look();
       else state.current.lead = to;
     },
+    settle,
     toBottom: () => {
       state.current.stick = true;
       const el = box.current;

@@ -10,7 +10,7 @@ import '../talk.css';
 /** A short break is nothing to speak of. */
 const PATIENCE_MS = 2_500;
 /** After so long it is no break but a wrong network, most likely. */
-const LOST_MS = 12_000;
+const LOST_MS = 8_000;
 
 /** How long the line has been broken, in the steps that matter. */
 function useBroken(): 'no' | 'late' | 'lost' {

@@ -86,10 +86,12 @@ export function Messages({ record, view, rows }: Props) {
   return (
     <div class="messages">
       <div ref={box} class="scroll" tabIndex={0} role="log" aria-label={messages} aria-busy={view.loading} onScroll={scrolled}>
-        <p class="faint edge">{view.atBeginning ? beginning : view.loading ? older : ''}</p>
-        {rendered(view, record, mark, MOST - unsent.length)}
-        {unsent.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
-        {view.atEnd && rows.length > unsent.length && <p class="faint edge">{moreWaiting(rows.length - unsent.length)}</p>}
+        <div>
+          <p class="faint edge">{view.atBeginning ? beginning : view.loading ? older : ''}</p>
+          {rendered(view, record, mark, MOST - unsent.length)}
+          {unsent.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
+          {view.atEnd && rows.length > unsent.length && <p class="faint edge">{moreWaiting(rows.length - unsent.length)}</p>}
+        </div>
       </div>
       {above && (
         <button type="button" class="up" onClick={() => void up()}>
@@ -131,20 +133,26 @@ function read(el: HTMLElement, record: ConversationRecord | undefined, view: Vie
   const newest = view.entries.at(-1)?.seq ?? 0;
   const bottom = view.atEnd && el.scrollHeight - el.scrollTop - el.clientHeight < 2;
   const seen = bottom ? newest : lastInSight(el);
-  if (seen > record.read_seq) later(record.id, seen);
+  const count = view.entries.find((entry) => entry.seq === seen)?.event.count;
+  if (seen > record.read_seq) later({ id: record.id, seq: seen, count });
 }
 
 /** While one scrolls, told a few times a second. */
 const READ_MS = 250;
-let telling: { id: string; seq: number } | undefined;
-function later(id: string, seq: number): void {
+let telling: Seen | undefined;
+interface Seen {
+  id: string;
+  seq: number;
+  count: number | undefined;
+}
+function later(seen: Seen): void {
   const tell = () => {
-    if (telling) engine().markRead(telling.id, telling.seq);
+    if (telling) engine().markRead(telling.id, telling.seq, telling.count);
     telling = undefined;
   };
-  if (telling && telling.id !== id) tell();
+  if (telling && telling.id !== seen.id) tell();
   if (!telling) setTimeout(tell, READ_MS);
-  telling = { id, seq: Math.max(seq, telling?.seq ?? 0) };
+  if (!telling || seen.seq > telling.seq) telling = seen;
 }
 
 /** Who had scrolled up before the line was there got nothing: asked again, once it is. */
@@ -159,12 +167,13 @@ function useLine(box: { current: HTMLDivElement | null }, view: View): void {
 function useSize(box: { current: HTMLDivElement | null }, anchor: Anchor): void {
   useEffect(() => {
     const el = box.current;
-    if (!el || typeof ResizeObserver === 'undefined') return;
+    if (!el?.firstElementChild || typeof ResizeObserver === 'undefined') return;
     const seen = new ResizeObserver(() => {
-      if (anchor.stick()) anchor.toBottom();
+      anchor.settle();
       anchor.look();
     });
     seen.observe(el);
+    seen.observe(el.firstElementChild);
     return () => seen.disconnect();
   }, []);
 }

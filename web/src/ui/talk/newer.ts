@@ -44,7 +44,14 @@ export function watchVersion(): void {
   });
 }
 
+let take = () => location.reload();
+
+/** Where a worker keeps the page, a plain reload would show the old one again: then it does the change. */
+export function reloadBy(way: () => void): void {
+  take = way;
+}
+
 export function reload(): void {
   leaving.on = true;
-  location.reload();
+  take();
 }

@@ -27,7 +27,7 @@ export function Row({ record, chosen }: { record: ConversationRecord; chosen: bo
     <a class={`row${marked ? ' unread' : ''}${quiet ? ' muted' : ''}`} href={`/c/${id}`} aria-current={chosen ? 'page' : undefined} onClick={follow}>
       <span class="face">
         <Avatar name={title} seed={record.peer ?? id} />
-        {here && <span class="dot" title={isOnline} />}
+        {here && <span class="dot" aria-hidden="true" />}
       </span>
       <span class="name">
         {title}

@@ -25,7 +25,7 @@ export function Side({ record, side, seq }: { record: ConversationRecord; side: 
 
 function Frame({ record, title, children }: { record: ConversationRecord; title: string; children: ComponentChildren }) {
   const box = useRef<HTMLDivElement>(null);
-  // Where there is no room for both it is the page, and is one to who hears it read.
+  // Where there is no room for both it is the page, with its heading.
   const [alone] = useState(() => matchMedia('(max-width: 68rem)').matches);
   const Title = alone ? 'h1' : 'h2';
   useEffect(() => {
@@ -35,7 +35,7 @@ function Frame({ record, title, children }: { record: ConversationRecord; title:
     return () => (before as HTMLElement | null)?.focus?.({ preventScroll: true });
   }, []);
   return (
-    <div ref={box} class="side" role={alone ? 'main' : 'complementary'} aria-label={title} data-conversation={record.id}>
+    <div ref={box} class="side" role="region" aria-label={title} data-conversation={record.id}>
       <header>
         <Title tabIndex={-1}>{title}</Title>
         <span class="faint">{more.value.threadIn(titleOf(record))}</span>
