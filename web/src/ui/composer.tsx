@@ -138,6 +138,7 @@ export function Composer({ to, title, thread }: Props) {
     // Only a file may be left without words.
     if (!wish && (!answered?.edit || answered.entry.body?.kind === 'text')) return;
     told.current = 0;
+    setPicking(false);
     box.current?.focus();
     if (!answered?.edit) write('');
     answer(place, undefined);
