@@ -118,6 +118,8 @@ test('a long conversation: at most 400 messages in the page, and what one reads 
   for (let n = 1; n <= 700; n += 1) talk = await says(bob, ada, `line ${n}`);
   const one = await at('ada', 'desktop');
   await one.page.goto(`/c/${talk}`);
+  // It opens at what is unread, which is all of it.
+  await one.page.getByRole('button', { name: /new messages/ }).click();
   await log(one).getByText('line 700', { exact: true }).waitFor();
   const first = () => log(one).getByRole('article').first().innerText();
   const seen: number[] = [];

@@ -32,7 +32,11 @@ test('one begins at what is unread, the line stays, and what comes meanwhile wai
   await log(one).getByText('line 1 of a long morning', { exact: true }).waitFor();
   const line = log(one).locator('[data-mark]');
   // It stands in the upper part of what one sees, and what is below is not read yet.
-  const place = () => line.evaluate((el) => (el.getBoundingClientRect().top - el.parentElement!.getBoundingClientRect().top) / el.parentElement!.clientHeight);
+  const place = () =>
+    line.evaluate((el) => {
+      const sight = el.closest('.scroll')!.getBoundingClientRect();
+      return (el.getBoundingClientRect().top - sight.top) / sight.height;
+    });
   expect(await place()).toBeGreaterThan(0);
   expect(await place()).toBeLessThan(0.5);
   await expect.poll(() => row.innerText()).toMatch(/[1-6]\d unread/);
