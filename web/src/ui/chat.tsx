@@ -30,9 +30,9 @@ export function Chat() {
   const close = () => setDialog(undefined);
   return (
     <main class={id ? 'chat open' : 'chat'}>
+      <Banners />
       <ConversationList chosen={id} open={setDialog} />
       <section class="talk" aria-label={words.value.messages}>
-        <Banners />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
       </section>
       {dialog === 'message' && <NewMessage close={close} />}
