@@ -6,8 +6,13 @@ import { Join, SignIn } from './join';
 import { Reset } from './reset';
 import { Sheet } from './parts';
 import { route } from './route';
-import { Setup } from './setup';
-import { engine, session, unreadTotal } from './state';
+import { later } from './first/later';
+import { askServer } from './first/team';
+import { session, unreadTotal } from './state';
+
+const Setup = later(() => import('./setup').then((page) => page.Setup));
+const Pair = later(() => import('./first/pair').then((page) => page.default));
+const AnotherSheet = later(() => import('./first/again').then((page) => page.default));
 
 export function App() {
   // The first run goes on for a page after one is signed in.
@@ -17,8 +22,10 @@ export function App() {
   }, [words.value.lang]);
   const at = route.value;
   if (at.page === 'join') return <Join code={at.code} />;
+  if (at.page === 'pair' && !session.value) return <Pair code={at.code} />;
   if (at.page === 'reset') return <Reset code={at.code} />;
   if (settingUp) return <Setup done={() => setSettingUp(false)} />;
+  if (session.value && at.page === 'sheet') return <AnotherSheet />;
   if (session.value) return <Chat />;
   if (at.page === 'sign-in') return <SignIn />;
   return <Outside claim={() => setSettingUp(true)} />;
@@ -29,8 +36,7 @@ function Outside({ claim }: { claim: () => void }) {
   const [state, setState] = useState<'asking' | 'owned' | string>('asking');
   const [tries, setTries] = useState(0);
   useEffect(() => {
-    engine()
-      .api.health()
+    askServer()
       .then((health) => (health.claimed ? setState('owned') : claim()))
       .catch((error: unknown) => setState(explained(error)));
   }, [tries]);

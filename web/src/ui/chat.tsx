@@ -6,8 +6,12 @@ import { title } from './app';
 import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
 import { Talk } from './talk';
+import { later } from './first/later';
+import { trust } from './first/trust';
 import { route } from './route';
 import { conversations, directWith, line } from './state';
+
+const TrustBanner = later(() => import('./first/banner').then((page) => page.default));
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
 
@@ -23,6 +27,7 @@ export function Chat() {
     <div class={id ? 'chat open' : 'chat'}>
       <ConversationList chosen={id} open={setDialog} />
       <main class="talk" aria-label={words.value.messages}>
+        {trust.value !== 'full' && <TrustBanner />}
         <LineBanner />
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
       </main>
@@ -53,7 +58,7 @@ function LineBanner() {
     return () => clearTimeout(timer);
   }, [broken]);
   const { offline, fallback } = words.value;
-  const text = broken && late ? offline : line.value === 'fallback' ? fallback : '';
+  const text = broken && late ? offline : line.value === 'fallback' && trust.value === 'full' ? fallback : '';
   return (
     <p class={text ? 'banner' : 'banner none'} role="status">
       {text}

@@ -77,6 +77,18 @@ function said({ newest, kind }: ConversationRecord): string {
   return kind !== 'direct' && newest.by !== me.value ? `${personName(newest.by)}: ${text}` : text;
 }
 
+function SheetLink() {
+  const follow = (event: MouseEvent) => {
+    event.preventDefault();
+    go('/sheet');
+  };
+  return (
+    <a href="/sheet" onClick={follow}>
+      {words.value.emergencySheet}
+    </a>
+  );
+}
+
 function Menu() {
   const leave = async () => {
     const waits = outbox.value.some((row) => row.state === 'waiting');
@@ -92,6 +104,7 @@ function Menu() {
       <div>
         <p>{session.value?.display_name || session.value?.name}</p>
         <LanguageButton />
+        {session.value?.role === 'owner' && <SheetLink />}
         <button type="button" class="quiet" onClick={() => void leave()}>
           {words.value.signOut}
         </button>

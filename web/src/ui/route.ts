@@ -6,6 +6,8 @@ export type Route =
   | { page: 'join'; code: string }
   | { page: 'reset'; code: string }
   | { page: 'sign-in' }
+  | { page: 'pair'; code: string }
+  | { page: 'sheet' }
   /** A conversation, or a person with whom there is none yet. */
   | { page: 'talk'; id: string };
 
@@ -14,6 +16,8 @@ export function routeOf(path: string, hash: string): Route {
   const code = hash.replace(/^#/, '').replace(/[^\w-]/g, '');
   if (path === '/join') return { page: 'join', code };
   if (path === '/reset') return { page: 'reset', code };
+  if (path === '/pair') return { page: 'pair', code };
+  if (path === '/sheet') return { page: 'sheet' };
   if (path === '/sign-in') return { page: 'sign-in' };
   const talk = /^\/c\/([cu][0-9a-z]{10})$/.exec(path);
   return talk ? { page: 'talk', id: talk[1]! } : { page: 'home' };
