@@ -14,6 +14,7 @@ pub mod history;
 pub mod house;
 pub mod ids;
 pub mod moderation;
+pub mod overview;
 pub mod pairing;
 pub mod people;
 pub mod privacy;

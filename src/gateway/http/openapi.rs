@@ -18,7 +18,7 @@ use crate::proto::files;
 use crate::proto::house;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{bots, history, moderation, pairing, people};
+use crate::proto::{bots, history, moderation, overview, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -106,6 +106,10 @@ const ROOMS: &[Room] = &[
     Room {
         operations: HouseRoutes::openapi,
         schemas: house_schemas,
+    },
+    Room {
+        operations: OverviewRoutes::openapi,
+        schemas: overview_schemas,
     },
 ];
 
@@ -204,6 +208,13 @@ schemas!(moderation_schemas:
 struct BotRoutes;
 
 schemas!(bot_schemas: bots::NewBot, bots::NewBotToken, bots::BotToken, bots::BotList);
+
+/// The server as a whole.
+#[derive(OpenApi)]
+#[openapi(paths(super::overview::server_health, super::overview::server_settings))]
+struct OverviewRoutes;
+
+schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

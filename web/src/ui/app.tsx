@@ -3,16 +3,20 @@ import { useEffect, useState } from 'preact/hooks';
 import { explained, words } from '../i18n';
 import { Chat } from './chat';
 import { Join, SignIn } from './join';
+import { later } from './later';
 import { Reset } from './reset';
 import { Sheet } from './parts';
 import { route } from './route';
-import { later } from './first/later';
 import { askServer } from './first/team';
 import { session, unreadTotal } from './state';
 
 const Setup = later(() => import('./setup').then((page) => page.Setup));
 const Pair = later(() => import('./first/pair').then((page) => page.default));
 const AnotherSheet = later(() => import('./first/again').then((page) => page.default));
+
+const Mine = later(() => import('./mine/mine').then((module) => module.Mine));
+const Share = later(() => import('./installed/share').then((module) => module.Share));
+const Admin = later(() => import('./admin/admin').then((module) => module.Admin));
 
 export function App() {
   // The first run goes on for a page after one is signed in.
@@ -26,6 +30,9 @@ export function App() {
   if (at.page === 'reset') return <Reset code={at.code} />;
   if (settingUp) return <Setup done={() => setSettingUp(false)} />;
   if (session.value && at.page === 'sheet') return <AnotherSheet />;
+  if (session.value && at.page === 'share') return <Share />;
+  if (session.value && at.page === 'me') return <Mine at={at.at} />;
+  if (session.value && at.page === 'admin') return <Admin at={at.at} row={at.row} />;
   if (session.value) return <Chat />;
   if (at.page === 'sign-in') return <SignIn />;
   return <Outside claim={() => setSettingUp(true)} />;

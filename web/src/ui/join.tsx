@@ -6,14 +6,14 @@ import type { InvitationCheck } from '../proto';
 import { explained, words } from '../i18n';
 import { enter } from './enter';
 import { here } from './first/device';
-import { later } from './first/later';
+import { soon } from './first/soon';
 import { askServer, team } from './first/team';
 import { Field, Form, Sheet } from './parts';
 import { go } from './route';
 import { engine, session, wasSignedOut } from './state';
 
-const InsideApp = later(() => import('./first/place').then((page) => page.InsideApp));
-const InstallFirst = later(() => import('./first/place').then((page) => page.InstallFirst));
+const InsideApp = soon(() => import('./first/place').then((page) => page.InsideApp));
+const InstallFirst = soon(() => import('./first/place').then((page) => page.InstallFirst));
 
 type Checked = { is: 'asking' } | { is: 'good'; check: InvitationCheck } | { is: 'bad' } | { is: 'lost'; why: string };
 

@@ -122,7 +122,6 @@ test('inside another app it is said what to tap there, in both languages', async
   for (const [agent, language, words] of [
     ['MicroMessenger/8.0.47', 'zh-CN', '点右上角的 ⋯，再选“在浏览器打开”。'],
     ['Instagram 330.0.0', 'en', 'Tap ⋯ at the top right, then “Open in external browser”.'],
-    ['[FBAN/FBIOS;FBAV/460.0.0]', 'en', 'Tap ⋯ at the top right, then “Open in external browser”.'],
     ['Line/14.5.0', 'en', 'Tap ⋮ at the bottom right, then “Open in other app”.'],
   ] as const) {
     const bob = await somebody('phone', { agent: `${IPHONE} ${agent}`, language });
