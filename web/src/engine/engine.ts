@@ -3,6 +3,7 @@
 import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
 import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
+import { type FileKind, FileRoutes } from './fileroutes';
 import { uuidv7 } from './ids';
 import { type Leadership, stand } from './leader';
 import { readBack, readOn } from './log';
@@ -11,6 +12,7 @@ import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type 
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
+import { Uploader } from './upload';
 
 export interface Options {
   /** `ws://...` and `http://...`; for a page its own server's. */
@@ -26,18 +28,31 @@ export interface Options {
   outdated?: () => void;
 }
 
+/** A file to be sent: what this device knows of it. The server looks at the bytes itself. */
+export interface NewFile {
+  kind: FileKind;
+  name: string;
+  bytes: Blob;
+  caption?: string;
+  width?: number;
+  height?: number;
+  duration_ms?: number;
+}
+
 /** What there is only while somebody is signed in. */
 interface Within {
   session: Session;
   outbox: Outbox;
   sync: Sync;
   sender: Sender;
+  uploader: Uploader;
   transport: Transport;
   leadership: Leadership;
 }
 
 export class Engine {
   line: Line = 'connecting';
+  readonly files: FileRoutes;
   private within: Within | undefined;
   private readonly tabs: Tabs;
 
@@ -47,9 +62,10 @@ export class Engine {
     private readonly keep: Keep,
     readonly api: Api,
   ) {
+    this.files = new FileRoutes(api);
     this.tabs = new Tabs(this.names.keep, {
       changed: (changed) => void this.heard(changed),
-      outbox: () => void this.within?.sender.kick(),
+      outbox: () => this.within && this.kick(this.within),
       who: () => {
         if (this.within?.leadership.leads) this.tabs.tell({ line: this.line });
       },
@@ -125,6 +141,7 @@ export class Engine {
     if (!within) return;
     within.leadership.resign();
     within.sender.sleep();
+    within.uploader.stop();
     within.sync.stop();
     within.transport.stop();
   }
@@ -136,17 +153,26 @@ export class Engine {
     const sender = new Sender(outbox, {
       ask,
       changed: () => this.tell({ outbox: true }),
+      dropped: () => void uploader.kick(),
       acked: async (row, ack) => {
+        uploader.sent([row.client_id]);
         const record = await this.cache.get('conversations', ack.conversation);
         if (ack.erased || (record && record.have >= ack.seq)) await outbox.remove(row.n);
         else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
       },
     });
+    const carried = {
+      changed: () => this.tell({ outbox: true }),
+      progress: (client_id: string, sent: number) => this.tell({ progress: { client_id, sent } }),
+      up: () => void sender.kick(),
+    };
+    const uploader = new Uploader(outbox, this.files, carried, this.options.random);
     const sync = new Sync(this.cache, session.user, {
       ask,
       user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
+        uploader.sent(ids);
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
       },
       settled: () => this.settle(outbox),
@@ -162,13 +188,17 @@ export class Engine {
       },
       {
         line: (line) => {
-          if (line !== 'online' && line !== 'fallback') sender.sleep();
+          if (line !== 'online' && line !== 'fallback') {
+            sender.sleep();
+            uploader.sleep();
+          }
           this.line = line;
           this.tell({ line });
         },
         begin: (beginning) => {
           sync.begin(beginning);
           sender.welcome();
+          uploader.welcome();
         },
         events: (events) => sync.events(events),
         notice: (notice) => this.noticed(sync, notice),
@@ -179,10 +209,10 @@ export class Engine {
     const leadership = stand(
       this.keep,
       `${this.names.keep}:line`,
-      { won: () => transport.start(), lost: () => transport.stop() },
+      { won: () => transport.start(), lost: () => (uploader.stop(), transport.stop()) },
       this.options.locks,
     );
-    this.within = { session, outbox, sync, sender, transport, leadership };
+    this.within = { session, outbox, sync, sender, uploader, transport, leadership };
     this.tabs.who();
   }
 
@@ -308,6 +338,26 @@ export class Engine {
     return row;
   }
 
+  /** Writes a message down that carries a file, with the file's bytes. `more` is what else belongs to the command. */
+  async postFile(to: ConversationRecord | { user: string }, file: NewFile, more: Record<string, unknown> = {}): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    const { bytes, ...about } = file;
+    const change = { client_id, ...place, type: 'send', body: { ...about, blob: '' }, ...more } as Change;
+    const { name } = file;
+    const row = await within.outbox.add(lane, change, { upload: uuidv7(), name, size: bytes.size, type: bytes.type, bytes });
+    this.tell({ outbox: true });
+    this.kick(within);
+    return row;
+  }
+
+  /** The bytes that a message waits to bring, to show them meanwhile. */
+  async waitingBytes(row: OutboxRow): Promise<Blob | undefined> {
+    return this.within?.outbox.bytes(row);
+  }
+
   async retry(n: number): Promise<void> {
     await this.within?.outbox.retry(n);
     this.tell({ outbox: true });
@@ -317,11 +367,14 @@ export class Engine {
   async discard(n: number): Promise<void> {
     await this.within?.outbox.remove(n);
     this.tell({ outbox: true });
+    if (this.within) this.kick(this.within);
   }
 
   private kick(within: Within): void {
-    if (within.leadership.leads) void within.sender.kick();
-    else this.tabs.outbox();
+    if (within.leadership.leads) {
+      void within.sender.kick();
+      void within.uploader.kick();
+    } else this.tabs.outbox();
   }
 }
 

@@ -52,6 +52,19 @@ export interface Entry {
 /** A command that changes something, before it is sent: everything but the frame's own `id`. */
 export type Change = { type: string; client_id: string } & Record<string, unknown>;
 
+/** What a message carries that is still on its way up; the bytes lie beside the outbox until the message is acked. */
+export interface OutboxFile {
+  /** The client id of the upload: at every try the same, so that it goes on where it stands. */
+  upload: string;
+  name: string;
+  size: number;
+  type: string;
+  /** All of it is on the server's disk: the message may go. */
+  up?: boolean;
+  /** The server had dropped it once before the message came. */
+  again?: boolean;
+}
+
 export interface OutboxRow {
   /** The order in which they were written down. */
   n: number;
@@ -65,7 +78,8 @@ export interface OutboxRow {
   state: 'waiting' | 'acked' | 'failed';
   conversation?: string;
   seq?: number;
-  error?: { code: Code; message: string; next: string };
+  file?: OutboxFile;
+  error?: { code: Code | 'unreadable'; message: string; next: string };
 }
 
 /** What belongs to the copy as a whole. */

@@ -12,6 +12,8 @@ export interface Changed {
   outbox?: boolean;
   session?: boolean;
   line?: Line;
+  /** How many bytes of a row's file are up. */
+  progress?: { client_id: string; sent: number };
   /** Of passing interest: typing, presence. */
   notice?: Notice;
 }

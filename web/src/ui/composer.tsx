@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord } from '../engine/records';
 import { words } from '../i18n';
+import { Attach, hasFiles, sendFiles } from './files/attach';
 import { engine } from './state';
 
 const TYPING_MS = 4_000;
@@ -34,6 +35,10 @@ export function Composer({ to, title }: { to: ConversationRecord | { user: strin
   };
   const send = async () => {
     const said = text.trim();
+    if (hasFiles(to)) {
+      if (await sendFiles(to, said)) write('');
+      return;
+    }
     if (!said) return;
     write('');
     told.current = 0;
@@ -59,6 +64,7 @@ export function Composer({ to, title }: { to: ConversationRecord | { user: strin
         void send();
       }}
     >
+      <Attach to={to} />
       <textarea
         ref={box}
         rows={1}
@@ -69,7 +75,7 @@ export function Composer({ to, title }: { to: ConversationRecord | { user: strin
         onInput={(event) => write(event.currentTarget.value)}
         onKeyDown={pressed}
       />
-      <button type="submit" class="main" aria-disabled={text.trim() === ''}>
+      <button type="submit" class="main" aria-disabled={text.trim() === '' && !hasFiles(to)}>
         {words.value.send}
       </button>
     </form>

@@ -3,6 +3,7 @@ import type { Entry, OutboxRow } from '../engine/records';
 import type { Body } from '../proto';
 import { clock, explained, fullTime, words } from '../i18n';
 import { Avatar } from './avatar';
+import { FileSlot, FileWrong, isFile } from './files/slot';
 import { engine, me, personName, users } from './state';
 import { blocks, type Block, type Inline } from './text';
 
@@ -61,11 +62,16 @@ function Part({ block }: { block: Block }) {
   }
 }
 
-export function Said({ body }: { body: Body | undefined }) {
+export function Said({ body, row }: { body: Body | undefined; row?: OutboxRow }) {
   if (!body) return <p class="faint">{words.value.erased}</p>;
   if (body.kind === 'text') return <div class="said">{blocks(body.text).map((block, at) => <Part key={at} block={block} />)}</div>;
-  const name = body.kind === 'opaque' ? '' : body.name;
-  return <p class="faint">{name ? `${name} · ${words.value.notSupported}` : words.value.notSupported}</p>;
+  if (!isFile(body)) return <p class="faint">{words.value.notSupported}</p>;
+  return (
+    <>
+      <FileSlot body={body} row={row} />
+      {body.caption && <Said body={{ kind: 'text', text: body.caption }} />}
+    </>
+  );
 }
 
 /** `follows`: by the same person shortly after the one before, so without their name. */
@@ -129,10 +135,10 @@ export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
         <span class="who">{name}</span>
       </header>
       <div class="body">
-        <Said body={body} />
+        <Said body={body} row={row} />
         {row.state === 'failed' && (
           <p class="failed" role="alert">
-            <strong>{failed}.</strong> {row.error ? explained(row.error) : ''}{' '}
+            <strong>{failed}.</strong> {row.file ? <FileWrong row={row} /> : row.error ? explained(row.error) : ''}{' '}
             <button type="button" class="quiet" onClick={() => void engine().retry(row.n)}>{retry}</button>
             <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{discard}</button>
           </p>

@@ -5,6 +5,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow } from '../engine/records';
 import { dayName, sameDay, words } from '../i18n';
 import { Composer } from './composer';
+import { FilesButton } from './files/attach';
+import { albums } from './files/slot';
 import { happened, Message, Unsent } from './message';
 import { go } from './route';
 import { engine, line, me, outbox, personName, titleOf, typing } from './state';
@@ -36,6 +38,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
         </button>
         <h1>{title}</h1>
         <p>{record && record.kind !== 'direct' ? words.value.members(record.members) : ''}</p>
+        {record && <FilesButton record={record} />}
       </header>
       <Messages record={record} view={view} rows={rows} />
       <Typing id={record?.id} />
@@ -146,7 +149,7 @@ function Messages({ record, view, rows }: { record: ConversationRecord | undefin
     <div class="messages">
       <div ref={box} class="scroll" tabIndex={0} role="log" aria-label={words.value.messages} aria-busy={view.loading} onScroll={scrolled}>
         <p class="faint edge">{view.atBeginning ? words.value.beginning : view.loading ? words.value.older : ''}</p>
-        {rendered(view.entries, record, firstUnread)}
+        {albums(rendered(view.entries, record, firstUnread))}
         {view.atEnd && rows.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
       </div>
       {away && (

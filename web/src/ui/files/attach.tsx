@@ -1,0 +1,146 @@
+// How files get to where one writes: the button, paste, drop, and the camera of a phone. What must not live here: what is done
+// with them (tray.tsx), which comes when the first one is there.
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ConversationRecord } from '../../engine/records';
+import { words } from '../../i18n';
+import './files.css';
+
+export type To = ConversationRecord | { user: string };
+type Tray = typeof import('./tray');
+
+const tray = signal<Tray | undefined>(undefined);
+const load = async (): Promise<Tray> => (tray.value ??= await import('./tray'));
+export const placeOf = (to: To) => ('user' in to ? to.user : to.id);
+
+/** True when files are there to be sent; then `sendFiles` sends them with what was written. */
+export const hasFiles = (to: To): boolean => tray.value?.chosen(placeOf(to)) ?? false;
+export async function sendFiles(to: To, caption: string, more?: Record<string, unknown>): Promise<boolean> {
+  return (await load()).sendAll(to, caption, more);
+}
+
+const PATHS = {
+  clip: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.5 8.5a1.7 1.7 0 0 1-2.4-2.4L14.5 7',
+  mic: 'M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM5.5 11a6.5 6.5 0 0 0 13 0M12 17.5V21',
+  folder: 'M3 7a2 2 0 0 1 2-2h4l2 2h8a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2z',
+};
+
+export function Icon({ of }: { of: keyof typeof PATHS }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={PATHS[of]} />
+    </svg>
+  );
+}
+
+/** All files of the conversation, for its head. */
+export function FilesButton({ record }: { record: ConversationRecord }) {
+  const { filesOf } = words.value;
+  const open = () => void import('./list').then(({ openFiles }) => openFiles(record));
+  return (
+    <button type="button" class="quiet round files-of" aria-label={filesOf} title={filesOf} onClick={open}>
+      <Icon of="folder" />
+    </button>
+  );
+}
+
+/** Goes into the form in which one writes. */
+export function Attach({ to }: { to: To }) {
+  const there = tray.value;
+  const add = (files: readonly File[]) => void load().then((all) => all.add(to, files));
+  const speak = () => void load().then((all) => all.speak(to));
+  return (
+    <>
+      {there && <there.Tray to={to} />}
+      <Picks add={add} />
+      <button type="button" class="quiet round" aria-label={words.value.speak} title={words.value.speak} onClick={speak}>
+        <Icon of="mic" />
+      </button>
+      <Target add={add} />
+    </>
+  );
+}
+
+function Picks({ add }: { add: (files: readonly File[]) => void }) {
+  const { attach, pickPictures, pickCamera, pickFile } = words.value;
+  const menu = useRef<HTMLDetailsElement>(null);
+  const input = (label: string, more: Record<string, string>) => (
+    <label class="pick">
+      {label}
+      <input
+        type="file"
+        multiple={!more.capture}
+        {...more}
+        onChange={({ currentTarget: box }) => {
+          if (menu.current) menu.current.open = false;
+          add([...(box.files ?? [])]);
+          // The same file may be chosen again.
+          box.value = '';
+        }}
+      />
+    </label>
+  );
+  return (
+    <details ref={menu} class="menu picks">
+      <summary aria-label={attach} title={attach}>
+        <Icon of="clip" />
+      </summary>
+      <div>
+        {input(pickPictures, { accept: 'image/*,video/*' })}
+        {matchMedia('(pointer: coarse)').matches && input(pickCamera, { accept: 'image/*', capture: 'environment' })}
+        {input(pickFile, {})}
+      </div>
+    </details>
+  );
+}
+
+/** Whatever is pasted or dropped, anywhere in the conversation. */
+function Target({ add }: { add: (files: readonly File[]) => void }) {
+  const [over, setOver] = useState(false);
+  const now = useRef(add);
+  now.current = add;
+  useEffect(() => {
+    let depth = 0;
+    const brings = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true;
+    const listeners: Partial<Record<keyof DocumentEventMap, (event: never) => void>> = {
+      paste: (event: ClipboardEvent) => {
+        const files = [...(event.clipboardData?.files ?? [])];
+        // Text from an office program comes with a picture of itself; and other fields and windows have their own paste.
+        if (!files.length || event.clipboardData?.types.includes('text/plain') || document.querySelector('dialog[open]')) return;
+        event.preventDefault();
+        now.current(files);
+      },
+      dragenter: (event: DragEvent) => {
+        if (!brings(event)) return;
+        depth += 1;
+        setOver(true);
+      },
+      dragleave: (event: DragEvent) => {
+        if (!brings(event)) return;
+        depth = Math.max(0, depth - 1);
+        if (!depth) setOver(false);
+      },
+      // Without it the browser would leave this page and show the file.
+      dragover: (event: DragEvent) => brings(event) && event.preventDefault(),
+      drop: (event: DragEvent) => {
+        depth = 0;
+        setOver(false);
+        if (!brings(event)) return;
+        event.preventDefault();
+        if ((event.target as Element).closest('.talk')) now.current(dropped(event.dataTransfer!));
+      },
+    };
+    const all = Object.entries(listeners) as [string, EventListener][];
+    for (const [name, hear] of all) document.addEventListener(name, hear);
+    return () => {
+      for (const [name, hear] of all) document.removeEventListener(name, hear);
+    };
+  }, []);
+  return over ? <p class="drop-here">{words.value.dropHere}</p> : null;
+}
+
+/** A folder comes as a file that cannot be read. */
+function dropped(data: DataTransfer): File[] {
+  const isFolder = (item: DataTransferItem) => item.webkitGetAsEntry?.()?.isDirectory === true;
+  return [...data.items].filter((item) => item.kind === 'file' && !isFolder(item)).flatMap((item) => item.getAsFile() ?? []);
+}
