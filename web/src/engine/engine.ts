@@ -3,7 +3,8 @@
 import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
 import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
-import { type FileKind, FileRoutes } from './fileroutes';
+import { Carrier } from './carrier';
+import type { FileKind } from './fileroutes';
 import { uuidv7 } from './ids';
 import { type Leadership, stand } from './leader';
 import { readBack, readOn } from './log';
@@ -12,7 +13,6 @@ import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type 
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
-import { Uploader } from './upload';
 
 export interface Options {
   /** `ws://...` and `http://...`; for a page its own server's. */
@@ -45,14 +45,13 @@ interface Within {
   outbox: Outbox;
   sync: Sync;
   sender: Sender;
-  uploader: Uploader;
+  carrier: Carrier;
   transport: Transport;
   leadership: Leadership;
 }
 
 export class Engine {
   line: Line = 'connecting';
-  readonly files: FileRoutes;
   private within: Within | undefined;
   private readonly tabs: Tabs;
 
@@ -62,7 +61,6 @@ export class Engine {
     private readonly keep: Keep,
     readonly api: Api,
   ) {
-    this.files = new FileRoutes(api);
     this.tabs = new Tabs(this.names.keep, {
       changed: (changed) => void this.heard(changed),
       outbox: () => this.within && this.kick(this.within),
@@ -141,7 +139,7 @@ export class Engine {
     if (!within) return;
     within.leadership.resign();
     within.sender.sleep();
-    within.uploader.stop();
+    within.carrier.stop();
     within.sync.stop();
     within.transport.stop();
   }
@@ -153,9 +151,9 @@ export class Engine {
     const sender = new Sender(outbox, {
       ask,
       changed: () => this.tell({ outbox: true }),
-      dropped: () => void uploader.kick(),
+      dropped: () => void carrier.kick(),
       acked: async (row, ack) => {
-        uploader.sent([row.client_id]);
+        carrier.sent([row.client_id]);
         const record = await this.cache.get('conversations', ack.conversation);
         if (ack.erased || (record && record.have >= ack.seq)) await outbox.remove(row.n);
         else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
@@ -166,13 +164,13 @@ export class Engine {
       progress: (client_id: string, sent: number) => this.tell({ progress: { client_id, sent } }),
       up: () => void sender.kick(),
     };
-    const uploader = new Uploader(outbox, this.files, carried, this.options.random);
+    const carrier = new Carrier(outbox, this.api, carried, this.options.random);
     const sync = new Sync(this.cache, session.user, {
       ask,
       user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
-        uploader.sent(ids);
+        carrier.sent(ids);
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
       },
       settled: () => this.settle(outbox),
@@ -190,7 +188,7 @@ export class Engine {
         line: (line) => {
           if (line !== 'online' && line !== 'fallback') {
             sender.sleep();
-            uploader.sleep();
+            carrier.sleep();
           }
           this.line = line;
           this.tell({ line });
@@ -198,7 +196,7 @@ export class Engine {
         begin: (beginning) => {
           sync.begin(beginning);
           sender.welcome();
-          uploader.welcome();
+          carrier.welcome();
         },
         events: (events) => sync.events(events),
         notice: (notice) => this.noticed(sync, notice),
@@ -209,10 +207,10 @@ export class Engine {
     const leadership = stand(
       this.keep,
       `${this.names.keep}:line`,
-      { won: () => transport.start(), lost: () => (uploader.stop(), transport.stop()) },
+      { won: () => transport.start(), lost: () => (carrier.stop(), transport.stop()) },
       this.options.locks,
     );
-    this.within = { session, outbox, sync, sender, uploader, transport, leadership };
+    this.within = { session, outbox, sync, sender, carrier, transport, leadership };
     this.tabs.who();
   }
 
@@ -373,7 +371,7 @@ export class Engine {
   private kick(within: Within): void {
     if (within.leadership.leads) {
       void within.sender.kick();
-      void within.uploader.kick();
+      void within.carrier.kick();
     } else this.tabs.outbox();
   }
 }

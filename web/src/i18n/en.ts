@@ -1,9 +1,6 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
-import { filesEn } from './filesfirst';
-
 export const en = {
-  ...filesEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',

@@ -1,5 +1,5 @@
-// The words about files, in both languages: the few of the first page, and those that come with what shows files. What must
-// not live here: what is done with files.
+// The words about files in the language that is spoken, and how sizes and times are told. What must not live here: the words
+// themselves (filewords.ts).
 import { computed } from '@preact/signals';
 import { words } from './index';
 import { en, zh } from './filewords';

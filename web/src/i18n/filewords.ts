@@ -1,5 +1,12 @@
-// The words that come with what shows files, in English and Chinese. What must not live here: logic beyond a plural.
+// The words about files, in English and Chinese; they come with what needs them. What must not live here: logic beyond a plural.
 export const en = {
+  attach: 'Attach',
+  pickPictures: 'Photos and videos',
+  pickCamera: 'Take a photo',
+  pickFile: 'Files',
+  speak: 'Voice message',
+  dropHere: 'Drop the files to attach them',
+  filesOf: 'Files',
   open: (name: string) => `Open picture: ${name}`,
   play: (name: string) => `Play: ${name}`,
   pause: 'Pause',
@@ -57,6 +64,13 @@ export const en = {
 };
 
 export const zh: typeof en = {
+  attach: '添加附件',
+  pickPictures: '照片和视频',
+  pickCamera: '拍照',
+  pickFile: '文件',
+  speak: '语音消息',
+  dropHere: '松开即可添加文件',
+  filesOf: '文件',
   open: (name) => `打开图片：${name}`,
   play: (name) => `播放：${name}`,
   pause: '暂停',

@@ -1,9 +1,7 @@
 // The words in Simplified Chinese. What must not live here: words that English does not have (en.ts).
 import type { Words } from './en';
-import { filesZh } from './filesfirst';
 
 export const zh: Words = {
-  ...filesZh,
   lang: 'zh-Hans',
   app: 'Kinglet',
   otherLanguage: 'English',

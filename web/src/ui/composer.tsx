@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord } from '../engine/records';
 import { words } from '../i18n';
-import { Attach, hasFiles, sendFiles } from './files/attach';
+import { Attach, hasFiles, sendFiles } from './files/slot';
 import { engine } from './state';
 
 const TYPING_MS = 4_000;

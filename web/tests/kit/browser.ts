@@ -15,12 +15,12 @@ export type Size = 'phone' | 'desktop';
 export type Scheme = 'light' | 'dark';
 export type Language = 'en' | 'zh-CN';
 
-export async function launch(): Promise<Browser> {
+export async function launch(more: readonly string[] = []): Promise<Browser> {
   const executablePath = PATHS.find((one) => one && existsSync(one));
   if (!executablePath) throw new Error('there is no Chromium: install it (on Debian: apt-get install chromium) or set KINGLET_CHROMIUM');
   // Everything here is our own, and containers often have no user namespaces for the sandbox.
   // A name beyond loopback that leads here: over plain http its pages have no secure context.
-  return chromium.launch({ executablePath, args: ['--no-sandbox', `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`, ...more] });
 }
 
 export interface Person {

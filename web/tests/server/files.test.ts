@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Event, SignedIn } from '../../src/proto';
+import { FileRoutes } from '../../src/engine/fileroutes';
 import { type Client, client } from '../kit/client';
 import { Kinglet } from '../kit/kinglet';
 import { Pipe } from '../kit/pipe';
@@ -140,6 +141,6 @@ test('taken back on the way, the server forgets it and one’s room is free agai
   const row = await post(bytesOf(5 * MIB));
   await here.until(reached(MIB / 4));
   await here.engine.discard(row.n);
-  await here.until(async () => (await here.engine.files.storage()).used_bytes === 0, 'the room is free');
+  await here.until(async () => (await new FileRoutes(here.engine.api).storage()).used_bytes === 0, 'the room is free');
   expect(await here.engine.outbox()).toEqual([]);
 });

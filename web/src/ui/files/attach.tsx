@@ -3,10 +3,10 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord } from '../../engine/records';
-import { words } from '../../i18n';
-import './files.css';
+import { fileWords } from '../../i18n/files';
+import type { To } from './slot';
+import './attach.css';
 
-export type To = ConversationRecord | { user: string };
 type Tray = typeof import('./tray');
 
 const tray = signal<Tray | undefined>(undefined);
@@ -35,7 +35,7 @@ export function Icon({ of }: { of: keyof typeof PATHS }) {
 
 /** All files of the conversation, for its head. */
 export function FilesButton({ record }: { record: ConversationRecord }) {
-  const { filesOf } = words.value;
+  const { filesOf } = fileWords.value;
   const open = () => void import('./list').then(({ openFiles }) => openFiles(record));
   return (
     <button type="button" class="quiet round files-of" aria-label={filesOf} title={filesOf} onClick={open}>
@@ -53,7 +53,7 @@ export function Attach({ to }: { to: To }) {
     <>
       {there && <there.Tray to={to} />}
       <Picks add={add} />
-      <button type="button" class="quiet round" aria-label={words.value.speak} title={words.value.speak} onClick={speak}>
+      <button type="button" class="quiet round" aria-label={fileWords.value.speak} title={fileWords.value.speak} onClick={speak}>
         <Icon of="mic" />
       </button>
       <Target add={add} />
@@ -62,7 +62,7 @@ export function Attach({ to }: { to: To }) {
 }
 
 function Picks({ add }: { add: (files: readonly File[]) => void }) {
-  const { attach, pickPictures, pickCamera, pickFile } = words.value;
+  const { attach, pickPictures, pickCamera, pickFile } = fileWords.value;
   const menu = useRef<HTMLDetailsElement>(null);
   const input = (label: string, more: Record<string, string>) => (
     <label class="pick">
@@ -136,7 +136,7 @@ function Target({ add }: { add: (files: readonly File[]) => void }) {
       for (const [name, hear] of all) document.removeEventListener(name, hear);
     };
   }, []);
-  return over ? <p class="drop-here">{words.value.dropHere}</p> : null;
+  return over ? <p class="drop-here">{fileWords.value.dropHere}</p> : null;
 }
 
 /** A folder comes as a file that cannot be read. */

@@ -5,8 +5,8 @@ import type { FileKind } from '../../engine/fileroutes';
 import type { ConversationRecord } from '../../engine/records';
 import { date, explained, words } from '../../i18n';
 import { fileWords } from '../../i18n/files';
-import { engine, personName, titleOf } from '../state';
-import { useMedia } from './media';
+import { personName, titleOf } from '../state';
+import { routes, useMedia } from './media';
 import { Attachment } from './show';
 import { type FileBody, isFile } from './slot';
 import { type Shown, view } from './viewer';
@@ -59,7 +59,7 @@ function Page({ conversation, kind }: { conversation: string; kind: FileKind }) 
   const ask = async () => {
     setState((now) => ({ ...now, asking: true, wrong: '' }));
     try {
-      const page = await engine().files.list(conversation, kind, state.before);
+      const page = await routes().list(conversation, kind, state.before);
       const found = page.events.flatMap((event): Shown[] => {
         const body = event.kind === 'message' || event.kind === 'edited' ? event.body : undefined;
         return body && isFile(body) ? [{ body, seq: event.seq, by: event.by, ts: event.ts }] : [];

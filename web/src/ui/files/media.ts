@@ -2,8 +2,12 @@
 // they are shown and a little longer. What must not live here: what is drawn with them.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
+import { FileRoutes } from '../../engine/fileroutes';
 import { Refused } from '../../engine/refusal';
 import { engine, line } from '../state';
+
+let made: FileRoutes | undefined;
+export const routes = (): FileRoutes => (made ??= new FileRoutes(engine().api));
 
 /** The server gives eight at a time to one person, on all devices. */
 const AT_ONCE = 4;
@@ -72,7 +76,7 @@ export async function fetched(blob: string, small = false, heard?: (bytes: numbe
   try {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await engine().files.file(blob, small, heard, stop);
+        return await routes().file(blob, small, heard, stop);
       } catch (error) {
         if (!(error instanceof Refused) || error.retryAfter === undefined || tries >= TRIES) throw error;
         const wait = error.retryAfter * tries;

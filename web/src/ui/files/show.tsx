@@ -5,7 +5,7 @@ import type { OutboxRow } from '../../engine/records';
 import { explained, words } from '../../i18n';
 import { bytesText, fileWords, lasts } from '../../i18n/files';
 import { engine, line, progress } from '../state';
-import { fetched, save, seed, useMedia, useNear, useOwn } from './media';
+import { fetched, routes, save, seed, useMedia, useNear, useOwn } from './media';
 import './shown.css';
 import { boxStyle, type FileBody } from './slot';
 import { Player } from './player';
@@ -186,7 +186,7 @@ function OnItsWay({ row }: { row: OutboxRow }) {
   );
 }
 
-const limits = async (): Promise<number | undefined> => engine().files.storage().then(({ file_bytes }) => file_bytes).catch(() => undefined);
+const limits = async (): Promise<number | undefined> => routes().storage().then(({ file_bytes }) => file_bytes).catch(() => undefined);
 
 /** What a refusal means for a file, and what to do. */
 export function Wrong({ row }: { row: OutboxRow }) {

@@ -1,11 +1,13 @@
 // Where a file stands in a message: its place, of its size at once, so that nothing moves; what is in it comes when it is
 // first needed (show.tsx). What must not live here: anything that only files need.
-import { signal } from '@preact/signals';
+import { signal, type Signal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { Entry, OutboxRow } from '../../engine/records';
+import type { ConversationRecord, Entry, OutboxRow } from '../../engine/records';
 import type { Body, Media } from '../../proto';
+import './slot.css';
 
+export type To = ConversationRecord | { user: string };
 export type FileBody = Extract<Body, { blob: string }>;
 export const isFile = (body: Body | undefined): body is FileBody => body !== undefined && body.kind !== 'text' && body.kind !== 'opaque';
 
@@ -25,11 +27,28 @@ export function boxStyle(body: FileBody) {
   return { width: `${width}px`, aspectRatio: `${width} / ${height}` };
 }
 
-const show = signal<typeof import('./show') | undefined>(undefined);
-let asked = false;
+/** A part that is fetched when it is first drawn; nothing until then. */
+function later<Part>(load: () => Promise<Part>): { signal: Signal<Part | undefined>; use: () => Part | undefined } {
+  const part = signal<Part | undefined>(undefined);
+  let asked = false;
+  const use = () => {
+    useEffect(() => {
+      if (asked) return;
+      asked = true;
+      load()
+        .then((all) => (part.value = all))
+        .catch(() => (asked = false));
+    }, []);
+    return part.value;
+  };
+  return { signal: part, use };
+}
+
+const shown = later(() => import('./show'));
+const attached = later(() => import('./attach'));
 
 export function FileSlot({ body, row }: { body: FileBody; row?: OutboxRow | undefined }) {
-  const there = useShow();
+  const there = shown.use();
   if (there) return row?.file ? <there.Waiting row={row} body={body} /> : <there.Attachment body={body} />;
   const seen = body.kind === 'image' || body.kind === 'video';
   return <div class="slot" style={seen ? boxStyle(body) : { height: '3.5rem' }} />;
@@ -37,17 +56,26 @@ export function FileSlot({ body, row }: { body: FileBody; row?: OutboxRow | unde
 
 /** Why a file could not go. */
 export function FileWrong({ row }: { row: OutboxRow }) {
-  const there = useShow();
+  const there = shown.use();
   return there ? <there.Wrong row={row} /> : null;
 }
 
-function useShow() {
-  useEffect(() => {
-    if (asked) return;
-    asked = true;
-    import('./show').then((all) => (show.value = all)).catch(() => (asked = false));
-  }, []);
-  return show.value;
+/** Goes into the form in which one writes: the buttons, and what is about to be sent. */
+export function Attach({ to }: { to: To }) {
+  const there = attached.use();
+  return there ? <there.Attach to={to} /> : <span class="attach-place" />;
+}
+
+/** True when files are there to be sent; then `sendFiles` sends them with what was written. */
+export const hasFiles = (to: To): boolean => attached.signal.value?.hasFiles(to) ?? false;
+export async function sendFiles(to: To, caption: string, more?: Record<string, unknown>): Promise<boolean> {
+  return (await attached.signal.value?.sendFiles(to, caption, more)) ?? false;
+}
+
+/** All files of the conversation, for its head. */
+export function FilesButton({ record }: { record: ConversationRecord }) {
+  const there = attached.use();
+  return there ? <there.FilesButton record={record} /> : null;
 }
 
 /** Pictures without words that follow each other from one person stand side by side. */

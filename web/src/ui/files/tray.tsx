@@ -7,11 +7,12 @@ import { explained, words } from '../../i18n';
 import { bytesText, fileWords } from '../../i18n/files';
 import { engine } from '../state';
 import './shown.css';
-import { placeOf, type To } from './attach';
-import { useOwn } from './media';
+import { placeOf } from './attach';
+import { routes, useOwn } from './media';
 import { Player } from './player';
 import { Recorder, type Spoken } from './record';
 import { Ending } from './show';
+import type { To } from './slot';
 import { prepare, type Prepared } from './shrink';
 
 interface Picked {
@@ -47,7 +48,7 @@ const drop = (place: string, id: string) => put(place, there(place).filter((one)
 
 async function askLimits(): Promise<void> {
   try {
-    limits.value = await engine().files.storage();
+    limits.value = await routes().storage();
     localStorage.setItem(KEY, JSON.stringify(limits.value));
   } catch {
     // What was said last stands; the server has the last word anyway.

@@ -7,7 +7,7 @@ import { explained, fullTime, words } from '../../i18n';
 import { fileWords } from '../../i18n/files';
 import { route } from '../route';
 import { conversations, directWith, engine, personName } from '../state';
-import { fetched, save, useMedia } from './media';
+import { fetched, routes, save, useMedia } from './media';
 import { type FileBody, isFile } from './slot';
 
 /** So many of the newest entries that are held are looked through for pictures; older ones come from the server. */
@@ -70,7 +70,7 @@ function usePictures(first: Shown, among: Shown[] | undefined) {
     const [oldest] = all;
     if (at > 1 || !more.current || !conversation.current || oldest?.seq === undefined) return;
     more.current = false;
-    void engine().files.list(conversation.current, 'image', oldest.seq).then((page) => {
+    void routes().list(conversation.current, 'image', oldest.seq).then((page) => {
       more.current = page.more;
       const older = page.events.flatMap((event) => pictureOf(event)).reverse();
       const next = joined(older, all);
