@@ -36,7 +36,9 @@ export function Composer({ to, title }: { to: ConversationRecord | { user: strin
   const send = async () => {
     const said = text.trim();
     if (hasFiles(to)) {
-      if (await sendFiles(to, said)) write('');
+      write('');
+      // Whatever keeps them here keeps the words, too.
+      if (!(await sendFiles(to, said))) write([said, box.current?.value].filter(Boolean).join('\n'));
       return;
     }
     if (!said) return;

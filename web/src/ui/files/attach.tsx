@@ -11,13 +11,16 @@ type Tray = typeof import('./tray');
 
 const tray = signal<Tray | undefined>(undefined);
 const load = async (): Promise<Tray> => (tray.value ??= await import('./tray'));
-export const placeOf = (to: To) => ('user' in to ? to.user : to.id);
+/** A person's tray stays theirs when the first words make a conversation of it. */
+export const placeOf = (to: To): string => ('user' in to ? to.user : (to.kind === 'direct' && to.peer) || to.id);
 
 /** True when files are there to be sent; then `sendFiles` sends them with what was written. */
 export const hasFiles = (to: To): boolean => tray.value?.chosen(placeOf(to)) ?? false;
 export async function sendFiles(to: To, caption: string, more?: Record<string, unknown>): Promise<boolean> {
   return (await load()).sendAll(to, caption, more);
 }
+
+const touch = () => matchMedia('(pointer: coarse)').matches;
 
 const PATHS = {
   clip: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.5 8.5a1.7 1.7 0 0 1-2.4-2.4L14.5 7',
@@ -47,13 +50,18 @@ export function FilesButton({ record }: { record: ConversationRecord }) {
 /** Goes into the form in which one writes. */
 export function Attach({ to }: { to: To }) {
   const there = tray.value;
-  const add = (files: readonly File[]) => void load().then((all) => all.add(to, files));
+  const add = async (files: readonly File[]) => {
+    if (!files.length) return;
+    (await load()).add(to, files);
+    // For a word with them, and Enter.
+    if (!touch()) document.querySelector<HTMLTextAreaElement>('.composer textarea')?.focus({ preventScroll: true });
+  };
   const speak = () => void load().then((all) => all.speak(to));
   return (
     <>
       {there && <there.Tray to={to} />}
       <Picks add={add} />
-      <button type="button" class="quiet round" aria-label={fileWords.value.speak} title={fileWords.value.speak} onClick={speak}>
+      <button type="button" class="quiet round speak" aria-label={fileWords.value.speak} title={fileWords.value.speak} onClick={speak}>
         <Icon of="mic" />
       </button>
       <Target add={add} />
@@ -61,9 +69,22 @@ export function Attach({ to }: { to: To }) {
   );
 }
 
-function Picks({ add }: { add: (files: readonly File[]) => void }) {
+function Picks({ add }: { add: (files: readonly File[]) => unknown }) {
   const { attach, pickPictures, pickCamera, pickFile } = fileWords.value;
   const menu = useRef<HTMLDetailsElement>(null);
+  const close = () => {
+    if (menu.current) menu.current.open = false;
+  };
+  useEffect(() => {
+    const away = (event: Event) => menu.current?.contains(event.target as Node) || close();
+    document.addEventListener('pointerdown', away);
+    return () => document.removeEventListener('pointerdown', away);
+  }, []);
+  const escape = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape') return;
+    close();
+    menu.current?.querySelector('summary')?.focus();
+  };
   const input = (label: string, more: Record<string, string>) => (
     <label class="pick">
       {label}
@@ -72,7 +93,7 @@ function Picks({ add }: { add: (files: readonly File[]) => void }) {
         multiple={!more.capture}
         {...more}
         onChange={({ currentTarget: box }) => {
-          if (menu.current) menu.current.open = false;
+          close();
           add([...(box.files ?? [])]);
           // The same file may be chosen again.
           box.value = '';
@@ -81,13 +102,13 @@ function Picks({ add }: { add: (files: readonly File[]) => void }) {
     </label>
   );
   return (
-    <details ref={menu} class="menu picks">
+    <details ref={menu} class="menu picks" onKeyDown={escape}>
       <summary aria-label={attach} title={attach}>
         <Icon of="clip" />
       </summary>
       <div>
         {input(pickPictures, { accept: 'image/*,video/*' })}
-        {matchMedia('(pointer: coarse)').matches && input(pickCamera, { accept: 'image/*', capture: 'environment' })}
+        {touch() && input(pickCamera, { accept: 'image/*', capture: 'environment' })}
         {input(pickFile, {})}
       </div>
     </details>
@@ -95,7 +116,7 @@ function Picks({ add }: { add: (files: readonly File[]) => void }) {
 }
 
 /** Whatever is pasted or dropped, anywhere in the conversation. */
-function Target({ add }: { add: (files: readonly File[]) => void }) {
+function Target({ add }: { add: (files: readonly File[]) => unknown }) {
   const [over, setOver] = useState(false);
   const now = useRef(add);
   now.current = add;
@@ -105,8 +126,8 @@ function Target({ add }: { add: (files: readonly File[]) => void }) {
     const listeners: Partial<Record<keyof DocumentEventMap, (event: never) => void>> = {
       paste: (event: ClipboardEvent) => {
         const files = [...(event.clipboardData?.files ?? [])];
-        // Text from an office program comes with a picture of itself; and other fields and windows have their own paste.
-        if (!files.length || event.clipboardData?.types.includes('text/plain') || document.querySelector('dialog[open]')) return;
+        // Windows have their own paste.
+        if (!files.length || isText(event.clipboardData!) || document.querySelector('dialog[open]')) return;
         event.preventDefault();
         now.current(files);
       },
@@ -138,6 +159,9 @@ function Target({ add }: { add: (files: readonly File[]) => void }) {
   }, []);
   return over ? <p class="drop-here">{fileWords.value.dropHere}</p> : null;
 }
+
+/** Text from an office program comes with a picture of itself; a file from a folder only with its name. */
+const isText = ({ types }: DataTransfer) => types.includes('text/plain') && (types.includes('text/html') || types.includes('text/rtf'));
 
 /** A folder comes as a file that cannot be read. */
 function dropped(data: DataTransfer): File[] {

@@ -51,8 +51,8 @@ function tidy(): void {
 }
 
 /** What this device sent itself need not come back. */
-export function seed(blob: string, bytes: Blob, small: boolean): void {
-  keep(keyOf(blob, small), bytes);
+export function seed(blob: string, bytes: Blob): void {
+  for (const small of [true, false]) keep(keyOf(blob, small), bytes);
 }
 
 function turn(): Promise<void> {

@@ -53,7 +53,8 @@ export function Player({ blob, own, name, size, media, ms, voice }: Props) {
     wanted.current = true;
     change({ loading: true, wrong: '' });
     try {
-      setBytes(await fetched(blob));
+      const all = await fetched(blob);
+      setBytes(all.slice(0, all.size, media ? soundOf(media) : all.type));
       change({ loading: false });
     } catch (error) {
       change({ loading: false, wrong: explained(error) });

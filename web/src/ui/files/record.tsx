@@ -71,7 +71,7 @@ export function Recorder({ spoken, close, closeLabel }: Props) {
   return (
     <p class="recorder">
       <span class={from === undefined ? 'dot' : 'dot on'} aria-hidden="true" />
-      <span role="status">{recording}</span>
+      <span role="status">{from === undefined ? words.value.working : recording}</span>
       <span class="time">{lasts(from === undefined ? 0 : Math.max(0, now - from))}</span>
       <button type="button" class="quiet" onClick={() => (from === undefined ? close() : ending.current('cancel'))}>{closeLabel}</button>
       <button ref={stopButton} type="button" aria-disabled={from === undefined} onClick={() => ending.current('listen')}>{stop}</button>

@@ -79,7 +79,7 @@ function Film({ body }: { body: FileBody }) {
     setState({ got: 0 });
     try {
       const bytes = await fetched(body.blob, false, (got) => setState({ got }), stop.current.signal);
-      setState({ bytes });
+      setState({ bytes: bytes.slice(0, bytes.size, media_type) });
     } catch (error) {
       setState(stop.current.signal.aborted ? {} : { wrong: explained(error) });
     }
@@ -152,7 +152,7 @@ export function Waiting({ row, body }: { row: OutboxRow; body: FileBody }) {
   const { name, size } = row.file!;
   // Once it is up its message is about to come: what is shown then is here already.
   useEffect(() => {
-    if (bytes && body.blob) seed(body.blob, bytes, false);
+    if (bytes && body.blob) seed(body.blob, bytes);
   }, [bytes, body.blob]);
   const seen = body.kind === 'image' && SHOWN.test(row.file!.type);
   const url = useOwn(seen ? bytes : undefined);
