@@ -4,12 +4,11 @@ import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
 import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
 import { Carrier } from './carrier';
-import type { FileKind } from './fileroutes';
 import { uuidv7 } from './ids';
 import { type Leadership, stand } from './leader';
 import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
-import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type UserRecord } from './records';
+import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type NewFile, type OutboxRow, type Session, type UserRecord } from './records';
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
@@ -26,17 +25,6 @@ export interface Options {
   changed: (changed: Changed) => void;
   /** A newer client took the databases over. */
   outdated?: () => void;
-}
-
-/** A file to be sent: what this device knows of it. The server looks at the bytes itself. */
-export interface NewFile {
-  kind: FileKind;
-  name: string;
-  bytes: Blob;
-  caption?: string;
-  width?: number;
-  height?: number;
-  duration_ms?: number;
 }
 
 /** What there is only while somebody is signed in. */
@@ -342,10 +330,7 @@ export class Engine {
     if (!within) throw new Error('nobody is signed in');
     const client_id = uuidv7();
     const [lane, place] = placed(to, client_id);
-    const { bytes, ...about } = file;
-    const change = { client_id, ...place, type: 'send', body: { ...about, blob: '' }, ...more } as Change;
-    const { name } = file;
-    const row = await within.outbox.add(lane, change, { upload: uuidv7(), name, size: bytes.size, type: bytes.type, bytes });
+    const row = await within.outbox.addFile(lane, { client_id, ...place, type: 'send', ...more }, file);
     this.tell({ outbox: true });
     this.kick(within);
     return row;

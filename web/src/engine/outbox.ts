@@ -3,7 +3,7 @@
 import type { Ack, Reply } from '../proto';
 import type { Keep } from './db';
 import { uuidv7 } from './ids';
-import type { Change, OutboxFile, OutboxRow } from './records';
+import type { Change, NewFile, OutboxFile, OutboxRow } from './records';
 import { Lost, Refused, verdict } from './refusal';
 import type { Ask } from './transport';
 
@@ -30,8 +30,8 @@ export class Outbox {
     private readonly user: string,
   ) {}
 
-  /** Resolves when it is on this device's disk, a file's bytes included. */
-  async add(lane: string, change: Change, file?: OutboxFile & { bytes: Blob }): Promise<OutboxRow> {
+  /** Resolves when it is on this device's disk. */
+  async add(lane: string, change: Change): Promise<OutboxRow> {
     const row: Omit<OutboxRow, 'n'> = {
       client_id: change.client_id,
       user: this.user,
@@ -40,19 +40,22 @@ export class Outbox {
       created: Date.now(),
       state: 'waiting',
     };
-    if (!file) return { ...row, n: await this.keep.add('outbox', row as OutboxRow) };
-    const { bytes, ...about } = file;
-    row.file = about;
-    return { ...row, n: await this.addWith(row as OutboxRow, bytes) };
+    const n = await this.keep.add('outbox', row as OutboxRow);
+    return { ...row, n };
   }
 
-  private async addWith(row: OutboxRow, bytes: Blob): Promise<number> {
+  /** A message that carries a file: both are on this device's disk, or neither. */
+  async addFile(lane: string, command: Change, file: NewFile): Promise<OutboxRow> {
+    const { bytes, ...about } = file;
+    const change = { ...command, body: { ...about, blob: '' } };
+    const carries = { upload: uuidv7(), name: file.name, size: bytes.size, type: bytes.type };
+    const row = { client_id: change.client_id, user: this.user, lane, change, created: Date.now(), state: 'waiting' as const, file: carries };
     try {
-      return await this.write(row, bytes);
+      return { ...row, n: await this.write(row as unknown as OutboxRow, bytes) };
     } catch (error) {
       if ((error as DOMException).name === 'QuotaExceededError') throw error;
       // Some private windows keep no Blob, but do keep its bytes.
-      return this.write(row, await bytes.arrayBuffer());
+      return { ...row, n: await this.write(row as unknown as OutboxRow, await bytes.arrayBuffer()) };
     }
   }
 

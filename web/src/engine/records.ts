@@ -1,5 +1,6 @@
 // What the client keeps on disk. What must not live here: how it is read and written (db.ts), what changes it (log.ts).
 import type { Body, Code, ConversationInfo, Event, ServerRole, UserInfo } from '../proto';
+import type { FileKind } from './fileroutes';
 
 export type UserRecord = UserInfo;
 
@@ -51,6 +52,17 @@ export interface Entry {
 
 /** A command that changes something, before it is sent: everything but the frame's own `id`. */
 export type Change = { type: string; client_id: string } & Record<string, unknown>;
+
+/** A file to be sent: what this device knows of it. The server looks at the bytes itself. */
+export interface NewFile {
+  kind: FileKind;
+  name: string;
+  bytes: Blob;
+  caption?: string;
+  width?: number;
+  height?: number;
+  duration_ms?: number;
+}
 
 /** What a message carries that is still on its way up; the bytes lie beside the outbox until the message is acked. */
 export interface OutboxFile {

@@ -78,7 +78,7 @@ const change = (body: object): Change => ({ type: 'send', client_id: uuidv7(), b
 const say = (text: string) => outbox.add(TALK, change({ kind: 'text', text }));
 function bring(size: number, name = 'a.jpg', lane = TALK): Promise<OutboxRow> {
   const bytes = new Blob([new Uint8Array(size)], { type: 'image/jpeg' });
-  return outbox.add(lane, change({ kind: 'image', blob: '', name }), { upload: uuidv7(), name, size, type: bytes.type, bytes });
+  return outbox.addFile(lane, { type: 'send', client_id: uuidv7() }, { kind: 'image', name, bytes });
 }
 const rows = () => outbox.rows();
 const isUp = async (row: OutboxRow) => (await rows()).find((one) => one.client_id === row.client_id)?.file?.up === true;

@@ -1,6 +1,6 @@
 // A chosen file as it will be sent: pictures made smaller and without what the camera wrote in, films and sound measured.
 // What must not live here: pages, and the network.
-import type { NewFile } from '../../engine/engine';
+import type { NewFile } from '../../engine/records';
 
 /** Longer pictures are made smaller. */
 export const LONG_EDGE = 2_048;
