@@ -15,6 +15,8 @@ const LARGEST_PIECE = 8 * 1024 * 1024;
 const SMALLEST_PIECE = 64 * 1024;
 const QUICK_MS = 600;
 const SLOW_MS = 2_000;
+/** An older request may still be writing; but not for ever. */
+const ASTRAY = 5;
 /** Too many unfinished uploads, of all of one's devices. */
 const CROWDED_MS = 30_000;
 
@@ -115,7 +117,6 @@ export class Uploader {
     try {
       const blob = await this.bring(row, cut.signal);
       if (blob) await this.outbox.change(row.n, { file: { ...row.file!, up: true }, change: carriedBy(row, blob) });
-      next = blob !== undefined;
     } catch (error) {
       next = await this.failed(row, error, cut.signal.aborted);
     } finally {
@@ -133,6 +134,7 @@ export class Uploader {
     const begin = () => this.routes.begin({ client_id: row.file!.upload, size: bytes.size }, stop);
     let info = await begin();
     let forgotten = false;
+    let astray = 0;
     for (;;) {
       this.known.set(row.client_id, info.upload);
       this.hooks.progress(row.client_id, info.offset);
@@ -144,7 +146,8 @@ export class Uploader {
         info = await this.timed(() => this.routes.bring(info.upload, offset, part, stop));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        if (error.code === 'wrong_offset') info = await this.routes.stands(info.upload, stop);
+        if (error.code === 'wrong_offset' && ++astray < ASTRAY) info = await this.routes.stands(info.upload, stop);
+        else if (error.code === 'wrong_offset') throw new Lost('the server and this device do not agree where it stands');
         else if (error.code === 'not_found' && !forgotten) {
           forgotten = true;
           info = await begin();
