@@ -38,7 +38,7 @@ export const en = {
   speakDenied: 'The microphone is not allowed here. Allow it in the browser’s settings for this page, then try again.',
   speakNone: 'No microphone was found.',
   recording: 'Recording',
-  stop: 'Stop and listen',
+  stop: 'Stop',
   speakSend: 'Send',
   // The viewer
   viewer: 'Picture',
@@ -100,7 +100,7 @@ export const zh: typeof en = {
   speakDenied: '未获准使用麦克风。请在浏览器的网站设置中允许后重试。',
   speakNone: '未找到麦克风。',
   recording: '正在录音',
-  stop: '停止并试听',
+  stop: '停止',
   speakSend: '发送',
   viewer: '图片',
   next: '下一张',

@@ -51,7 +51,7 @@ function Picture({ body }: { body: FileBody }) {
   const shows = SHOWN.test(media_type) || body.thumbhash != null;
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   const moves = /gif|webp/.test(media_type) && size <= MOVING_BYTES && !calm;
-  const whole = SHOWN.test(media_type) && (moves || !body.thumbhash || (devicePixelRatio > 1 && size <= FINE_BYTES));
+  const whole = SHOWN.test(media_type) && (moves || (!body.thumbhash && size <= MOVING_BYTES) || (devicePixelRatio > 1 && size <= FINE_BYTES));
   const small = useMedia(body.blob, true, near && shows && Boolean(body.thumbhash));
   const full = useMedia(body.blob, false, near && shows && whole);
   const url = full.url ?? small.url;
@@ -62,6 +62,7 @@ function Picture({ body }: { body: FileBody }) {
     <button ref={box as never} type="button" class="pic" style={boxStyle(body)} aria-label={fileWords.value.open(body.caption || body.name)} onClick={open}>
       <Placeholder hash={body.thumbhash} />
       {url && <img src={url} alt="" decoding="async" />}
+      {!whole && !body.thumbhash && <span class="cover">{`${body.name} · ${bytesText(size)}`}</span>}
       {wrong ? <span class="cover">{fileWords.value.cannotLoad}</span> : null}
     </button>
   );
