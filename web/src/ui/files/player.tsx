@@ -64,7 +64,7 @@ export function Player({ blob, own, name, size, media, ms, voice }: Props) {
   const total = state.ms || 0;
   const about = state.wrong || [lasts(state.at || total), voice ? '' : bytesText(size), isOpus(media) ? opus : ''].filter(Boolean).join(' · ');
   return (
-    <div class={voice ? 'sound voice' : 'sound'}>
+    <div class={`sound${voice ? ' voice' : ''}${can ? '' : ' mute'}`}>
       {can ? (
         <button type="button" class="round main" aria-label={`${state.on ? pause : play(label)}, ${lasts(total)}`} aria-busy={state.loading} onClick={() => void press()}>
           <span aria-hidden="true">{state.loading ? '…' : state.on ? '❚❚' : '▶'}</span>
