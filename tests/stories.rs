@@ -71,6 +71,8 @@ mod operations;
 mod order;
 #[path = "stories/pairing.rs"]
 mod pairing;
+#[path = "stories/overview.rs"]
+mod overview;
 #[path = "stories/patience.rs"]
 mod patience;
 #[path = "stories/people.rs"]

@@ -16,7 +16,7 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, pages, process, proxies, push, settings, surroundings};
+use super::{greeting, heart, logging, measure, overview, pages, process, proxies, push, settings, surroundings};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -232,6 +232,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         services: Arc::clone(services),
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
+        overview: overview::of(services, config),
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);

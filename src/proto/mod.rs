@@ -13,6 +13,7 @@ pub mod files;
 pub mod history;
 pub mod ids;
 pub mod moderation;
+pub mod overview;
 pub mod pairing;
 pub mod people;
 pub mod privacy;

@@ -129,7 +129,13 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(people_shapes());
     shapes.extend(moderation_shapes());
     shapes.extend(bot_shapes());
+    shapes.extend(overview_shapes());
     shapes
+}
+
+fn overview_shapes() -> Vec<Shape> {
+    use kinglet::proto::overview::{ServerHealth, ServerSettings};
+    http!(sent: ServerHealth, ServerSettings).into()
 }
 
 fn bot_shapes() -> Vec<Shape> {

@@ -1,6 +1,8 @@
 // Where the client begins. What must not live here: anything but opening the engine and drawing the first page.
 import { render } from 'preact';
 import { App } from './ui/app';
+import { beginInstalled } from './ui/installed/begin';
+import './ui/look';
 import { start } from './ui/state';
 import './ui/style.css';
 
@@ -10,3 +12,4 @@ if (place) {
   place.replaceChildren();
   render(<App />, place);
 }
+beginInstalled();

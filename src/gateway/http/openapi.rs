@@ -17,7 +17,7 @@ use crate::proto::command::Request;
 use crate::proto::files;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{bots, history, moderation, pairing, people};
+use crate::proto::{bots, history, moderation, overview, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -101,6 +101,10 @@ const ROOMS: &[Room] = &[
     Room {
         operations: BotRoutes::openapi,
         schemas: bot_schemas,
+    },
+    Room {
+        operations: OverviewRoutes::openapi,
+        schemas: overview_schemas,
     },
 ];
 
@@ -186,6 +190,13 @@ schemas!(moderation_schemas:
 struct BotRoutes;
 
 schemas!(bot_schemas: bots::NewBot, bots::NewBotToken, bots::BotToken, bots::BotList);
+
+/// The server as a whole.
+#[derive(OpenApi)]
+#[openapi(paths(super::overview::server_health, super::overview::server_settings))]
+struct OverviewRoutes;
+
+schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

@@ -43,7 +43,7 @@ use crate::proto::{ClientId, Code, DeviceId, Refusal, UserId};
 use crate::store::Store;
 use crate::store::sqlite::accounts::{Entered, NewUser};
 
-pub use admin::Administrator;
+pub use admin::{Administrator, may_oversee};
 pub use bots::may_run;
 pub use claim::PeerPlace;
 pub use history::KeptAddress;

@@ -76,7 +76,8 @@ export class Api {
     return this.call('GET', `/api/v1/sync?${query}`, undefined, stop, POLL_MS);
   }
 
-  private async call<T>(method: string, path: string, body?: unknown, stop?: AbortSignal, patience = PATIENCE_MS): Promise<T> {
+  /** What has no name of its own here: pages that are loaded later ask by this. */
+  async call<T>(method: string, path: string, body?: unknown, stop?: AbortSignal, patience = PATIENCE_MS): Promise<T> {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (this.token) headers.Authorization = `Bearer ${this.token}`;

@@ -2,44 +2,26 @@
 // shows, and what the parts do.
 import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
-import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
+import { type Cache, CACHE_STORES, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
 import { Carrier } from './carrier';
 import { uuidv7 } from './ids';
-import { type Leadership, stand } from './leader';
+import { stand } from './leader';
 import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
-import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type NewFile, type OutboxRow, type Session, type UserRecord } from './records';
+import type { Options, Within } from './parts';
+import { Presence } from './presence';
+import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type NewFile, type OutboxRow, type Session, type SettingRecord, type UserRecord } from './records';
+import { Settings, type Wish } from './settings';
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
 
-export interface Options {
-  /** `ws://...` and `http://...`; for a page its own server's. */
-  socketUrl: string;
-  base?: string;
-  names?: Names;
-  locks?: LockManager | undefined;
-  socket?: (url: string, protocol: string) => WebSocket;
-  http?: typeof fetch;
-  random?: () => number;
-  changed: (changed: Changed) => void;
-  /** A newer client took the databases over. */
-  outdated?: () => void;
-}
-
-/** What there is only while somebody is signed in. */
-interface Within {
-  session: Session;
-  outbox: Outbox;
-  sync: Sync;
-  sender: Sender;
-  carrier: Carrier;
-  transport: Transport;
-  leadership: Leadership;
-}
+export type { Options } from './parts';
 
 export class Engine {
   line: Line = 'connecting';
+  /** All that was missed came once since this tab was opened. */
+  settled = false;
   private within: Within | undefined;
   private readonly tabs: Tabs;
 
@@ -53,7 +35,7 @@ export class Engine {
       changed: (changed) => void this.heard(changed),
       outbox: () => this.within && this.kick(this.within),
       who: () => {
-        if (this.within?.leadership.leads) this.tabs.tell({ line: this.line });
+        if (this.within?.leadership.leads) this.tabs.tell({ line: this.line, online: this.within.presence.online, settled: this.settled });
       },
       call: (call) => (this.within?.leadership.leads ? this.done(this.within, call) : undefined),
     });
@@ -116,14 +98,15 @@ export class Engine {
   }
 
   private async forgetCopy(): Promise<void> {
-    const tx = this.cache.transaction(['conversations', 'entries', 'users', 'meta'], 'readwrite');
-    for (const store of ['conversations', 'entries', 'users', 'meta'] as const) await tx.objectStore(store).clear();
+    const tx = this.cache.transaction(CACHE_STORES, 'readwrite');
+    for (const store of CACHE_STORES) await tx.objectStore(store).clear();
     await tx.done;
   }
 
   private leave(): void {
     const { within } = this;
     this.within = undefined;
+    this.settled = false;
     if (!within) return;
     within.leadership.resign();
     within.sender.sleep();
@@ -153,15 +136,27 @@ export class Engine {
       up: () => void sender.kick(),
     };
     const carrier = new Carrier(outbox, this.api, carried, this.options.random);
+    const settings = new Settings(this.cache, this.keep, session.user, {
+      ask: (what) => this.ask(what),
+      changed: () => this.tell({ settings: true }),
+    });
+    const presence = new Presence(ask, (online) => this.tell({ online }));
     const sync = new Sync(this.cache, session.user, {
       ask,
+      settings: (kept) => settings.take(kept),
+      settingsAnew: (patiently) => settings.anew(patiently),
       user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
         carrier.sent(ids);
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
       },
-      settled: () => this.settle(outbox),
+      settled: async () => {
+        await this.settle(outbox);
+        this.settled = true;
+        this.tell({ settled: true });
+        await settings.flush();
+      },
     });
     const transport = new Transport(
       {
@@ -178,6 +173,7 @@ export class Engine {
             sender.sleep();
             carrier.sleep();
           }
+          if (line !== 'online') presence.lost();
           this.line = line;
           this.tell({ line });
         },
@@ -185,9 +181,10 @@ export class Engine {
           sync.begin(beginning);
           sender.welcome();
           carrier.welcome();
+          if (this.line === 'online') void presence.begin().catch(() => {});
         },
         events: (events) => sync.events(events),
-        notice: (notice) => this.noticed(sync, notice),
+        notice: (notice) => this.noticed(sync, presence, notice),
         position: (resume) => sync.position(resume),
         signedOut: () => void this.signedOut(),
       },
@@ -198,7 +195,7 @@ export class Engine {
       { won: () => transport.start(), lost: () => (carrier.stop(), transport.stop()) },
       this.options.locks,
     );
-    this.within = { session, outbox, sync, sender, carrier, transport, leadership };
+    this.within = { session, outbox, settings, presence, sync, sender, carrier, transport, leadership };
     this.tabs.who();
   }
 
@@ -207,9 +204,10 @@ export class Engine {
     this.tell({ session: true, line: 'signed-out' });
   }
 
-  private noticed(sync: Sync, notice: Notice): void {
+  private noticed(sync: Sync, presence: Presence, notice: Notice): void {
     void sync.notice(notice).catch(() => {});
-    if (notice.type === 'typing' || notice.type === 'presence') this.tell({ notice });
+    presence.notice(notice);
+    if (notice.type === 'typing') this.tell({ notice });
   }
 
   /** Acked commands whose event is held, or whose conversation one is no longer in. */
@@ -230,6 +228,7 @@ export class Engine {
 
   private async heard(changed: Changed): Promise<void> {
     if (changed.line) this.line = changed.line;
+    if (changed.settled) this.settled = true;
     if (changed.session) {
       const session = await readSession(this.keep);
       if (session?.token !== this.session?.token) {
@@ -255,7 +254,7 @@ export class Engine {
       case 'older':
         return within.sync.older(call.conversation);
       case 'read':
-        return within.sync.markRead(call.conversation, call.seq);
+        return within.sync.markRead(call.conversation, call.seq, call.count);
       case 'wake':
         return within.transport.wake();
       case 'unpark':
@@ -275,8 +274,9 @@ export class Engine {
   older(conversation: string): Promise<boolean> {
     return this.run({ do: 'older', conversation }) as Promise<boolean>;
   }
-  markRead(conversation: string, seq: number): void {
-    void this.run({ do: 'read', conversation, seq }).catch(() => {});
+  /** `count`: what the event there says of it, which is known here only of what is held. */
+  markRead(conversation: string, seq: number, count?: number): void {
+    void this.run({ do: 'read', conversation, seq, count }).catch(() => {});
   }
   /** Who has read one's own newest message, which notices may have told while nobody listened. */
   async askReaders(conversation: string, seq: number): Promise<void> {
@@ -307,6 +307,18 @@ export class Engine {
   }
   later(conversation: string, after: number, limit: number): Promise<Entry[]> {
     return readOn(this.cache, conversation, after, limit);
+  }
+  /** Of one's own, as one wishes them; cleared ones have no value. */
+  async settings(): Promise<SettingRecord[]> {
+    return (await this.within?.settings.all()) ?? [];
+  }
+  /** Holds at once, also without a line; refused only if the server says so. */
+  async set(wish: Wish): Promise<void> {
+    await this.within?.settings.wish(wish);
+  }
+  /** Holds only once the server has it: for what is kept elsewhere until then, as a draft is. */
+  async setNow(wish: Wish): Promise<void> {
+    await this.within?.settings.tell(wish);
   }
   async outbox(): Promise<OutboxRow[]> {
     return (await this.within?.outbox.rows()) ?? [];

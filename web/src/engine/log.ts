@@ -341,15 +341,15 @@ async function keepNewest(into: Fold, record: ConversationRecord, event: Event):
   if (!about || seq === undefined) return;
   const entry = await into.entries.get([record.id, seq]);
   if (!entry) return;
-  const newest = { seq, by: entry.event.by, ts: entry.event.ts, kind: entry.body?.kind ?? 'text', text: said(entry) };
+  const newest = { seq, by: entry.event.by, ts: entry.event.ts, kind: entry.body?.kind ?? 'text', ...said(entry) };
   record.newest = entry.erased ? { ...newest, erased: true } : newest;
 }
 
-function said(entry: Entry): string {
-  const { body } = entry;
-  if (!body) return '';
-  const text = body.kind === 'text' ? body.text : body.kind === 'opaque' ? '' : (body.caption ?? body.name);
-  return text.slice(0, 200);
+/** For the list: what it says, and what a file is called. */
+function said({ body }: Entry): { text: string; name?: string } {
+  if (!body || body.kind === 'opaque') return { text: '' };
+  if (body.kind === 'text') return { text: body.text.slice(0, 200) };
+  return { text: (body.caption ?? '').slice(0, 200), name: body.name };
 }
 
 /** The `count` at a read marker: only messages raise it, so it is that of the nearest entry before. */

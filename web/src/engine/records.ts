@@ -1,5 +1,5 @@
 // What the client keeps on disk. What must not live here: how it is read and written (db.ts), what changes it (log.ts).
-import type { Body, Code, ConversationInfo, Event, ServerRole, UserInfo } from '../proto';
+import type { Body, Code, ConversationInfo, Event, Kept, ServerRole, UserInfo } from '../proto';
 import type { FileKind } from './fileroutes';
 
 export type UserRecord = UserInfo;
@@ -33,7 +33,13 @@ export interface ConversationRecord extends Omit<ConversationInfo, 'conversation
   /** One is no longer in it. */
   gone?: boolean;
   /** For the list: the newest message. */
-  newest?: { seq: number; by: string; ts: number; text: string; kind: string; erased?: boolean };
+  newest?: { seq: number; by: string; ts: number; text: string; kind: string; name?: string; erased?: boolean };
+}
+
+/** A setting of one's own, as the server last told it; a cleared one has no value. */
+export interface SettingRecord {
+  id: string;
+  kept: Kept;
 }
 
 /** An event with what later events made of it. */

@@ -11,10 +11,16 @@ export interface Changed {
   users?: boolean;
   outbox?: boolean;
   session?: boolean;
+  /** Of one's own. */
+  settings?: boolean;
+  /** Those who are here now. */
+  online?: string[];
+  /** What was missed is here: what is not in the copy now is not there, or not for oneself. */
+  settled?: boolean;
   line?: Line;
   /** How many bytes of a row's file are up. */
   progress?: { client_id: string; sent: number };
-  /** Of passing interest: typing, presence. */
+  /** Of passing interest: typing. */
   notice?: Notice;
 }
 
@@ -30,7 +36,7 @@ export type Call =
   | { do: 'ask'; ask: Ask }
   | { do: 'watch'; conversation: string }
   | { do: 'older'; conversation: string }
-  | { do: 'read'; conversation: string; seq: number }
+  | { do: 'read'; conversation: string; seq: number; count?: number | undefined }
   | { do: 'wake' }
   | { do: 'unpark' };
 

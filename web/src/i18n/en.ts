@@ -1,6 +1,11 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
+import { adminEn } from './admin';
+import { talkEn } from './talk';
+
 export const en = {
+  ...adminEn,
+  ...talkEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',
@@ -119,6 +124,8 @@ export const en = {
   // Refusals
   errors: {
     lost: 'The server does not answer. Check that you are on its network, then try again.',
+    last_owner: 'The server needs an owner. Make somebody else an owner first.',
+    owner_must_stay: 'Some conversations would be left without an owner. Hand them to somebody else, or end them, first.',
     wrong_credentials: 'The name or the password is wrong.',
     name_taken: 'That name, or one that looks like it, is taken. Choose another.',
     name_invalid: 'Use 1 to 32 letters, digits, dots, dashes or underscores, without blanks.',

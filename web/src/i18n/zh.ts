@@ -1,7 +1,11 @@
 // The words in Simplified Chinese. What must not live here: words that English does not have (en.ts).
+import { adminZh } from './admin';
 import type { Words } from './en';
+import { talkZh } from './talk';
 
 export const zh: Words = {
+  ...adminZh,
+  ...talkZh,
   lang: 'zh-Hans',
   app: 'Kinglet',
   otherLanguage: 'English',
@@ -113,6 +117,8 @@ export const zh: Words = {
   },
   errors: {
     lost: '服务器没有响应。请确认您在它的网络中，然后重试。',
+    last_owner: '服务器必须有一位所有者。请先将他人设为所有者。',
+    owner_must_stay: '有些会话将没有所有者。请先移交或解散它们。',
     wrong_credentials: '名字或密码错误。',
     name_taken: '该名字或相似的名字已被使用。请换一个。',
     name_invalid: '请使用 1 到 32 个字母、数字、点、短横线或下划线，不含空格。',

@@ -193,6 +193,13 @@ export type BotToken = {
   token: string;
 };
 
+/** A line of the memory budget. */
+export type BudgetShare = {
+  bytes: number;
+  pool: string;
+  why: string;
+};
+
 export type Candidate = {
   role: Role;
   user: UserId;
@@ -358,6 +365,21 @@ export type Discovered = {
   kind: ConversationKind;
   members: number;
   title: string;
+};
+
+/** Bytes. */
+export type DiskFigures = {
+  /** The database, its write-ahead log included. */
+  database: number;
+  /** All files that people uploaded. */
+  files: number;
+  /** What all files together may take. */
+  files_limit: number;
+  /** Of the disk with the data directory, where the kernel tells. */
+  free?: (number | null);
+  total?: (number | null);
+  /** Written to disks by this process, counting up, where the kernel tells. */
+  written?: (number | null);
 };
 
 export type Draft = {
@@ -951,6 +973,14 @@ export type Members = {
   limit?: (number | null);
 };
 
+export type MemoryFigures = {
+  /** The most that the server can come to hold: the sum of the lines. */
+  budget: number;
+  lines: BudgetShare[];
+  /** What the process holds now, where the kernel tells. */
+  resident?: (number | null);
+};
+
 export type Mute = {
   client_id: ClientId;
   conversation: ConversationId;
@@ -1211,6 +1241,13 @@ export type PollPage = {
   /** Events after the token, in the order they would have come over the socket. */
   events: Event[];
   resume: string;
+};
+
+/** What is taken from a bounded pool, and what it holds, in its own unit. */
+export type PoolFigures = {
+  limit: number;
+  name: string;
+  used: number;
 };
 
 export type Presence = {
@@ -1655,8 +1692,57 @@ export type Send = {
   to?: (UserId | null);
 };
 
+/** `GET /api/v1/admin/health`: figures of this moment. What counts up begins at the start of the server. */
+export type ServerHealth = {
+  /** From a command's arrival to its ack. */
+  ack: Times;
+  /** Acknowledged commands, counting up. */
+  acks: number;
+  /** One commit, its sync included. */
+  commit: Times;
+  connections: number;
+  /** How many connections there may be. */
+  connections_limit: number;
+  /** Connections refused at a limit, counting up. */
+  connections_refused: number;
+  disk: DiskFigures;
+  /** Events in the log. */
+  events: number;
+  memory: MemoryFigures;
+  /** Panics that ended one connection, counting up. */
+  panics: number;
+  pools: PoolFigures[];
+  /** `ready`, `read_only`, `full` or `stopping`. */
+  status: string;
+  /** Whether the wall clock is known to be right. */
+  synchronised: boolean;
+  ts: number;
+  uptime_ms: number;
+  users_online: number;
+  version: string;
+};
+
 /** A server-wide role. */
 export type ServerRole = ("member" | "admin" | "owner");
+
+export type ServerSetting = {
+  /** What it means, for the operator, in English. */
+  about: string;
+  /** As in the file, with its section: `limits.connections`. */
+  key: string;
+  /** The same for the value when nothing is set. */
+  usual: string;
+  /** As it would stand in the file. */
+  value: string;
+};
+
+/** `GET /api/v1/admin/settings`: what the server was started with. There is no secret among them: keys and certificates are files, and only their paths are settings. */
+export type ServerSettings = {
+  /** In the order of the example file. */
+  settings: ServerSetting[];
+  /** The file they came from, where there is one. */
+  source?: (string | null);
+};
 
 /** How many sessions were ended. */
 export type SessionsEnded = {
@@ -1930,6 +2016,16 @@ export type Threads = {
   conversation?: (ConversationId | null);
   /** 1 to 200; 100 when left out. */
   limit?: (number | null);
+};
+
+/** How long something took: a histogram, counting up. */
+export type Times = {
+  /** Upper ends in microseconds, ascending. */
+  bounds: number[];
+  /** How many fell under each end and over the one before; one more at the end for those over all. */
+  counts: number[];
+  /** Microseconds of all of them together. */
+  sum: number;
 };
 
 export type Typing = {

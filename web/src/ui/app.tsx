@@ -3,11 +3,16 @@ import { useEffect, useState } from 'preact/hooks';
 import { explained, words } from '../i18n';
 import { Chat } from './chat';
 import { Join, SignIn } from './join';
+import { later } from './later';
 import { Reset } from './reset';
 import { Sheet } from './parts';
 import { route } from './route';
 import { Setup } from './setup';
 import { engine, session, unreadTotal } from './state';
+
+const Mine = later(() => import('./mine/mine').then((module) => module.Mine));
+const Share = later(() => import('./installed/share').then((module) => module.Share));
+const Admin = later(() => import('./admin/admin').then((module) => module.Admin));
 
 export function App() {
   // The first run goes on for a page after one is signed in.
@@ -19,6 +24,9 @@ export function App() {
   if (at.page === 'join') return <Join code={at.code} />;
   if (at.page === 'reset') return <Reset code={at.code} />;
   if (settingUp) return <Setup done={() => setSettingUp(false)} />;
+  if (session.value && at.page === 'share') return <Share />;
+  if (session.value && at.page === 'me') return <Mine at={at.at} />;
+  if (session.value && at.page === 'admin') return <Admin at={at.at} row={at.row} />;
   if (session.value) return <Chat />;
   if (at.page === 'sign-in') return <SignIn />;
   return <Outside claim={() => setSettingUp(true)} />;

@@ -4,14 +4,15 @@ import type { ConversationRecord } from '../engine/records';
 import { words } from '../i18n';
 import { Attach, hasFiles, sendFiles } from './files/slot';
 import { engine } from './state';
+import { begun, draftOf, paused, put } from './talk/drafts';
 
 const TYPING_MS = 4_000;
 /** On a touch screen Enter makes a new line, as everywhere else there. */
 const touch = () => matchMedia('(pointer: coarse)').matches;
 
 export function Composer({ to, title }: { to: ConversationRecord | { user: string }; title: string }) {
-  const key = `kinglet-draft:${'user' in to ? to.user : to.id}`;
-  const [text, setText] = useState(() => localStorage.getItem(key) ?? '');
+  const key = 'user' in to ? to.user : to.id;
+  const [text, setText] = useState(() => draftOf(key).text);
   const box = useRef<HTMLTextAreaElement>(null);
   const told = useRef(0);
   useEffect(() => {
@@ -23,10 +24,18 @@ export function Composer({ to, title }: { to: ConversationRecord | { user: strin
   useEffect(() => {
     if (!touch()) box.current?.focus({ preventScroll: true });
   }, [key]);
+  useEffect(() => () => paused(key), [key]);
+  const { to: where, n, focus } = put.value;
+  const seen = useRef(n);
+  useEffect(() => {
+    if (where !== key || n === seen.current) return;
+    seen.current = n;
+    setText(draftOf(key).text);
+    if (focus) box.current?.focus();
+  }, [n]);
   const write = (value: string) => {
     setText(value);
-    if (value) localStorage.setItem(key, value);
-    else localStorage.removeItem(key);
+    begun(key, value);
     if ('user' in to || !value || Date.now() - told.current < TYPING_MS) return;
     told.current = Date.now();
     void engine()

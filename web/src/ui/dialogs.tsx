@@ -12,7 +12,7 @@ import { Invitation, invitationInto } from './setup';
 import { directWith, engine, listed, me, users } from './state';
 
 /** The browser's own dialog keeps the focus inside and closes by Escape. */
-function Window({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
+export function Window({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {

@@ -1,10 +1,12 @@
 // What one message looks like, and one line about what happened. What must not live here: which messages are shown.
 import type { Entry, OutboxRow } from '../engine/records';
 import type { Body } from '../proto';
-import { clock, explained, fullTime, words } from '../i18n';
+import { clock, fullTime, words } from '../i18n';
 import { Avatar } from './avatar';
-import { FileSlot, FileWrong, isFile } from './files/slot';
-import { engine, me, personName, users } from './state';
+import { FileSlot, isFile } from './files/slot';
+import { me, personName, users } from './state';
+import { ReadMark } from './talk/mark';
+import { WaysOut } from './talk/ways';
 import { blocks, type Block, type Inline } from './text';
 
 function Pieces({ of }: { of: Inline[] }) {
@@ -79,7 +81,7 @@ export function Message({ entry, follows, read }: { entry: Entry; follows: boole
   const { event } = entry;
   const mine = event.by === me.value;
   const name = personName(event.by);
-  const { edited, sent } = words.value;
+  const { edited } = words.value;
   return (
     <article class={`message${follows ? ' follows' : ''}`} data-seq={entry.seq}>
       {!follows && <Avatar name={name} seed={event.by} />}
@@ -93,7 +95,7 @@ export function Message({ entry, follows, read }: { entry: Entry; follows: boole
       <footer>
         {entry.edited !== undefined && <span>{edited}</span>}
         <time dateTime={new Date(event.ts).toISOString()} title={fullTime(event.ts)}>{clock(event.ts)}</time>
-        {mine && <State text={read ? words.value.read : sent} mark={read ? '✓✓' : '✓'} />}
+        {mine && <ReadMark conversation={entry.conversation} seq={entry.seq} read={read} />}
       </footer>
     </article>
   );
@@ -127,7 +129,7 @@ function Reactions({ entry }: { entry: Entry }) {
 export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
   const name = personName(me.value);
   const body = row.change.body as Body | undefined;
-  const { waiting, sent, failed, retry, discard } = words.value;
+  const { waiting, sent } = words.value;
   return (
     <article class={`message ${row.state}${follows ? ' follows' : ''}`} data-client={row.client_id}>
       {!follows && <Avatar name={name} seed={me.value} />}
@@ -136,13 +138,7 @@ export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
       </header>
       <div class="body">
         <Said body={body} row={row} />
-        {row.state === 'failed' && (
-          <p class="failed" role="alert">
-            <strong>{failed}.</strong> {row.file ? <FileWrong row={row} /> : row.error ? explained(row.error) : ''}{' '}
-            <button type="button" class="quiet" onClick={() => void engine().retry(row.n)}>{retry}</button>
-            <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{discard}</button>
-          </p>
-        )}
+        {row.state === 'failed' && <WaysOut row={row} />}
       </div>
       <footer>
         <time dateTime={new Date(row.created).toISOString()}>{clock(row.created)}</time>

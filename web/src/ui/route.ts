@@ -6,6 +6,10 @@ export type Route =
   | { page: 'join'; code: string }
   | { page: 'reset'; code: string }
   | { page: 'sign-in' }
+  /** What another app wants to give to a conversation. */
+  | { page: 'share' }
+  /** One's own settings, and those of the server: a list of pages, one of them, one row of it. */
+  | { page: 'me' | 'admin'; at: string | undefined; row: string | undefined }
   /** A conversation, or a person with whom there is none yet. */
   | { page: 'talk'; id: string };
 
@@ -15,6 +19,9 @@ export function routeOf(path: string, hash: string): Route {
   if (path === '/join') return { page: 'join', code };
   if (path === '/reset') return { page: 'reset', code };
   if (path === '/sign-in') return { page: 'sign-in' };
+  if (path === '/share') return { page: 'share' };
+  const desk = /^\/(me|admin)(?:\/([a-z-]+)(?:\/([\w-]+))?)?$/.exec(path);
+  if (desk) return { page: desk[1] as 'me' | 'admin', at: desk[2], row: desk[3] };
   const talk = /^\/c\/([cu][0-9a-z]{10})$/.exec(path);
   return talk ? { page: 'talk', id: talk[1]! } : { page: 'home' };
 }

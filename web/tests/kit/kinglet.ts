@@ -12,7 +12,7 @@ import { uuidv7 } from '../../src/engine/ids';
 const BINARY = process.env.KINGLET_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/kinglet');
 export const PASSWORD = 'seven quiet herons';
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().on('error', reject);
     probe.listen(0, '127.0.0.1', () => {
