@@ -121,7 +121,7 @@ function Viewer({ first, among, close }: { first: Shown; among: Shown[] | undefi
         {all.length > 1 && <span class="count" role="status">{ofAll(at + 1, complete ? String(all.length) : `${all.length}+`)}</span>}
         {mark(zoomOut, '−', () => stage.zoom(1 / STEP), stage.scale <= 1)}
         {mark(zoomIn, '+', () => stage.zoom(STEP), stage.scale >= LARGEST)}
-        {mark(download, '⭳', get)}
+        {mark(download, '↓', get)}
         {mark(words.value.close, '✕', () => box.current?.close())}
       </header>
       <div class="stage" {...stage.hears}>
