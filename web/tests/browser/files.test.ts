@@ -14,7 +14,7 @@ let shown: { url: string; close: () => Promise<void> };
 let owner: SignedIn;
 const here: Person[] = [];
 beforeAll(async () => {
-  server = await Kinglet.start({ KINGLET_FILES_FILE_MIB: '4', KINGLET_LISTEN_HOSTS: PLAIN_HOST });
+  server = await Kinglet.start({ KINGLET_FILES_FILE_MIB: '4', KINGLET_FILES_TOTAL_MIB: '11', KINGLET_LISTEN_HOSTS: PLAIN_HOST });
   [browser, shown] = await Promise.all([launch(FAKE_MICROPHONE), front(server)]);
   owner = await server.claim('ada');
 });
@@ -76,6 +76,13 @@ function asByPhone(jpeg: Buffer): Buffer {
   return Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xe1]), length, exif, jpeg.subarray(2)]);
 }
 
+async function swipe(page: Page, dx: number, dy: number): Promise<void> {
+  await page.mouse.move(180, 300);
+  await page.mouse.down();
+  await page.mouse.move(180 + dx, 300 + dy, { steps: 4 });
+  await page.mouse.up();
+}
+
 test('several at once, made smaller, with words; seen, looked at and saved by the other one; listed', async () => {
   await server.join(owner, 'bob');
   const ada = await at('ada', 'desktop');
@@ -135,6 +142,13 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
   await bob.page.keyboard.press('Escape');
   await viewer.waitFor({ state: 'detached' });
   expect(await pictures.first().evaluate((one) => one === document.activeElement)).toBe(true);
+  // By hand: on to the next, and down to close.
+  await pictures.first().click();
+  await whole.waitFor();
+  await swipe(bob.page, -150, 10);
+  await viewer.getByRole('img', { name: 'small.png' }).waitFor();
+  await swipe(bob.page, 10, 200);
+  await viewer.waitFor({ state: 'detached' });
   const saved = bob.page.waitForEvent('download');
   await log(bob).getByRole('button', { name: '下载 notes.txt' }).click();
   expect((await saved).suggestedFilename()).toBe('notes.txt');
@@ -199,6 +213,18 @@ test('pasted, dropped, and cut off on the way: it waits, survives a reload, and 
   await log(one).getByText('Uploading').waitFor();
   await log(one).getByRole('button', { name: 'Cancel' }).click();
   await log(one).getByText('never.bin').waitFor({ state: 'detached' });
+  // All files together are too much for the server: it says so, and what to do; and it can be taken back.
+  await slow.detach();
+  for (const name of ['a.bin', 'b.bin', 'c.bin']) await bring('drop', name, 3_900_000);
+  await one.page.getByText('c.bin').waitFor();
+  await one.page.getByRole('button', { name: 'Send', exact: true }).click();
+  const refused = log(one).getByRole('alert').filter({ hasText: 'The server’s disk is full. Messages still go' });
+  await refused.first().waitFor();
+  await good(one);
+  await shoot(one, 'files-refused-dark');
+  await expect.poll(() => log(one).getByRole('progressbar').count()).toBe(0);
+  for (let left = await refused.count(); left > 0; left -= 1) await refused.first().getByRole('button', { name: 'Delete' }).click();
+  await refused.waitFor({ state: 'detached' });
   expect(one.complaints.filter((text) => !text.includes('Lost'))).toEqual([]);
 });
 

@@ -12,10 +12,13 @@ type Tray = typeof import('./tray');
 const tray = signal<Tray | undefined>(undefined);
 const load = async (): Promise<Tray> => (tray.value ??= await import('./tray'));
 /** A person's tray stays theirs when the first words make a conversation of it. */
-export const placeOf = (to: To): string => ('user' in to ? to.user : (to.kind === 'direct' && to.peer) || to.id);
+export function placeOf(to: To, thread?: number): string {
+  const talk = 'user' in to ? to.user : (to.kind === 'direct' && to.peer) || to.id;
+  return thread ? `${talk}/${thread}` : talk;
+}
 
 /** True when files are there to be sent; then `sendFiles` sends them with what was written. */
-export const hasFiles = (to: To): boolean => tray.value?.chosen(placeOf(to)) ?? false;
+export const hasFiles = (to: To, thread?: number): boolean => tray.value?.chosen(placeOf(to, thread)) ?? false;
 export async function sendFiles(to: To, caption: string, more?: Record<string, unknown>): Promise<boolean> {
   return (await load()).sendAll(to, caption, more);
 }
@@ -48,23 +51,26 @@ export function FilesButton({ record }: { record: ConversationRecord }) {
 }
 
 /** Goes into the form in which one writes. */
-export function Attach({ to }: { to: To }) {
+export function Attach({ to, thread }: { to: To; thread?: number | undefined }) {
+  const place = placeOf(to, thread);
   const there = tray.value;
+  const mark = useRef<HTMLSpanElement>(null);
   const add = async (files: readonly File[]) => {
     if (!files.length) return;
-    (await load()).add(to, files);
+    (await load()).add(place, files);
     // For a word with them, and Enter.
-    if (!touch()) document.querySelector<HTMLTextAreaElement>('.composer textarea')?.focus({ preventScroll: true });
+    if (!touch()) mark.current?.closest('form')?.querySelector('textarea')?.focus({ preventScroll: true });
   };
-  const speak = () => void load().then((all) => all.speak(to));
+  const speak = () => void load().then((all) => all.speak(place));
   return (
     <>
-      {there && <there.Tray to={to} />}
+      {there && <there.Tray to={to} thread={thread} />}
+      <span ref={mark} hidden />
       <Picks add={add} />
       <button type="button" class="quiet round speak" aria-label={fileWords.value.speak} title={fileWords.value.speak} onClick={speak}>
         <Icon of="mic" />
       </button>
-      <Target add={add} />
+      <Target add={add} inThread={thread !== undefined} />
     </>
   );
 }
@@ -116,18 +122,25 @@ function Picks({ add }: { add: (files: readonly File[]) => unknown }) {
 }
 
 /** Whatever is pasted or dropped, anywhere in the conversation. */
-function Target({ add }: { add: (files: readonly File[]) => unknown }) {
+function Target({ add, inThread }: { add: (files: readonly File[]) => unknown; inThread: boolean }) {
+  const mark = useRef<HTMLSpanElement>(null);
   const [over, setOver] = useState(false);
   const now = useRef(add);
   now.current = add;
   useEffect(() => {
     let depth = 0;
+    // Beside a thread there are two where one writes: that in which it lands, else the conversation's own.
+    const mine = (event: Event) => {
+      const form = (event.target as Element | null)?.closest?.('.composer');
+      return form ? form.contains(mark.current) : !inThread;
+    };
+    const elsewhere = ({ target }: Event) => document.querySelector('dialog[open]') !== null && !(target as Element | null)?.closest?.('.composer');
     const brings = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true;
     const listeners: Partial<Record<keyof DocumentEventMap, (event: never) => void>> = {
       paste: (event: ClipboardEvent) => {
         const files = [...(event.clipboardData?.files ?? [])];
         // Windows have their own paste.
-        if (!files.length || isText(event.clipboardData!) || document.querySelector('dialog[open]')) return;
+        if (!files.length || isText(event.clipboardData!) || elsewhere(event) || !mine(event)) return;
         event.preventDefault();
         now.current(files);
       },
@@ -148,7 +161,7 @@ function Target({ add }: { add: (files: readonly File[]) => unknown }) {
         setOver(false);
         if (!brings(event)) return;
         event.preventDefault();
-        if ((event.target as Element).closest('.talk')) now.current(dropped(event.dataTransfer!));
+        if ((event.target as Element).closest('.talk, .composer') && mine(event)) now.current(dropped(event.dataTransfer!));
       },
     };
     const all = Object.entries(listeners) as [string, EventListener][];
@@ -157,7 +170,12 @@ function Target({ add }: { add: (files: readonly File[]) => unknown }) {
       for (const [name, hear] of all) document.removeEventListener(name, hear);
     };
   }, []);
-  return over ? <p class="drop-here">{fileWords.value.dropHere}</p> : null;
+  return (
+    <>
+      <span ref={mark} hidden />
+      {over && !inThread && <p class="drop-here">{fileWords.value.dropHere}</p>}
+    </>
+  );
 }
 
 /** Text from an office program comes with a picture of itself; a file from a folder only with its name. */

@@ -61,13 +61,13 @@ export function FileWrong({ row }: { row: OutboxRow }) {
 }
 
 /** Goes into the form in which one writes: the buttons, and what is about to be sent. */
-export function Attach({ to }: { to: To }) {
+export function Attach({ to, thread }: { to: To; thread?: number | undefined }) {
   const there = attached.use();
-  return there ? <there.Attach to={to} /> : <span class="attach-place" />;
+  return there ? <there.Attach to={to} thread={thread} /> : <span class="attach-place" />;
 }
 
 /** True when files are there to be sent; then `sendFiles` sends them with what was written. */
-export const hasFiles = (to: To): boolean => attached.signal.value?.hasFiles(to) ?? false;
+export const hasFiles = (to: To, thread?: number): boolean => attached.signal.value?.hasFiles(to, thread) ?? false;
 export async function sendFiles(to: To, caption: string, more?: Record<string, unknown>): Promise<boolean> {
   return (await attached.signal.value?.sendFiles(to, caption, more)) ?? false;
 }

@@ -55,8 +55,7 @@ async function askLimits(): Promise<void> {
   }
 }
 
-export function add(to: To, files: readonly File[]): void {
-  const place = placeOf(to);
+export function add(place: string, files: readonly File[]): void {
   void askLimits();
   for (const file of files) {
     const id = uuidv7();
@@ -79,8 +78,8 @@ function setOriginal(place: string, on: boolean): void {
   }
 }
 
-export function speak(to: To): void {
-  speaking.value = placeOf(to);
+export function speak(place: string): void {
+  speaking.value = place;
 }
 
 /** Why it cannot go, as far as this device knows. */
@@ -98,7 +97,7 @@ function wrongWith(one: Picked, all: readonly Picked[]): string | undefined {
 
 /** Each is out of the tray once this device keeps it for the server. False when one could not be kept: then all words stay. */
 export async function sendAll(to: To, caption: string, more: Record<string, unknown> = {}): Promise<boolean> {
-  const place = placeOf(to);
+  const place = placeOf(to, more.thread as number | undefined);
   const all = there(place);
   if (!all.length || sending.value.has(place) || all.some((one) => wrongWith(one, all))) return false;
   sending.value = new Set(sending.value).add(place);
@@ -133,11 +132,11 @@ function notKept(error: unknown): string {
   return name === 'NotReadableError' ? fileWords.value.unreadable : explained(error);
 }
 
-export function Tray({ to }: { to: To }) {
-  const place = placeOf(to);
+export function Tray({ to, thread }: { to: To; thread?: number | undefined }) {
+  const place = placeOf(to, thread);
   const all = there(place);
   const { toSend, room, captionHint, original: inFull } = fileWords.value;
-  if (speaking.value === place) return <Speak to={to} />;
+  if (speaking.value === place) return <Speak to={to} thread={thread} />;
   if (!all.length) return null;
   const most = limits.value;
   const pictures = all.some((one) => one.file.type.startsWith('image/') && one.file.type !== 'image/gif');
@@ -185,8 +184,8 @@ function Item({ one, wrong, away }: { one: Picked; wrong: string | undefined; aw
 }
 
 /** What was spoken lies in the tray like any other file; it can be heard before it goes. */
-function Speak({ to }: { to: To }) {
-  const place = placeOf(to);
+function Speak({ to, thread }: { to: To; thread: number | undefined }) {
+  const place = placeOf(to, thread);
   const close = () => {
     if (speaking.value === place) speaking.value = undefined;
   };
@@ -196,7 +195,7 @@ function Speak({ to }: { to: To }) {
     put(place, [...there(place), { id: uuidv7(), file, ready, done: Promise.resolve(ready) }]);
     void askLimits();
     close();
-    if (send) void sendAll(to, '');
+    if (send) void sendAll(to, '', thread ? { thread } : {});
   };
   return (
     <div class="tray">
