@@ -12,6 +12,8 @@ import type {
   NewInvitation,
   PollPage,
   Reply,
+  NewReport,
+  Reported,
   ResetCheck,
   SignIn,
   SignedIn,
@@ -66,6 +68,9 @@ export class Api {
   }
   accept(body: AcceptInvitation): Promise<Accepted> {
     return this.call('POST', '/api/v1/invitations/accept', body);
+  }
+  report(body: NewReport): Promise<Reported> {
+    return this.call('POST', '/api/v1/reports', body);
   }
   command(frame: Frame): Promise<Reply> {
     return this.call('POST', '/api/v1/commands', frame);

@@ -10,13 +10,16 @@ import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
 import type { Options, Within } from './parts';
 import { Presence } from './presence';
-import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type NewFile, type OutboxRow, type Session, type SettingRecord, type UserRecord } from './records';
+import { type Change, type ConversationRecord, type Entry, type NewFile, type OutboxRow, placed, type Session, type SettingRecord, type UserRecord } from './records';
 import { Settings, type Wish } from './settings';
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
 
 export type { Options } from './parts';
+
+/** So long a command that was held may be taken back. */
+export const HOLD_MS = 6_000;
 
 export class Engine {
   line: Line = 'connecting';
@@ -197,6 +200,7 @@ export class Engine {
     );
     this.within = { session, outbox, settings, presence, sync, sender, carrier, transport, leadership };
     this.tabs.who();
+    for (const row of await outbox.rows()) if (row.state === 'held') this.letGo(this.within, row.n, row.created + HOLD_MS - Date.now());
   }
 
   private async signedOut(): Promise<void> {
@@ -308,6 +312,9 @@ export class Engine {
   later(conversation: string, after: number, limit: number): Promise<Entry[]> {
     return readOn(this.cache, conversation, after, limit);
   }
+  entry(conversation: string, seq: number): Promise<Entry | undefined> {
+    return this.cache.get('entries', [conversation, seq]);
+  }
   /** Of one's own, as one wishes them; cleared ones have no value. */
   async settings(): Promise<SettingRecord[]> {
     return (await this.within?.settings.all()) ?? [];
@@ -326,13 +333,24 @@ export class Engine {
 
   /** Writes a command down; it is sent when it can be. `to` is a conversation, for the first words to them a person, or neither. */
   async post(to: ConversationRecord | { user: string } | 'new', change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
-    const { within } = this;
-    if (!within) throw new Error('nobody is signed in');
     const client_id = uuidv7();
     const [lane, place] = placed(to, client_id);
-    const row = await within.outbox.add(lane, { client_id, ...place, ...change } as Change);
+    return this.write(lane, { client_id, ...place, ...change });
+  }
+  /** The same, but for a moment it may still be taken back, by `discard`. It goes also if this page is closed meanwhile. */
+  async hold(to: ConversationRecord, change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    return this.write(lane, { client_id, ...place, ...change }, HOLD_MS);
+  }
+
+  private async write(lane: string, change: Change, hold = 0): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const row = await within.outbox.add(lane, change, hold ? 'held' : 'waiting');
     this.tell({ outbox: true });
-    this.kick(within);
+    if (hold) this.letGo(within, row.n, hold);
+    else this.kick(within);
     return row;
   }
 
@@ -353,6 +371,15 @@ export class Engine {
     return this.within?.outbox.bytes(row);
   }
 
+  private letGo(within: Within, n: number, after: number): void {
+    const go = async () => {
+      if (this.within !== within || !(await within.outbox.release(n))) return;
+      this.tell({ outbox: true });
+      this.kick(within);
+    };
+    setTimeout(() => void go(), Math.min(Math.max(after, 0), HOLD_MS));
+  }
+
   async retry(n: number): Promise<void> {
     await this.within?.outbox.retry(n);
     this.tell({ outbox: true });
@@ -371,9 +398,4 @@ export class Engine {
       void within.carrier.kick();
     } else this.tabs.outbox();
   }
-}
-
-function placed(to: ConversationRecord | { user: string } | 'new', client_id: string): [string, object] {
-  if (to === 'new') return [`new:${client_id}`, {}];
-  return 'user' in to ? [laneTo(to.user), { to: to.user }] : [laneOf(to), { conversation: to.id }];
 }

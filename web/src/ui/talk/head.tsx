@@ -6,6 +6,7 @@ import type { ConversationRecord } from '../../engine/records';
 import { brief, explained, words } from '../../i18n';
 import { FilesButton } from '../files/slot';
 import { go } from '../route';
+import { HeadActs } from '../together/headacts';
 import { engine, isQuiet, isSet, line, me, online, users } from '../state';
 
 interface Props {
@@ -26,6 +27,7 @@ export function Head({ record, peer, title }: Props) {
         {other && other !== me.value ? <Being user={other} /> : <p>{record && record.kind !== 'direct' ? words.value.members(record.members) : ''}</p>}
       </div>
       {record && !record.gone && <FilesButton record={record} />}
+      {record && !record.gone && <HeadActs record={record} />}
       {record && !record.gone && <Menu record={record} />}
     </header>
   );
