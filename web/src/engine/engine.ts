@@ -393,9 +393,8 @@ export class Engine {
   }
 
   private kick(within: Within): void {
-    if (within.leadership.leads) {
-      void within.sender.kick();
-      void within.carrier.kick();
-    } else this.tabs.outbox();
+    if (!within.leadership.leads) return this.tabs.outbox();
+    void within.sender.kick();
+    void within.carrier.kick();
   }
 }
