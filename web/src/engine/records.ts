@@ -87,6 +87,8 @@ export interface OutboxFile {
   type: string;
   /** All of it is on the server's disk: the message may go. */
   up?: boolean;
+  /** Why the server took none of it yet; it is tried again. */
+  waits?: Code | undefined;
   /** The server had dropped it once before the message came. */
   again?: boolean;
 }

@@ -116,7 +116,7 @@ export class Uploader {
     let next = true;
     try {
       const blob = await this.bring(row, cut.signal);
-      if (blob) await this.outbox.change(row.n, { file: { ...row.file!, up: true }, change: carriedBy(row, blob) });
+      if (blob) await this.outbox.change(row.n, { file: { ...row.file!, up: true, waits: undefined }, change: carriedBy(row, blob) });
     } catch (error) {
       next = await this.failed(row, error, cut.signal.aborted);
     } finally {
@@ -192,6 +192,7 @@ export class Uploader {
     const what = error.code === 'limit_reached' ? await this.limited(row) : verdict(error, 'upload');
     switch (what.is) {
       case 'later':
+        await this.outbox.change(row.n, { file: { ...row.file!, waits: error.code } });
         this.later(row.client_id, what.after);
         return false;
       case 'next-welcome':

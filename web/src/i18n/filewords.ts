@@ -19,6 +19,8 @@ export const en = {
   cannotPlay: 'This browser cannot play it',
   uploading: (percent: string) => `Uploading ${percent}`.trim(),
   waits: 'Waits for the connection',
+  waitsTurn: 'Waits for its turn',
+  waitsFull: 'The server’s disk is full. It is tried again by itself; tell the operator.',
   // The tray
   toSend: 'Files to send',
   remove: (name: string) => `Remove ${name}`,
@@ -55,7 +57,6 @@ export const en = {
   errors: {
     too_large: (size: string, most?: string) => `This file has ${size}; the server takes ${most ? `at most ${most}` : 'less'} per file. Delete it here, and send a smaller one.`,
     limit_reached: 'Your room for files on this server is full. Delete messages with large files, or ask an admin for more room; then try again.',
-    storage_full: 'The server’s disk is full. Messages still go; tell the operator, and try again later.',
     unreadable: 'This device has lost the file’s bytes. Delete it here, and attach it again.',
     wrong_checksum: 'The file changed on the way. Try again.',
     not_found: 'The server no longer has the file. Try again: it is uploaded anew.',
@@ -83,6 +84,8 @@ export const zh: typeof en = {
   cannotPlay: '此浏览器无法播放',
   uploading: (percent) => `正在上传 ${percent}`.trim(),
   waits: '等待连接',
+  waitsTurn: '排队等待上传',
+  waitsFull: '服务器磁盘已满，稍后会自动重试；请告知运维人员。',
   toSend: '待发送的文件',
   remove: (name) => `移除 ${name}`,
   preparing: '正在处理…',
@@ -115,7 +118,6 @@ export const zh: typeof en = {
   errors: {
     too_large: (size, most) => `此文件为 ${size}；服务器单个文件${most ? `最大 ${most}` : '不接受这么大'}。请在此删除，并发送较小的文件。`,
     limit_reached: '您在此服务器上的文件空间已满。请删除带有大文件的消息，或请管理员增加空间，然后重试。',
-    storage_full: '服务器磁盘已满。消息仍可发送；请告知运维人员，稍后再试。',
     unreadable: '此设备已丢失该文件的数据。请在此删除，然后重新添加。',
     wrong_checksum: '文件在传输中发生了变化。请重试。',
     not_found: '服务器上已没有该文件。请重试，它会重新上传。',

@@ -219,9 +219,11 @@ describe('on its way up', () => {
     };
     uploader.welcome();
     await vi.waitFor(() => expect(refusals).toBe(1));
+    await vi.waitFor(async () => expect((await rows())[0]!.file!.waits).toBe('limit_reached'));
     routes.begin = whole;
     await vi.advanceTimersByTimeAsync(31_000);
     await vi.waitFor(async () => expect(await isUp(row)).toBe(true));
+    expect((await rows())[0]!.file!.waits).toBeUndefined();
     const other = await bring(20 * MIB, 'b.jpg');
     routes.begin = () => Promise.reject(new Refused('limit_reached', 'no', ''));
     await uploader.kick();

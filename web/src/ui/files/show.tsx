@@ -176,12 +176,14 @@ export function Waiting({ row, body }: { row: OutboxRow; body: FileBody }) {
 function OnItsWay({ row }: { row: OutboxRow }) {
   const sent = progress.value.get(row.client_id);
   const { size } = row.file!;
-  const { uploading, waits } = fileWords.value;
-  const moving = sent !== undefined && (line.value === 'online' || line.value === 'fallback');
+  const { uploading, waits, waitsTurn, waitsFull } = fileWords.value;
+  const isThere = line.value === 'online' || line.value === 'fallback';
+  const moving = isThere && sent !== undefined;
+  const still = !isThere ? waits : row.file!.waits === 'storage_full' ? waitsFull : waitsTurn;
   return (
     <p class="on-its-way">
-      <progress max={size} value={sent ?? 0} aria-label={moving ? uploading('') : waits} />
-      <span>{moving ? uploading(percent(sent, size)) : waits}</span>
+      <progress max={size} value={sent ?? 0} aria-label={moving ? uploading('') : still} />
+      <span>{moving ? uploading(percent(sent, size)) : still}</span>
       <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{words.value.cancel}</button>
     </p>
   );
