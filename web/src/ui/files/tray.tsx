@@ -128,8 +128,9 @@ export async function sendAll(to: To, caption: string, more: Record<string, unkn
 
 function notKept(error: unknown): string {
   const { name } = error as DOMException;
-  if (name === 'QuotaExceededError') return fileWords.value.deviceFull;
-  return name === 'NotReadableError' ? fileWords.value.unreadable : explained(error);
+  if (name === 'NotReadableError' || name === 'NotFoundError') return fileWords.value.unreadable;
+  // The browser tells of a full disk in more words than one.
+  return error instanceof DOMException ? fileWords.value.deviceFull : explained(error);
 }
 
 export function Tray({ to, thread }: { to: To; thread?: number | undefined }) {
