@@ -55,6 +55,8 @@ mod forgotten;
 mod groups;
 #[path = "stories/hidden.rs"]
 mod hidden;
+#[path = "stories/house.rs"]
+mod house;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]
@@ -69,10 +71,10 @@ mod moderation;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
-#[path = "stories/pairing.rs"]
-mod pairing;
 #[path = "stories/overview.rs"]
 mod overview;
+#[path = "stories/pairing.rs"]
+mod pairing;
 #[path = "stories/patience.rs"]
 mod patience;
 #[path = "stories/people.rs"]

@@ -157,7 +157,11 @@ mod tests {
         assert_eq!((&*connections.value, &*connections.usual), ("42", "10000"));
         assert_eq!(connections.about, "Open connections in all.");
         assert_eq!(one("data_dir").value, "\"data\"");
-        assert!(one("accounts.who_may_invite").about.contains("administrators only"));
+        assert!(
+            one("accounts.who_may_invite")
+                .about
+                .contains("administrators only")
+        );
         assert!(told.settings.iter().all(|one| !one.about.is_empty()));
     }
 }

@@ -47,9 +47,9 @@ export const en = {
   joinBadNext: 'Ask the person who sent it to you for a new one.',
   joinNoCode: 'The link is not complete. Ask the person who sent it to send it once more.',
   joinNoAccounts: (by: string) => `This link is for people who have an account here. Ask ${by} for an invitation to the server.`,
-  inApp: 'You are inside another app. Open this link in your browser, or the chat will be gone when you close this app.',
   haveAccount: 'I have an account',
   // Signing in
+  haveCode: 'I have a code',
   signIn: 'Sign in',
   signInLead: 'New here? You need an invitation from somebody who is here already.',
   name: 'Name',
@@ -102,6 +102,7 @@ export const en = {
   invite: 'Invite',
   signOut: 'Sign out',
   signOutAsk: 'Some messages have not been sent yet. They stay on this device until you sign in again. Sign out?',
+  emergencySheet: 'Emergency sheet',
   menu: 'Menu',
   language: 'Language',
   // The line

@@ -5,6 +5,8 @@ import { words } from '../i18n';
 import { title } from './app';
 import { ConversationList } from './list';
 import { NewGroup, NewMessage, InviteDialog } from './dialogs';
+import { soon } from './first/soon';
+import { trust } from './first/trust';
 import { route } from './route';
 import { conversations, directWith, users } from './state';
 import { Banners } from './talk/banner';
@@ -16,6 +18,8 @@ import './together/write.css';
 /** Fetched beside the list, which is shown first. */
 const Talk = lazy(() => import('./talk').then((part) => part.Talk));
 const Side = lazy(() => import('./together/side/side').then((part) => part.Side));
+
+const TrustBanner = soon(() => import('./first/banner').then((page) => page.default));
 
 export type Dialog = 'message' | 'group' | 'invite' | undefined;
 
@@ -38,9 +42,10 @@ export function Chat() {
   const close = () => setDialog(undefined);
   return (
     <main class={`chat${id ? ' open' : ''}${at.page === 'talk' && beside ? ' sided' : ''}`}>
+      <Banners />
       <ConversationList chosen={id} open={setDialog} />
       <section class="talk" aria-label={words.value.messages} data-conversation={id}>
-        <Banners />
+        {trust.value !== 'full' && <TrustBanner />}
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
         <Together here={id} />
       </section>

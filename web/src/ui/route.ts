@@ -6,6 +6,8 @@ export type Route =
   | { page: 'join'; code: string }
   | { page: 'reset'; code: string }
   | { page: 'sign-in' }
+  | { page: 'pair'; code: string }
+  | { page: 'sheet' }
   /** What another app wants to give to a conversation. */
   | { page: 'share' }
   /** One's own settings, and those of the server: a list of pages, one of them, one row of it. */
@@ -18,6 +20,8 @@ export function routeOf(path: string, hash: string): Route {
   const code = hash.replace(/^#/, '').replace(/[^\w-]/g, '');
   if (path === '/join') return { page: 'join', code };
   if (path === '/reset') return { page: 'reset', code };
+  if (path === '/pair') return { page: 'pair', code };
+  if (path === '/sheet') return { page: 'sheet' };
   if (path === '/sign-in') return { page: 'sign-in' };
   if (path === '/share') return { page: 'share' };
   const desk = /^\/(me|admin)(?:\/([a-z-]+)(?:\/([\w-]+))?)?$/.exec(path);

@@ -15,7 +15,7 @@ let owner: SignedIn;
 const here: Person[] = [];
 beforeAll(async () => {
   server = await Kinglet.start({ KINGLET_FILES_FILE_MIB: '4', KINGLET_FILES_TOTAL_MIB: '11', KINGLET_LISTEN_HOSTS: PLAIN_HOST });
-  [browser, shown] = await Promise.all([launch(FAKE_MICROPHONE), front(server)]);
+  [browser, shown] = await Promise.all([launch({ args: FAKE_MICROPHONE }), front(server)]);
   owner = await server.claim('ada');
 });
 afterAll(async () => {

@@ -64,9 +64,10 @@ test('mentions and emoji by name, an input method left alone; search and links l
   for (let n = 1; n <= 40; n += 1) await says(server, bob, talk, `line ${n}`);
   const duck = await says(server, bob, talk, '周五吃北京烤鸭，好吗？');
   for (let n = 41; n <= 130; n += 1) await says(server, bob, talk, `line ${n}`);
+  await says(server, ada, talk, 'All read');
   const one = await at('ada', 'desktop', `/c/${talk}`);
   const other = await at('bob', 'phone', '/', { language: 'zh-CN' });
-  await row(one, 'line 130').waitFor();
+  await row(one, 'All read').waitFor();
   // By keys alone: a person, an emoji, and words of an input method whose Enter is its own.
   await box(one).pressSequentially('@bo');
   await one.page.getByRole('option', { name: 'bob' }).waitFor();
@@ -173,8 +174,9 @@ test('a thread beside the conversation, on a phone in its place; pins; and a gro
   // What the owner sets, and what the others see of it.
   await one.page.getByRole('button', { name: 'Details' }).click();
   const put = async (label: string, text: string, button: string) => {
-    const form = side(one).locator('.line-form', { hasText: label });
-    await form.getByRole('textbox').fill(text);
+    const field = one.page.getByRole('textbox', { name: label, exact: true });
+    const form = side(one).locator('.line-form', { has: field });
+    await field.fill(text);
     await form.getByRole('button', { name: button }).click();
   };
   await put('Announcement', 'Closed on Friday', 'Put up');

@@ -34,7 +34,13 @@ const INDEX: &str = "/index.html";
 /// The client's own addresses: it finds out itself what to show there. Anything else that is no file is not found.
 const PAGES: [&str; 6] = ["/", "/join", "/reset", "/sign-in", "/share", "/c/{conversation}"];
 /// The same for one's own things and for administration: a list, its pages, one of a page's rows.
-const DESKS: [&str; 5] = ["/me", "/me/{page}", "/admin", "/admin/{page}", "/admin/{page}/{row}"];
+const DESKS: [&str; 5] = [
+    "/me",
+    "/me/{page}",
+    "/admin",
+    "/admin/{page}",
+    "/admin/{page}/{row}",
+];
 /// The link to a message of a conversation.
 const MESSAGE: &str = "/c/{conversation}/{message}";
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -42,7 +48,11 @@ const ASKED_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The pages and the files. Each file has its own route: what is not there is not found, as anywhere else.
 pub fn routes() -> Router<Arc<Face>> {
-    let pages = PAGES.into_iter().chain(DESKS).chain([MESSAGE]).map(|path| (path, get(page)));
+    let pages = PAGES
+        .into_iter()
+        .chain(DESKS)
+        .chain([MESSAGE])
+        .map(|path| (path, get(page)));
     let files = FILES.iter().filter(|file| file.path != INDEX);
     let files = files.map(|file| (file.path, get(asset)));
     pages

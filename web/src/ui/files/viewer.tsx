@@ -8,6 +8,7 @@ import { fileWords } from '../../i18n/files';
 import { route } from '../route';
 import { conversations, directWith, engine, personName } from '../state';
 import { fetched, routes, save, useMedia } from './media';
+import './viewer.css';
 import { type FileBody, isFile } from './slot';
 
 /** So many of the newest entries that are held are looked through for pictures; older ones come from the server. */

@@ -7,11 +7,12 @@ import { some } from '../../engine/look';
 import type { Entry } from '../../engine/records';
 import { words } from '../../i18n';
 import { go, route } from '../route';
-import { engine } from '../state';
+import { engine, line } from '../state';
 import type { View } from '../window';
 import { tell } from './acts';
 
 export const jumping = signal<{ conversation: string; seq: number; n: number } | undefined>(undefined);
+const DRAWN_MS = 1_000;
 let jumps = 0;
 let landed = 0;
 
@@ -45,15 +46,20 @@ export function useJump(box: RefObject<HTMLDivElement | null>, id: string | unde
   useEffect(() => {
     if (id && linked && linked !== asked?.seq) jumping.value = { conversation: id, seq: linked, n: ++jumps };
   }, [id, linked]);
+  const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
     if (!asked || asked.n === landed) return;
-    landed = asked.n;
-    void view.to(asked.seq).then((found) => {
-      if (!found) return tell(words.value.notHere);
-      due.current = asked.seq;
+    const { n, seq } = asked;
+    void view.to(seq).then((done) => {
+      // What is not held has to wait for the line.
+      if (n === landed || (!done && !online)) return;
+      landed = n;
+      due.current = seq;
       arrive();
+      // Drawn by then, if it is in what came.
+      setTimeout(() => due.current === seq && tell(words.value.notHere), DRAWN_MS);
     });
-  }, [id, asked?.n]);
+  }, [id, asked?.n, online]);
   useLayoutEffect(arrive, [view.entries]);
 }
 

@@ -66,7 +66,7 @@ export function Threads({ record }: { record: ConversationRecord }) {
     <div class="body">
       {here?.length === 0 && <p class="hint">{noThreads}</p>}
       {here?.map((thread) => <Line key={thread.thread} thread={thread} />)}
-      {elsewhere.length > 0 && <h3>{threadsFollowed}</h3>}
+      {elsewhere.length > 0 && <h2>{threadsFollowed}</h2>}
       {elsewhere.map((thread) => <Line key={`${thread.conversation}/${thread.thread}`} thread={thread} named />)}
     </div>
   );

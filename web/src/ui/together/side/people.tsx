@@ -19,7 +19,7 @@ export function People({ record, roster, leads }: { record: ConversationRecord; 
   const members = [...(roster?.members ?? [])].sort((one, other) => RANK[one.role] - RANK[other.role] || shown(one).localeCompare(shown(other)));
   return (
     <section>
-      <h3>{more.value.members} ({record.members})</h3>
+      <h2>{more.value.members} ({record.members})</h2>
       <ul class="members">
         {members.map((one) => <Member key={one.user} record={record} one={one} name={shown(one)} />)}
       </ul>
@@ -111,7 +111,7 @@ export function Requests({ record }: { record: ConversationRecord }) {
   const decide = (user: string, yes: boolean) => void engine().post(record, { type: 'approve', user, accept: yes });
   return (
     <section>
-      <h3>{requests}</h3>
+      <h2>{requests}</h2>
       {roster.map((user) => (
         <div key={user} class="member">
           <Avatar name={personName(user)} seed={user} />
@@ -134,7 +134,7 @@ export function InviteLink({ record }: { record: ConversationRecord }) {
   };
   return (
     <section>
-      <h3>{inviteLink}</h3>
+      <h2>{inviteLink}</h2>
       {made ? (
         <>
           <Qr text={made.link} label={words.value.qrLabel} />

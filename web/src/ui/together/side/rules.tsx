@@ -17,7 +17,7 @@ export function Rules({ record }: { record: ConversationRecord }) {
   return (
     <section>
       <Line key={record.title} label={word.name} value={record.title ?? ''} set={word.rename} go={(title) => title && update({ title })} />
-      <h3>{word.settings}</h3>
+      <h2>{word.settings}</h2>
       {FLAGS.map((flag) => (
         <label key={flag} class="check">
           <input type="checkbox" checked={isOn(flag)} onChange={() => update({ [flag]: !isOn(flag) })} />
