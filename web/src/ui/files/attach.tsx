@@ -33,7 +33,7 @@ const PATHS = {
 
 export function Icon({ of }: { of: keyof typeof PATHS }) {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <svg class="files-icon" viewBox="0 0 24 24" aria-hidden="true">
       <path d={PATHS[of]} />
     </svg>
   );
@@ -44,7 +44,7 @@ export function FilesButton({ record }: { record: ConversationRecord }) {
   const { filesOf } = fileWords.value;
   const open = () => void import('./list').then(({ openFiles }) => openFiles(record));
   return (
-    <button type="button" class="quiet round files-of" aria-label={filesOf} title={filesOf} onClick={open}>
+    <button type="button" class="quiet icon files-of" aria-label={filesOf} title={filesOf} onClick={open}>
       <Icon of="folder" />
     </button>
   );
@@ -108,7 +108,7 @@ function Picks({ add }: { add: (files: readonly File[]) => unknown }) {
     </label>
   );
   return (
-    <details ref={menu} class="menu picks" onKeyDown={escape}>
+    <details ref={menu} class="picks" onKeyDown={escape}>
       <summary aria-label={attach} title={attach}>
         <Icon of="clip" />
       </summary>
