@@ -67,3 +67,9 @@ fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
 fn people_use_it_in_a_browser() {
     passes(VITEST, &["run", "--project", "browser"]);
 }
+
+/// Each page is also written to `web/screens/pages`, to be looked at.
+#[test]
+fn every_page_keeps_nobody_out() {
+    passes(VITEST, &["run", "--project", "screens"]);
+}

@@ -6,6 +6,8 @@ import './ui/look';
 import { start } from './ui/state';
 import './ui/style.css';
 
+// A conversation is fetched while the engine opens.
+if (location.pathname.startsWith('/c/')) void import('./ui/talk').catch(() => {});
 await start();
 const place = document.getElementById('app');
 if (place) {

@@ -19,12 +19,25 @@ use crate::wire::Incoming;
 pub struct Felt {
     pub ack: Sorted,
     pub deliver: Sorted,
+    /// The slowest acks, slowest first: when in the phase each was sent, and how long it took.
+    pub slowest: Vec<(Duration, Duration)>,
+}
+
+/// How many of the slowest are kept.
+const SLOWEST: usize = 6;
+
+/// What was noted in one phase.
+#[derive(Default)]
+struct Noted {
+    ack: Times,
+    deliver: Times,
+    acks: Vec<(Duration, Duration)>,
 }
 
 /// A pair at work.
 pub struct Pair {
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(Times, Times, Two)>>,
+    task: JoinHandle<Result<(Noted, Two)>>,
 }
 
 /// The connections of a pair at rest.
@@ -52,15 +65,12 @@ impl Two {
         Pair { stop, task }
     }
 
-    async fn work(
-        mut self,
-        per_second: u32,
-        mut stopped: oneshot::Receiver<()>,
-    ) -> Result<(Times, Times, Two)> {
+    async fn work(mut self, per_second: u32, mut stopped: oneshot::Receiver<()>) -> Result<(Noted, Two)> {
         let mut ticks = interval(Duration::from_secs(1) / per_second);
         // A tick that comes late must not be left out: its message was meant for then.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let (ack, deliver) = (Times::default(), Times::default());
+        let begun = self.start.elapsed();
+        let mut noted = Noted::default();
         let (mut sent, mut acked, mut delivered) = (0_u64, 0_u64, 0_u64);
         let mut stopping = false;
         while !stopping || acked < sent || delivered < sent {
@@ -77,7 +87,9 @@ impl Two {
                     }
                     if let Some(meant) = said.re {
                         acked += 1;
-                        ack.note(since(self.start, meant));
+                        let took = since(self.start, meant);
+                        noted.ack.note(took);
+                        noted.acks.push((Duration::from_nanos(meant).saturating_sub(begun), took));
                     }
                 }
                 text = self.reader.hear() => {
@@ -85,12 +97,12 @@ impl Two {
                     let text = said.body.and_then(|body| body.text);
                     if let Some(meant) = text.and_then(|text| text.trim_end().parse().ok()) {
                         delivered += 1;
-                        deliver.note(since(self.start, meant));
+                        noted.deliver.note(since(self.start, meant));
                     }
                 }
             }
         }
-        Ok((ack, deliver, self))
+        Ok((noted, self))
     }
 
     async fn send(&mut self, meant: Instant) -> Result<()> {
@@ -113,10 +125,15 @@ impl Pair {
     pub async fn rest(self) -> Result<(Felt, Two)> {
         // A pair that failed already says why below.
         let _ = self.stop.send(());
-        let (ack, deliver, two) = self.task.await??;
+        let (mut noted, two) = self.task.await??;
+        noted
+            .acks
+            .sort_unstable_by_key(|(_, took)| std::cmp::Reverse(*took));
+        noted.acks.truncate(SLOWEST);
         let felt = Felt {
-            ack: ack.take(),
-            deliver: deliver.take(),
+            ack: noted.ack.take(),
+            deliver: noted.deliver.take(),
+            slowest: noted.acks,
         };
         Ok((felt, two))
     }

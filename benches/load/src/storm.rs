@@ -170,7 +170,13 @@ impl Bench {
         let pair = two.write(self.rate);
         let came = work.await?;
         let elapsed = begun.elapsed();
-        let (Felt { ack, deliver }, two) = pair.rest().await?;
+        let (felt, two) = pair.rest().await?;
+        let Felt {
+            ack,
+            deliver,
+            slowest,
+        } = felt;
+        let slowest: Vec<String> = slowest.iter().map(|(at, took)| slow(*at, *took)).collect();
         let (cpu, own) = (self.server.cpu()? - cpu, server::cpu_of("self")? - own);
         let each = |time: Duration| {
             let count = (came.count > 0).then_some(came.count as f64);
@@ -192,11 +198,17 @@ impl Bench {
             ("ack p50 ms", figure(ack.ms(50.0), 2)),
             ("ack p99 ms", figure(ack.ms(99.0), 2)),
             ("ack max ms", figure(ack.ms(100.0), 2)),
+            ("slowest acks", json!(slowest.join(", "))),
             ("deliver p50 ms", figure(deliver.ms(50.0), 2)),
             ("deliver p99 ms", figure(deliver.ms(99.0), 2)),
         ];
         Ok((row, two))
     }
+}
+
+/// One of the slowest: how long, and when in the phase.
+fn slow(at: Duration, took: Duration) -> String {
+    format!("{:.1} ms at {:.2} s", took.as_secs_f64() * 1e3, at.as_secs_f64())
 }
 
 /// So many people sign in with their passwords, some at once.

@@ -395,3 +395,17 @@ fn open_heads(
         .map_err(file)?;
     Ok(heads)
 }
+
+#[cfg(test)]
+mod tests {
+    /// Only a compiler's flag makes SQLite call fdatasync, and no pragma tells whether it does. What it costs without:
+    /// `kinglet-load bytes --loop`.
+    #[test]
+    fn sqlite_was_told_that_fdatasync_can_be_trusted() {
+        let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or_default();
+        assert!(
+            flags.contains("-DHAVE_FDATASYNC=1"),
+            "built without .cargo/config.toml: {flags:?}"
+        );
+    }
+}

@@ -19,6 +19,8 @@ import type {
   PollPage,
   RecoveryKey,
   Reply,
+  NewReport,
+  Reported,
   ResetCheck,
   ServerInfo,
   SignIn,
@@ -89,6 +91,9 @@ export class Api {
   }
   accept(body: AcceptInvitation): Promise<Accepted> {
     return this.call('POST', '/api/v1/invitations/accept', body);
+  }
+  report(body: NewReport): Promise<Reported> {
+    return this.call('POST', '/api/v1/reports', body);
   }
   command(frame: Frame): Promise<Reply> {
     return this.call('POST', '/api/v1/commands', frame);

@@ -2,10 +2,12 @@
 // beyond a plural.
 import { adminEn } from './admin';
 import { talkEn } from './talk';
+import { togetherEn } from './together';
 
 export const en = {
   ...adminEn,
   ...talkEn,
+  ...togetherEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',

@@ -39,7 +39,7 @@ const en = {
   // Installing
   app: 'As an app',
   installed: 'Kinglet is installed here.',
-  installLead: 'With its own window and icon, it opens at once, also without a network.',
+  installLead: 'Installed, Kinglet has an icon of its own and opens at once, also without a network.',
   install: 'Install Kinglet',
   installApple: 'Tap Share, then “Add to Home Screen”.',
   installMenu: 'Your browser may have “Install” or “Add to Home screen” in its menu.',
@@ -89,7 +89,7 @@ const zh: InstalledWords = {
   noSubscription: '服务器已不认识此设备。请关闭通知后重新开启。',
   app: '作为应用',
   installed: '此设备已安装 Kinglet。',
-  installLead: '拥有独立的窗口和图标，没有网络也能立即打开。',
+  installLead: '安装后，Kinglet 有自己的图标，没有网络也能立即打开。',
   install: '安装 Kinglet',
   installApple: '点“分享”，再点“添加到主屏幕”。',
   installMenu: '您的浏览器菜单中可能有“安装”或“添加到主屏幕”。',

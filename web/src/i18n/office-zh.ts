@@ -119,7 +119,6 @@ export const officeZh: OfficeWords = {
   forHowLong: '时长',
   spans: { hour: '一小时', day: '一天', week: '一周', month: '三十天', none: '直到解除' },
   measure: '措施',
-  measureNames: { warning: '警告', mute: '禁言', ban: '封禁' },
   until: '截止',
   holds: '生效中',
   when: '时间',

@@ -125,7 +125,6 @@ const en = {
   forHowLong: 'For how long',
   spans: { hour: 'An hour', day: 'A day', week: 'A week', month: 'Thirty days', none: 'Until it is lifted' },
   measure: 'What',
-  measureNames: { warning: 'Warning', mute: 'Mute', ban: 'Ban' } as Record<string, string>,
   until: 'Until',
   holds: 'Holds now',
   when: 'When',

@@ -2,10 +2,12 @@
 import { adminZh } from './admin';
 import type { Words } from './en';
 import { talkZh } from './talk';
+import { togetherZh } from './together';
 
 export const zh: Words = {
   ...adminZh,
   ...talkZh,
+  ...togetherZh,
   lang: 'zh-Hans',
   app: 'Kinglet',
   otherLanguage: 'English',

@@ -75,7 +75,9 @@ export function useWindow(record: ConversationRecord | undefined): View {
     return done;
   };
   const around = async (talk: string, seq: number): Promise<Shown> => {
-    if (seq >= from()) {
+    // What the page knows of the copy may be older than the copy.
+    const held = await engine().conversation(talk);
+    if (seq >= (held?.from ?? 0)) {
       const [before, after] = await Promise.all([engine().entries(talk, seq, PAGE), engine().later(talk, seq - 1, FIRST)]);
       return { entries: [...before, ...after], atEnd: after.length < FIRST, first: false };
     }
@@ -116,7 +118,7 @@ export function useWindow(record: ConversationRecord | undefined): View {
   };
   /** At what is not read yet, if it is held or comes soon; else at the newest. */
   const begin = async () => {
-    const { unread = 0, read_seq = 0 } = (id && conversations.value.get(id)) || {};
+    const { unread = 0, read_seq = 0 } = (id && (await engine().conversation(id))) || {};
     const late = new Promise<undefined>((resolve) => setTimeout(resolve, SOON_MS));
     const found = id && unread > PAGE ? await Promise.race([around(id, read_seq + 1).catch(() => undefined), late]) : undefined;
     if (found) show(found.entries, found.atEnd, found.first);

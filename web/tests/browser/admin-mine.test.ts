@@ -162,6 +162,10 @@ test('what one is told of, who sees one, a new password, the theme: all of it ho
   await page.getByRole('button', { name: 'Change the password' }).click();
   await page.getByText('The password is changed.').waitFor();
   await expect(desk.server.api().signIn({ name: 'bob', password: PASSWORD, device: { id: uuidv7(), name: 'x' } })).rejects.toMatchObject({ code: 'wrong_credentials' });
+  await desk.server.api(ada.token).call('POST', `/api/v1/users/${bob.user}/warn`, { client_id: uuidv7(), reason: 'Not so loud' });
+  await page.goto('/me/news');
+  await page.getByText('You were warned: Not so loud').waitFor();
+  await page.getByText('By Ada L.').waitFor();
   await page.goto('/me/appearance');
   await page.getByLabel('Dark').check();
   await page.getByLabel('Larger').check();
@@ -202,6 +206,6 @@ test.each<[Person['size'], 'light' | 'dark', 'en' | 'zh-CN']>([
   ['desktop', 'light', 'en'],
 ])('every page of one’s own is as it should be: %s, %s, %s', async (size, scheme, language) => {
   const one = await desk.at('ada', size, { scheme, language });
-  expect(await walk(one, '/me', `admin-me-${language}-${scheme}`)).toHaveLength(7);
+  expect(await walk(one, '/me', `admin-me-${language}-${scheme}`)).toHaveLength(8);
   await desk.leave(one);
 });

@@ -108,6 +108,11 @@ test('the browser finds nothing that keeps it from being installed, and every ic
         if (type === 'image/png') expect(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`).toBe(sizes);
       }
     }
+    const frames = () => one.page.locator('meta[name=theme-color]').evaluateAll((all) => all.map((meta) => (meta as HTMLMetaElement).content));
+    expect(await frames()).toEqual(['#f5f6f4', '#141716']);
+    await one.page.evaluate(() => localStorage.setItem('kinglet-theme', 'dark'));
+    await one.page.reload();
+    await expect.poll(frames).toEqual(['#141716', '#141716']);
     expect(one.complaints).toEqual([]);
   });
 });

@@ -107,6 +107,8 @@ test('turned on by a tap, tested, told while closed with names and text or witho
     await one.page.getByRole('button', { name: 'Turn on notifications' }).click();
     await one.page.getByText('Notifications are on here.').waitFor();
     const test = one.page.getByRole('button', { name: 'Send a test' });
+    await test.waitFor();
+    await one.page.getByLabel('Show names and what was written').check();
     await test.click();
     await one.page.getByText('127.0.0.1 took the test (201).').waitFor();
     await deliver(await service.next());
@@ -166,6 +168,7 @@ test('while it is open it tells by itself what one wants to be told of, and noth
     await one.page.getByText('While Kinglet is closed nothing comes yet: the browser could not reach its push service').waitFor();
     await good(one);
     await shoot(one, 'device-failed');
+    await one.page.getByLabel('Show names and what was written').check();
     await one.page.goto('/');
     await one.page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/tell-')));
     // Who has the page before them needs no telling.

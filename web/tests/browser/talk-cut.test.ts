@@ -1,7 +1,7 @@
 // The network and the server going away under people who write: nothing lost, nothing doubled, order kept, and what is said
 // meanwhile. What must not live here: how the engine does it (tests/server/send.test.ts has each stage many times).
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { launch, shoot } from '../kit/browser';
 import { Cable } from '../kit/cable';
 import { box, good, log, Talkers, write } from '../kit/talkers';
@@ -13,6 +13,9 @@ beforeAll(async () => {
   browser = await launch();
   both = await Talkers.meet(browser);
   cable = await Cable.to(both.shown.url);
+});
+beforeEach(() => {
+  cable.health = 'good';
 });
 afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
 afterAll(async () => {
@@ -62,7 +65,7 @@ test('cut at every stage, the server killed, two tabs and another person: all th
   await write(tab, 'c1');
   await expect.poll(() => both.texts(bob, talk), PATIENCE).toContain('c1');
   await write(one, 'c2');
-  expect(await log(one).getByText('Waiting').count()).toBe(2);
+  await expect.poll(() => log(one).getByText('Waiting').count()).toBe(2);
   cable.pull();
   // And the server falls over while the outbox is full.
   await server.kill('SIGKILL');

@@ -41,12 +41,18 @@ const DESKS: [&str; 5] = [
     "/admin/{page}",
     "/admin/{page}/{row}",
 ];
+/// The link to a message of a conversation.
+const MESSAGE: &str = "/c/{conversation}/{message}";
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASKED_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The pages and the files. Each file has its own route: what is not there is not found, as anywhere else.
 pub fn routes() -> Router<Arc<Face>> {
-    let pages = PAGES.into_iter().chain(DESKS).map(|path| (path, get(page)));
+    let pages = PAGES
+        .into_iter()
+        .chain(DESKS)
+        .chain([MESSAGE])
+        .map(|path| (path, get(page)));
     let files = FILES.iter().filter(|file| file.path != INDEX);
     let files = files.map(|file| (file.path, get(asset)));
     pages

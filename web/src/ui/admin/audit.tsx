@@ -40,16 +40,16 @@ export function Audit() {
 }
 
 function detail(entry: AuditEntry): string {
-  const { measureNames, scopeNames, reportNo } = office.value;
-  const { roles } = desk.value;
+  const { scopeNames, reportNo } = office.value;
+  const { roles, measures } = desk.value;
   switch (entry.act) {
     case 'role_set':
     case 'invitation_made':
       return roles[entry.role] ?? entry.role;
     case 'restrained':
-      return [measureNames[entry.measure], entry.seconds ? span(entry.seconds * 1_000) : '', entry.reason].filter(Boolean).join(' · ');
+      return [measures[entry.measure], entry.seconds ? span(entry.seconds * 1_000) : '', entry.reason].filter(Boolean).join(' · ');
     case 'measure_lifted':
-      return measureNames[entry.measure] ?? entry.measure;
+      return measures[entry.measure] ?? entry.measure;
     case 'report_resolved':
       return [reportNo(entry.report), entry.note].filter(Boolean).join(' · ');
     case 'bot_made':

@@ -18,8 +18,17 @@ const into = (one: InvitationInfo): string => {
   return record ? titleOf(record) : '';
 };
 
+const ledByMe = () => [...conversations.value.values()].filter((one) => one.kind !== 'direct' && one.role !== 'member' && !one.gone && !one.unnamed);
+
+/** Those to the server, and those into groups that one leads, which each group has in a list of its own. */
+async function open(): Promise<InvitationInfo[]> {
+  const lists = [undefined, ...ledByMe().map((one) => one.id)].map((conversation) => get<InvitationList>('invitations', { conversation }));
+  const told = await Promise.all(lists);
+  return told.flatMap((list) => list.invitations).sort((one, other) => one.expires - other.expires);
+}
+
 export function Invitations() {
-  const load = useLoad(async () => (await get<InvitationList>('invitations')).invitations);
+  const load = useLoad(open);
   const [asked, ask] = useState<Asked>();
   const w = office.value;
   const close = () => ask(undefined);
@@ -104,7 +113,7 @@ function Make({ close, made }: { close: () => void; made: () => void }) {
   const client_id = useMemo(uuidv7, [role, uses, days, group]);
   const w = office.value;
   const { roles } = desk.value;
-  const groups = [...conversations.value.values()].filter((one) => one.kind !== 'direct' && one.role !== 'member' && !one.gone);
+  const groups = ledByMe();
   const make = async () => {
     const body = { client_id, role, uses: number(uses, 1_000), days: number(days, 365), ...(group ? { conversation: group } : {}) };
     setInvitation(await post<InvitationInfo>('invitations', body));

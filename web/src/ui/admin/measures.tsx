@@ -82,14 +82,14 @@ function Restrain({ user, act, done, close }: { user: string; act: Act; done: ()
 }
 
 function Rows({ list }: { list: MeasureList }) {
-  const { measures, measure, measureNames, noMeasures, reason, when, by, until, holds } = office.value;
+  const { measures, measure, noMeasures, reason, when, by, until, holds } = office.value;
   const columns = [
     {
       name: measure,
       head: true,
       of: (one: MeasureInfo) => (
         <span class="tags">
-          {measureNames[one.measure]} {one.holds && <span class="tag warn">{holds}</span>}
+          {desk.value.measures[one.measure]} {one.holds && <span class="tag warn">{holds}</span>}
         </span>
       ),
     },

@@ -2,6 +2,7 @@
 // its invitation to be installed. What must not live here: anything drawn; what can wait is in files that are loaded later.
 import { effect, signal } from '@preact/signals';
 import { words } from '../../i18n';
+import { theme } from '../look';
 import { engine, line, session, unreadTotal } from '../state';
 import { newer, reloadBy } from '../talk/newer';
 import { beginWorker, hearWorker, lastPush, lookForUpdate, takeUpdate, updateWaits, workers } from './worker';
@@ -24,6 +25,7 @@ export function beginInstalled(): void {
   });
   effect(speak);
   effect(mark);
+  effect(frame);
   // The browser itself looks for a new worker as the page opens.
   let before = false;
   effect(() => {
@@ -60,6 +62,18 @@ function speak(): void {
   const wanted = lang === 'en' ? '/manifest.webmanifest' : '/manifest-zh.webmanifest';
   if (manifest && manifest.getAttribute('href') !== wanted) manifest.href = wanted;
   if (workers()) void caches.open('kinglet-told').then((told) => told.put('/language', new Response(lang)), () => {});
+}
+
+/** The colours of --ground in style.css. */
+const GROUND = { light: '#f5f6f4', dark: '#141716' };
+
+/** The window's frame goes with the theme that was chosen here, or with the system's. */
+function frame(): void {
+  const chosen = theme.value;
+  for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name=theme-color]')) {
+    const own = meta.media.includes('dark') ? 'dark' : 'light';
+    meta.content = GROUND[chosen === 'system' ? own : chosen];
+  }
 }
 
 /** How many are unread, on the icon of who installed it. */

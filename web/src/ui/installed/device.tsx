@@ -78,7 +78,7 @@ function TurnOn() {
     const yes = await push.allow();
     setSaid(yes ? '' : dismissed);
     if (yes) {
-      push.tell('text');
+      push.tell('on');
       begin();
     }
     ability.value = push.ability();

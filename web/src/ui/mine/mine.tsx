@@ -7,13 +7,14 @@ import { ThisDevice } from '../installed/device';
 import { Appearance } from './appearance';
 import { Data } from './data';
 import { Devices } from './devices';
+import { News } from './news';
 import { Notifications } from './notifications';
 import { Privacy } from './privacy';
 import { Profile } from './profile';
 import { Security } from './security';
 
 export function Mine({ at }: { at: string | undefined }) {
-  const { profile, security, devices, notifications, privacy, appearance, data } = mine.value;
+  const { profile, news, security, devices, notifications, privacy, appearance, data } = mine.value;
   const entries = [
     { at: 'profile', name: profile, page: () => <Profile /> },
     { at: 'here', name: installedWords.value.title, page: () => <ThisDevice /> },
@@ -21,6 +22,7 @@ export function Mine({ at }: { at: string | undefined }) {
     { at: 'notifications', name: notifications, page: () => <Notifications /> },
     { at: 'privacy', name: privacy, page: () => <Privacy /> },
     { at: 'security', name: security, page: () => <Security /> },
+    { at: 'news', name: news, page: () => <News /> },
     { at: 'appearance', name: appearance, page: () => <Appearance /> },
     { at: 'data', name: data, page: () => <Data /> },
   ];

@@ -21,8 +21,10 @@ export interface Anchor {
 
 /** `atEnd`: the newest is in the page, so its bottom is the bottom. */
 export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean, marks: unknown[]): Anchor {
-  const state = useRef({ stick: true, seq: 0, top: 0, height: 0, lead: '' });
-  const atBottom = (el: HTMLElement) => atEnd && el.scrollHeight - el.scrollTop - el.clientHeight < AT_BOTTOM;
+  const state = useRef({ stick: true, seq: 0, top: 0, height: 0, lead: '', atEnd });
+  // Asked from timers and observers of an earlier drawing, too.
+  state.current.atEnd = atEnd;
+  const atBottom = (el: HTMLElement) => state.current.atEnd && el.scrollHeight - el.scrollTop - el.clientHeight < AT_BOTTOM;
   const look = () => {
     const el = box.current;
     if (!el) return;

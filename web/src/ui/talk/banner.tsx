@@ -34,13 +34,13 @@ export function Banners() {
   const waits = useWaiting(broken !== 'no');
   const text = [why || (line.value === 'fallback' && trust.value === 'full' ? fallback : ''), waits].filter(Boolean).join(' ');
   return (
-    <>
+    <div class="banners">
       <div class={text ? 'banner' : 'banner none'}>
         <p role="status">{text}</p>
         {lost && <Checks />}
       </div>
       <NewVersion />
-    </>
+    </div>
   );
 }
 
