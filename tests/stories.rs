@@ -55,6 +55,8 @@ mod forgotten;
 mod groups;
 #[path = "stories/hidden.rs"]
 mod hidden;
+#[path = "stories/house.rs"]
+mod house;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]
@@ -69,6 +71,8 @@ mod moderation;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
+#[path = "stories/overview.rs"]
+mod overview;
 #[path = "stories/pairing.rs"]
 mod pairing;
 #[path = "stories/patience.rs"]

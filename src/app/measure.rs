@@ -15,7 +15,8 @@ pub fn page(services: Arc<Services>) -> Box<dyn Fn() -> String + Send + Sync> {
     Box::new(move || render(&services))
 }
 
-fn bounds(limits: &Limits) -> [Pool<'static>; 7] {
+/// The bounded pools, in the order of their meters.
+pub fn bounds(limits: &Limits) -> [Pool<'static>; 7] {
     let pool = |name, limit: usize| Pool {
         name,
         limit: limit as u64,
@@ -31,7 +32,8 @@ fn bounds(limits: &Limits) -> [Pool<'static>; 7] {
     ]
 }
 
-fn render(services: &Services) -> String {
+/// Sets the meters of the pools to what is taken now.
+pub fn look_at_pools(services: &Services) {
     let (queued, members, rows) = services.store.usage();
     for (place, used) in [
         get(&METERS.connections_open),
@@ -47,6 +49,10 @@ fn render(services: &Services) -> String {
     {
         METERS.pool(place, used);
     }
+}
+
+fn render(services: &Services) -> String {
+    look_at_pools(services);
     let refusals: Vec<&str> = Code::ALL.iter().map(|code| code.text()).collect();
     let mut page = exposition(&METERS, &refusals, &bounds(&services.limits));
     let (users, conversations) = services.hub.usage();

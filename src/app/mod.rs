@@ -15,6 +15,7 @@ mod listen;
 pub mod logging;
 mod measure;
 pub mod metrics;
+mod overview;
 mod pages;
 mod process;
 mod proxies;

@@ -16,7 +16,9 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, pages, process, proxies, push, settings, surroundings};
+use super::{
+    greeting, heart, logging, measure, overview, pages, process, proxies, push, settings, surroundings,
+};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
@@ -172,7 +174,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     let tls = listen::tls(&config, &sockets)?;
     let (stop, stopped) = watch::channel(false);
     let push = push::open(&log, &config, &stopped).await?;
-    let (services, claim) = heart::services(&log, &config, limits, &address.url, push).await?;
+    let (services, claim) = heart::services(&log, &config, limits, &address, push).await?;
     let urls = greeting::Urls::of(&address, &sockets);
     open_doors(
         Doors {
@@ -232,6 +234,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         services: Arc::clone(services),
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
+        overview: overview::of(services, config),
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);
@@ -244,7 +247,18 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     let trusted = config
         .trusted_proxies()
         .map_err(|problem| Failure::config(problem.to_string()))?;
-    let router = proxies::believe(http::router(face), trusted);
+    let facts = tls.map(|tls| {
+        Arc::new(PlainHttp {
+            tls: Arc::clone(tls),
+            name: format!("{}.local", surroundings::host_name()),
+            https_url: address.reached().to_owned(),
+        })
+    });
+    let mut router = http::router(face);
+    if let Some(facts) = facts.clone() {
+        router = router.merge(web::trust(facts));
+    }
+    let router = proxies::believe(router, trusted);
     let context = Arc::new(Context {
         gate: Arc::clone(&gate),
         router,
@@ -256,13 +270,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();
         tokio::spawn(accept::accept(listener, with, Arc::clone(&context), stop.clone()));
     }
-    if let (Some(http), Some(tls)) = (sockets.http, tls) {
-        let name = format!("{}.local", surroundings::host_name());
-        let facts = PlainHttp {
-            tls: Arc::clone(tls),
-            name,
-            https_url: address.reached().to_owned(),
-        };
+    if let (Some(http), Some(facts)) = (sockets.http, facts) {
         let plain = Arc::new(Context {
             gate,
             router: web::plain_http(facts),

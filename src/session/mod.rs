@@ -10,6 +10,7 @@ pub mod export;
 pub mod files;
 mod health;
 mod live;
+pub mod overview;
 pub mod poll;
 mod pulse;
 pub mod push;

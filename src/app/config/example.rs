@@ -15,12 +15,16 @@ The file is looked for at ./kinglet.toml, then at /etc/kinglet/kinglet.toml; `--
 A variable overrides the file: KINGLET_, section and key in capitals, lists with commas, for example \
 KINGLET_LISTEN_ADDRESS=0.0.0.0:8443 or KINGLET_DATA_DIR=/var/lib/kinglet. `kinglet check` says what is wrong and what to do.";
 
-pub(super) fn render() -> String {
+fn schema() -> Value {
     let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
-    let schema = settings
+    settings
         .into_generator()
         .into_root_schema_for::<Config>()
-        .to_value();
+        .to_value()
+}
+
+pub(super) fn render() -> String {
+    let schema = schema();
     // The serialiser keeps the order of the structs; the schema, a sorted map, does not.
     let defaults =
         toml::to_string(&Config::default()).expect("the defaults are plain strings, numbers and lists");
@@ -47,6 +51,46 @@ pub(super) fn render() -> String {
         example.push('\n');
     }
     example
+}
+
+/// A setting as it holds: `value` and `usual` as they would stand in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveSetting {
+    pub key: String,
+    pub value: String,
+    pub usual: String,
+    pub about: String,
+}
+
+pub(super) fn effective(config: &Config) -> Vec<EffectiveSetting> {
+    let schema = schema();
+    let lines =
+        |config: &Config| toml::to_string(config).expect("settings are plain strings, numbers and lists");
+    let (held, usual) = (lines(config), lines(&Config::default()));
+    let mut section = (String::new(), &schema);
+    let mut found = Vec::new();
+    // Both have every key, in the order of the structs.
+    for (line, usual) in held.lines().zip(usual.lines()) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = (format!("{name}."), &schema["properties"][name]);
+        } else if let (Some((key, value)), Some((_, usual))) =
+            (line.split_once(" = "), usual.split_once(" = "))
+        {
+            let field = &section.1["properties"][key];
+            let mut about = description(field).to_owned();
+            for choice in field["oneOf"].as_array().into_iter().flatten() {
+                let name = choice["const"].as_str().unwrap_or_default();
+                about.push_str(&format!("\n{name}: {}", description(choice)));
+            }
+            found.push(EffectiveSetting {
+                key: format!("{}{key}", section.0),
+                value: value.to_owned(),
+                usual: usual.to_owned(),
+                about,
+            });
+        }
+    }
+    found
 }
 
 fn description(schema: &Value) -> &str {

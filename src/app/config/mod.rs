@@ -26,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
+pub use example::EffectiveSetting;
 pub use network::Network;
 pub use push::{Push, read_authorities};
 
@@ -398,6 +399,11 @@ impl Config {
     /// The example file: every key, commented out, with its default and what it means.
     pub fn example() -> String {
         example::render()
+    }
+
+    /// Every setting as it holds, with its default and what it means.
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
+        example::effective(self)
     }
 }
 

@@ -10,9 +10,11 @@ pub mod bots;
 pub mod console;
 pub mod files;
 pub mod hosts;
+pub mod house;
 pub mod live;
 pub mod moderation;
 pub mod openapi;
+pub mod overview;
 pub mod pairing;
 pub mod people;
 pub mod privacy;
@@ -46,6 +48,8 @@ pub struct Face {
     pub hosts: Hosts,
     /// Renders the metrics.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What admins are shown of the server as a whole.
+    pub overview: overview::Overview,
 }
 
 /// The routes under [`API`], without that prefix.
@@ -55,6 +59,8 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(people::routes())
         .merge(pairing::routes())
         .merge(bots::routes())
+        .merge(house::routes())
+        .merge(overview::routes())
         .merge(moderation::routes())
         .merge(live::routes())
         .merge(files::routes())

@@ -15,9 +15,10 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
+use crate::proto::house;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{bots, history, moderation, pairing, people};
+use crate::proto::{bots, history, moderation, overview, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -102,7 +103,28 @@ const ROOMS: &[Room] = &[
         operations: BotRoutes::openapi,
         schemas: bot_schemas,
     },
+    Room {
+        operations: HouseRoutes::openapi,
+        schemas: house_schemas,
+    },
+    Room {
+        operations: OverviewRoutes::openapi,
+        schemas: overview_schemas,
+    },
 ];
+
+/// The server itself: its name, its address, the recovery key.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::house::server,
+    super::house::change_server,
+    super::house::make_recovery_key,
+))]
+struct HouseRoutes;
+
+schemas!(house_schemas:
+    house::ServerInfo, house::ChangeServer, house::NewRecoveryKey, house::RecoveryKey,
+);
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
 #[derive(OpenApi)]
@@ -186,6 +208,13 @@ schemas!(moderation_schemas:
 struct BotRoutes;
 
 schemas!(bot_schemas: bots::NewBot, bots::NewBotToken, bots::BotToken, bots::BotList);
+
+/// The server as a whole.
+#[derive(OpenApi)]
+#[openapi(paths(super::overview::server_health, super::overview::server_settings))]
+struct OverviewRoutes;
+
+schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

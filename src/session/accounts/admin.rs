@@ -40,6 +40,14 @@ impl Administrator<'_> {
     }
 }
 
+/// Whether a caller may see what admins see.
+///
+/// # Errors
+/// `forbidden`.
+pub fn may_oversee(caller: &Caller) -> Outcome<()> {
+    server::may_oversee(Administrator::Caller(caller).office())
+}
+
 impl Accounts {
     /// Users by name. `after` is the last name of the page before. Those who have left are for admins.
     ///

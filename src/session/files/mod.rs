@@ -53,6 +53,16 @@ pub struct Files {
     hashes: Mutex<HashMap<UploadId, blake3::Hasher>>,
 }
 
+/// Room on the disk, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// What is free, and the whole disk; nothing where it cannot be asked.
+    pub disk: Option<(u64, u64)>,
+    /// What all files take, and what they may take.
+    pub files: u64,
+    pub files_limit: u64,
+}
+
 impl Files {
     /// Opens the folder of files in the data directory. Touches the disk.
     pub fn open(store: Store, data_dir: &Path, limits: FileLimits) -> io::Result<Files> {
@@ -93,6 +103,17 @@ impl Files {
             Ok(done) => done.map_err(|error| disk_refusal(&error)),
             Err(_) => Err(Code::Internal.into()),
         }
+    }
+
+    /// How much room there is, for those who watch over the server.
+    pub async fn room(&self) -> Outcome<Room> {
+        let vault = self.vault.clone();
+        let disk = self.at_disk(move || vault.disk()).await.ok();
+        Ok(Room {
+            disk,
+            files: self.store.room_taken_by_all().await?,
+            files_limit: self.quota.total_bytes,
+        })
     }
 
     /// Whether the disk has room for so many bytes more and keeps its reserve.

@@ -14,6 +14,9 @@ import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
 
+/** So long a command that was held may be taken back. */
+export const HOLD_MS = 6_000;
+
 export interface Options {
   /** `ws://...` and `http://...`; for a page its own server's. */
   socketUrl: string;
@@ -205,6 +208,7 @@ export class Engine {
     );
     this.within = { session, outbox, settings, presence, sync, sender, transport, leadership };
     this.tabs.who();
+    for (const row of await outbox.rows()) if (row.state === 'held') this.letGo(this.within, row.n, row.created + HOLD_MS - Date.now());
   }
 
   private async signedOut(): Promise<void> {
@@ -316,6 +320,9 @@ export class Engine {
   later(conversation: string, after: number, limit: number): Promise<Entry[]> {
     return readOn(this.cache, conversation, after, limit);
   }
+  entry(conversation: string, seq: number): Promise<Entry | undefined> {
+    return this.cache.get('entries', [conversation, seq]);
+  }
   /** Of one's own, as one wishes them; cleared ones have no value. */
   async settings(): Promise<SettingRecord[]> {
     return (await this.within?.settings.all()) ?? [];
@@ -334,14 +341,34 @@ export class Engine {
 
   /** Writes a command down; it is sent when it can be. `to` is a conversation, for the first words to them a person, or neither. */
   async post(to: ConversationRecord | { user: string } | 'new', change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
-    const { within } = this;
-    if (!within) throw new Error('nobody is signed in');
     const client_id = uuidv7();
     const [lane, place] = placed(to, client_id);
-    const row = await within.outbox.add(lane, { client_id, ...place, ...change } as Change);
+    return this.write(lane, { client_id, ...place, ...change });
+  }
+  /** The same, but for a moment it may still be taken back, by `discard`. It goes also if this page is closed meanwhile. */
+  async hold(to: ConversationRecord, change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    return this.write(lane, { client_id, ...place, ...change }, HOLD_MS);
+  }
+
+  private async write(lane: string, change: Change, hold = 0): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const row = await within.outbox.add(lane, change, hold ? 'held' : 'waiting');
     this.tell({ outbox: true });
-    this.kick(within);
+    if (hold) this.letGo(within, row.n, hold);
+    else this.kick(within);
     return row;
+  }
+
+  private letGo(within: Within, n: number, after: number): void {
+    const go = async () => {
+      if (this.within !== within || !(await within.outbox.release(n))) return;
+      this.tell({ outbox: true });
+      this.kick(within);
+    };
+    setTimeout(() => void go(), Math.min(Math.max(after, 0), HOLD_MS));
   }
 
   async retry(n: number): Promise<void> {

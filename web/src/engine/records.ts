@@ -29,6 +29,12 @@ export interface ConversationRecord extends Omit<ConversationInfo, 'conversation
   others_read: number;
   /** Read while there was no line; to be told. */
   read_late?: number;
+  /** The newest event that says who is in it, and what they are called and may do there. */
+  roster?: number;
+  /** The newest event that pinned or unpinned something, or took a message back. */
+  pins?: number;
+  /** The newest message in any of its threads. */
+  threads?: number;
   /** One is no longer in it. */
   gone?: boolean;
   /** For the list: the newest message. */
@@ -51,6 +57,8 @@ export interface Entry {
   /** The seq of the edit that says so. */
   edited?: number;
   erased?: boolean;
+  /** The thread that hangs on it. */
+  thread?: { replies: number; last: number };
   /** By emoji and user the seq of the newest word about it; negative when that took it away. */
   reactions?: Record<string, Record<string, number>>;
 }
@@ -67,8 +75,8 @@ export interface OutboxRow {
   lane: string;
   change: Change;
   created: number;
-  /** `acked`: on the server's disk, and its event is on the way. */
-  state: 'waiting' | 'acked' | 'failed';
+  /** `acked`: on the server's disk, and its event is on the way. `held`: it may still be taken back for a moment, and goes then. */
+  state: 'waiting' | 'acked' | 'failed' | 'held';
   conversation?: string;
   seq?: number;
   error?: { code: Code; message: string; next: string };

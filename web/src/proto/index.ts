@@ -84,6 +84,16 @@ export type AuditEntry = ({
 } | {
   act: "bot_token_made";
   scopes: BotScope[];
+} | {
+  act: "team_named";
+  team: string;
+} | {
+  act: "address_changed";
+  from: string;
+  to: string;
+} | {
+  act: "recovery_key_made";
+  recipient: string;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -193,6 +203,13 @@ export type BotToken = {
   token: string;
 };
 
+/** A line of the memory budget. */
+export type BudgetShare = {
+  bytes: number;
+  pool: string;
+  why: string;
+};
+
 export type Candidate = {
   role: Role;
   user: UserId;
@@ -212,6 +229,18 @@ export type ChangeProfile = {
   display_name: string;
 };
 
+/** `PATCH /api/v1/server`. What is left out stays. */
+export type ChangeServer = {
+  /** The address that people are told from now on: scheme, host and, if need be, port. */
+  address?: (string | null);
+  /** With `address`: the one that it takes the place of. */
+  instead_of?: (string | null);
+  /** The recipient whose key one holds on paper. */
+  recovery_kept?: (string | null);
+  /** 1 to 128 bytes. */
+  team?: (string | null);
+};
+
 /** `POST /api/v1/invitations/check` */
 export type CheckInvitation = {
   code: string;
@@ -224,18 +253,22 @@ export type CheckReset = {
 
 /** `POST /api/v1/claim` */
 export type Claim = {
+  /** The address that people are to be told; the server's own guess when left out. */
+  address?: (string | null);
   /** The ten digits the server printed. */
   code: string;
   device: NewDevice;
   display_name?: string;
   name: string;
   password: string;
+  /** What the team is called, 1 to 128 bytes. */
+  team?: (string | null);
 };
 
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "push_off" | "push_refused" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {
@@ -358,6 +391,21 @@ export type Discovered = {
   kind: ConversationKind;
   members: number;
   title: string;
+};
+
+/** Bytes. */
+export type DiskFigures = {
+  /** The database, its write-ahead log included. */
+  database: number;
+  /** All files that people uploaded. */
+  files: number;
+  /** What all files together may take. */
+  files_limit: number;
+  /** Of the disk with the data directory, where the kernel tells. */
+  free?: (number | null);
+  total?: (number | null);
+  /** Written to disks by this process, counting up, where the kernel tells. */
+  written?: (number | null);
 };
 
 export type Draft = {
@@ -649,6 +697,13 @@ export type FilePage = {
   more: boolean;
 };
 
+/** The address that a claim fixes if it names no other. */
+export type FirstRun = {
+  address: string;
+  /** Whether `listen.canonical_url` decides on it: then a claim cannot name another. */
+  address_is_set?: boolean;
+};
+
 /** Follow a thread, or no longer. */
 export type Follow = {
   conversation: ConversationId;
@@ -696,10 +751,14 @@ export type FoundKind = ("text" | "image" | "audio" | "voice" | "video" | "file"
 export type Health = {
   /** Whether somebody has claimed the server. */
   claimed: boolean;
+  /** What whoever claims the server can decide on; only while nobody has. */
+  first_run?: (FirstRun | null);
   /** `ready`, `read_only`, `full` or `stopping`. */
   status: string;
   /** Whether the wall clock is known to be right. */
   synchronised: boolean;
+  /** What the team is called, once somebody said so. */
+  team?: (string | null);
   version: string;
 };
 
@@ -951,6 +1010,14 @@ export type Members = {
   limit?: (number | null);
 };
 
+export type MemoryFigures = {
+  /** The most that the server can come to hold: the sum of the lines. */
+  budget: number;
+  lines: BudgetShare[];
+  /** What the process holds now, where the kernel tells. */
+  resident?: (number | null);
+};
+
 export type Mute = {
   client_id: ClientId;
   conversation: ConversationId;
@@ -1006,6 +1073,14 @@ export type NewInvitation = {
   role?: ServerRole;
   /** How many may use it, 1 to 1,000; 1 when left out. */
   uses?: (number | null);
+};
+
+/** `POST /api/v1/server/recovery-key` */
+export type NewRecoveryKey = {
+  /** Makes a retry give the same key. */
+  client_id: ClientId;
+  /** The recipient that it takes the place of; needed where there is one. */
+  replaces?: (string | null);
 };
 
 /** `POST /api/v1/reports` */
@@ -1213,6 +1288,13 @@ export type PollPage = {
   resume: string;
 };
 
+/** What is taken from a bounded pool, and what it holds, in its own unit. */
+export type PoolFigures = {
+  limit: number;
+  name: string;
+  used: number;
+};
+
 export type Presence = {
   on: boolean;
 };
@@ -1344,6 +1426,24 @@ export type Readers = {
   seq: number;
   /** Those who have not, instead. */
   unread?: boolean;
+};
+
+/** What the server keeps of the recovery key: its public half. */
+export type Recovery = {
+  by: UserId;
+  /** Whether its owner has shown that they hold it on paper. */
+  kept: boolean;
+  made: number;
+  /** What backups are encrypted to, in age's form. */
+  recipient: string;
+  unsynchronised?: boolean;
+};
+
+/** A new recovery key, shown once. */
+export type RecoveryKey = {
+  /** The secret half, in age's form. The server does not keep it. */
+  key: string;
+  recipient: string;
 };
 
 /** A refusal as it is told: `{"code", "message", "next", "retry_after_ms"?}`. */
@@ -1655,8 +1755,69 @@ export type Send = {
   to?: (UserId | null);
 };
 
+/** `GET /api/v1/admin/health`: figures of this moment. What counts up begins at the start of the server. */
+export type ServerHealth = {
+  /** From a command's arrival to its ack. */
+  ack: Times;
+  /** Acknowledged commands, counting up. */
+  acks: number;
+  /** One commit, its sync included. */
+  commit: Times;
+  connections: number;
+  /** How many connections there may be. */
+  connections_limit: number;
+  /** Connections refused at a limit, counting up. */
+  connections_refused: number;
+  disk: DiskFigures;
+  /** Events in the log. */
+  events: number;
+  memory: MemoryFigures;
+  /** Panics that ended one connection, counting up. */
+  panics: number;
+  pools: PoolFigures[];
+  /** `ready`, `read_only`, `full` or `stopping`. */
+  status: string;
+  /** Whether the wall clock is known to be right. */
+  synchronised: boolean;
+  ts: number;
+  uptime_ms: number;
+  users_online: number;
+  version: string;
+};
+
+/** `GET /api/v1/server` */
+export type ServerInfo = {
+  /** The one address that people are told, without a slash at its end. */
+  address: string;
+  /** Whether `listen.canonical_url` decides on it: then nothing else changes it. */
+  address_is_set?: boolean;
+  /** Absent until there is a recovery key. */
+  recovery?: (Recovery | null);
+  /** Absent until somebody gave it. */
+  team?: (string | null);
+};
+
 /** A server-wide role. */
 export type ServerRole = ("member" | "admin" | "owner");
+
+export type ServerSetting = {
+  /** What it means, for the operator, in English. */
+  about: string;
+  /** As in the file, with its section: `limits.connections`. */
+  key: string;
+  /** The same for the value when nothing is set. */
+  usual: string;
+  /** As it would stand in the file. */
+  value: string;
+};
+
+/** `GET /api/v1/admin/settings`: what the server was started with. There is no secret among them: keys and certificates are files, and only their paths are settings. */
+export type ServerSettings = {
+  /** In the order of the example file. */
+  settings: ServerSetting[];
+  /** The file they came from, where there is one. */
+  source?: (string | null);
+};
 
 /** How many sessions were ended. */
 export type SessionsEnded = {
@@ -1930,6 +2091,16 @@ export type Threads = {
   conversation?: (ConversationId | null);
   /** 1 to 200; 100 when left out. */
   limit?: (number | null);
+};
+
+/** How long something took: a histogram, counting up. */
+export type Times = {
+  /** Upper ends in microseconds, ascending. */
+  bounds: number[];
+  /** How many fell under each end and over the one before; one more at the end for those over all. */
+  counts: number[];
+  /** Microseconds of all of them together. */
+  sum: number;
 };
 
 export type Typing = {

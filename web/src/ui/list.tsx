@@ -2,9 +2,9 @@
 import type { ConversationRecord } from '../engine/records';
 import { words } from '../i18n';
 import type { Dialog } from './chat';
-import { LanguageButton } from './parts';
-import { go } from './route';
-import { engine, isSet, listed, outbox, session } from './state';
+import { InstallSpot } from './installed/spot';
+import { Menu } from './menu';
+import { isSet, listed, session } from './state';
 import { Row } from './talk/row';
 
 interface Props {
@@ -38,6 +38,7 @@ export function ConversationList({ chosen, open }: Props) {
         <Rows of={listed.value.filter((record) => !isSet('archived', record.id))} chosen={chosen} />
         <Archived chosen={chosen} />
       </div>
+      <InstallSpot />
     </nav>
   );
 }
@@ -61,29 +62,6 @@ function Archived({ chosen }: { chosen: string | undefined }) {
     <details class="archived">
       <summary>{words.value.archivedOnes(away.length)}</summary>
       <Rows of={away} chosen={chosen} />
-    </details>
-  );
-}
-
-function Menu() {
-  const leave = async () => {
-    const waits = outbox.value.some((row) => row.state === 'waiting');
-    if (waits && !confirm(words.value.signOutAsk)) return;
-    await engine().signOut();
-    go('/', true);
-  };
-  return (
-    <details class="menu">
-      <summary aria-label={words.value.menu}>
-        <span aria-hidden="true">⋯</span>
-      </summary>
-      <div>
-        <p>{session.value?.display_name || session.value?.name}</p>
-        <LanguageButton />
-        <button type="button" class="quiet" onClick={() => void leave()}>
-          {words.value.signOut}
-        </button>
-      </div>
     </details>
   );
 }

@@ -11,14 +11,21 @@ import { Head } from './talk/head';
 import { ReadersPlace } from './talk/mark';
 import { Messages } from './talk/messages';
 import { OtherDraft } from './talk/ways';
+import { lazy } from './together/lazy';
+import { useMembers } from './together/members';
+import { usePins } from './together/pins';
 import { useWindow } from './window';
+
+const Troubles = lazy(() => import('./together/troubles').then((part) => part.Troubles));
 
 export function Talk({ record, peer }: { record: ConversationRecord | undefined; peer: string | undefined }) {
   const view = useWindow(record);
+  useMembers(record);
+  usePins(record);
   const title = record ? titleOf(record) : personName(peer ?? '');
   const lane = record ? laneOf(record) : laneTo(peer ?? '');
   const there = new Set(view.entries.map((entry) => entry.event.client_id));
-  const rows = outbox.value.filter((row) => row.lane === lane && row.change.type === 'send' && !there.has(row.client_id));
+  const rows = outbox.value.filter((row) => row.lane === lane && row.change.type === 'send' && (!row.change.thread || row.change.also_send) && !there.has(row.client_id));
   useEffect(() => {
     if (record) engine().watch(record.id);
     // Who looks has seen it.
@@ -36,6 +43,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
       <Messages record={record} view={view} rows={rows} />
       <Typing id={record?.id} />
       <OtherDraft id={record?.id ?? ''} />
+      {outbox.value.some((row) => row.lane === lane && row.state === 'failed' && row.change.type !== 'send') && <Troubles lane={lane} />}
       <Foot record={record} peer={peer} title={title} />
       <ReadersPlace />
     </>

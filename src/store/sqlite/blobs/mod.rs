@@ -144,6 +144,12 @@ impl Store {
             .await
     }
 
+    /// The same for all users together.
+    pub async fn room_taken_by_all(&self) -> Outcome<u64> {
+        self.read(|connection| taken(connection, EVERYBODY).map_err(|error| sql_refusal(&error)))
+            .await
+    }
+
     /// Those of the files that have no row.
     pub async fn strange_blobs(&self, ids: Vec<BlobId>) -> Outcome<Vec<BlobId>> {
         self.read(move |connection| {

@@ -2,6 +2,7 @@
 // live here: how the line is made.
 import { useEffect, useState } from 'preact/hooks';
 import { brief, words } from '../../i18n';
+import { trust } from '../first/trust';
 import { engine, line, outbox } from '../state';
 import { lastHere } from './here';
 import { newer, reload } from './newer';
@@ -31,7 +32,7 @@ export function Banners() {
   const lost = broken === 'lost' && navigator.onLine;
   const why = broken === 'no' ? '' : !navigator.onLine ? noNetwork : lost ? `${notReached(location.host)} ${keptUntilThen}` : offline;
   const waits = useWaiting(broken !== 'no');
-  const text = [why || (line.value === 'fallback' ? fallback : ''), waits].filter(Boolean).join(' ');
+  const text = [why || (line.value === 'fallback' && trust.value === 'full' ? fallback : ''), waits].filter(Boolean).join(' ');
   return (
     <div class="banners">
       <div class={text ? 'banner' : 'banner none'}>

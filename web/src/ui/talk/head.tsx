@@ -5,6 +5,7 @@ import type { Wish } from '../../engine/settings';
 import type { ConversationRecord } from '../../engine/records';
 import { brief, explained, words } from '../../i18n';
 import { go } from '../route';
+import { HeadActs } from '../together/headacts';
 import { engine, isQuiet, isSet, line, me, online, users } from '../state';
 
 interface Props {
@@ -24,6 +25,7 @@ export function Head({ record, peer, title }: Props) {
         <h1>{title}</h1>
         {other && other !== me.value ? <Being user={other} /> : <p>{record && record.kind !== 'direct' ? words.value.members(record.members) : ''}</p>}
       </div>
+      {record && !record.gone && <HeadActs record={record} />}
       {record && !record.gone && <Menu record={record} />}
     </header>
   );

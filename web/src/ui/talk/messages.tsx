@@ -7,6 +7,7 @@ import { dayName, words } from '../../i18n';
 import { sameDay } from '../../i18n/days';
 import { happened, Message, Unsent } from '../message';
 import { engine, line, me } from '../state';
+import { useJump } from '../together/jump';
 import { MOST, type View } from '../window';
 import { type Anchor, lastInSight, useAnchor } from './anchor';
 import { today } from './today';
@@ -33,6 +34,7 @@ export function Messages({ record, view, rows }: Props) {
   const looking = () => anchor.stick() && view.atEnd && !document.hidden;
   const [mark, unmark] = useMark(record, looking);
   const anchor = useAnchor(box, view.atEnd, [view.entries, rows.length, mark]);
+  useJump(box, record?.id, view, anchor.lead);
   const [above, setAbove] = useState(false);
   /** The mark that was in sight once: nobody has to be led there any more. */
   const found = useRef<number | undefined>(undefined);
