@@ -52,7 +52,7 @@ async function rests({ page }: Person, word: string): Promise<void> {
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 
-test.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
+test.concurrent.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
   const words = language === 'en' ? en : zh;
   const one = await person(browser, shown.url, size, { scheme, language });
   const wrong: string[] = [];
