@@ -89,7 +89,7 @@ fn disk(data: &Path, room: Room) -> DiskFigures {
     DiskFigures {
         free: room.disk.map(|(free, _)| free),
         total: room.disk.map(|(_, total)| total),
-        database: DATABASE.iter().map(|name| size(&name)).sum(),
+        database: DATABASE.iter().map(size).sum(),
         files: room.files,
         files_limit: room.files_limit,
         written: fs::read_to_string("/proc/self/io")
