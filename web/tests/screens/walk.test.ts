@@ -75,6 +75,7 @@ test.concurrent.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, lan
   await visit('join', `/join#${team.code}`);
   await visit('join-bad', '/join#AAAA-BBBB');
   await visit('reset-bad', '/reset#AAAA-BBBB');
+  await visit('pair', '/pair');
   await one.page.goto(`${shown.url}/sign-in`);
   await one.page.getByLabel(words.name, { exact: true }).fill('ada');
   await one.page.getByLabel(words.password, { exact: true }).fill(PASSWORD);
@@ -88,8 +89,16 @@ test.concurrent.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, lan
     await one.page.keyboard.press('Escape');
   }
   await visit('group', `/c/${team.group}`);
+  for (const side of ['details', 'threads', 'pins']) await visit(`group-${side}`, `/c/${team.group}#${side}`);
   await visit('direct', `/c/${team.direct}`);
+  for (const [name, keys] of [['switcher', 'Control+k'], ['search', 'Control+f']] as const) {
+    await one.page.keyboard.press(keys);
+    await one.page.getByRole('dialog').waitFor();
+    await look(name);
+    await one.page.keyboard.press('Escape');
+  }
   await visit('not-there', '/c/c0000000000');
+  await visit('sheet', '/sheet');
   await visit('share', '/share?text=https%3A%2F%2Fexample.org');
   for (const desk of ['/me', '/admin']) {
     await visit(desk.slice(1), desk);
