@@ -18,6 +18,8 @@ export interface Changed {
   /** What was missed is here: what is not in the copy now is not there, or not for oneself. */
   settled?: boolean;
   line?: Line;
+  /** How many bytes of a row's file are up. */
+  progress?: { client_id: string; sent: number };
   /** Of passing interest: typing. */
   notice?: Notice;
 }

@@ -5,6 +5,7 @@ import { some } from '../engine/look';
 import type { ConversationRecord, Entry } from '../engine/records';
 import type { Body } from '../proto';
 import { words } from '../i18n';
+import { Attach, hasFiles, sendFiles } from './files/slot';
 import { engine, users } from './state';
 import { begun, draftOf, paused, put as putHere } from './talk/drafts';
 import { answer, answering, placeOf } from './together/acts';
@@ -133,8 +134,16 @@ export function Composer({ to, title, thread }: Props) {
       el?.setSelectionRange(start + what.length, start + what.length);
     });
   };
+  /** Whatever keeps the files here keeps the words, too. */
+  const sendWith = async (wish: string) => {
+    const more = { ...(answered ? { reply_to: answered.entry.seq } : {}), ...(thread ? { thread, ...(also ? { also_send: true } : {}) } : {}) };
+    write('');
+    if (await sendFiles(to, wish, more)) answer(place, undefined);
+    else write([text, box.current?.value].filter(Boolean).join('\n'));
+  };
   const send = async () => {
     const wish = encoded(text.trim(), labels);
+    if (hasFiles(to, thread) && !answered?.edit) return sendWith(wish);
     // Only a file may be left without words.
     if (!wish && (!answered?.edit || answered.entry.body?.kind === 'text')) return;
     told.current = 0;
@@ -179,6 +188,7 @@ export function Composer({ to, title, thread }: Props) {
           void send();
         }}
       >
+        {!answered?.edit && <Attach to={to} thread={thread} />}
         <textarea
           ref={box}
           rows={1}
@@ -194,7 +204,7 @@ export function Composer({ to, title, thread }: Props) {
         <button type="button" class="quiet icon" aria-label={emoji} title={emoji} aria-expanded={picking} onClick={() => setPicking(!picking)}>
           <Icon of="emoji" />
         </button>
-        <button type="submit" class="main" aria-disabled={text.trim() === ''}>
+        <button type="submit" class="main" aria-disabled={text.trim() === '' && !hasFiles(to, thread)}>
           {answered?.edit ? save : sendWord}
         </button>
       </form>

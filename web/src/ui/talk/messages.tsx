@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord, Entry, OutboxRow } from '../../engine/records';
 import { dayName, words } from '../../i18n';
 import { sameDay } from '../../i18n/days';
+import { albums } from '../files/slot';
 import { happened, Message, Unsent } from '../message';
 import { engine, line, me } from '../state';
 import { useJump } from '../together/jump';
@@ -88,7 +89,7 @@ export function Messages({ record, view, rows }: Props) {
       <div ref={box} class="scroll" tabIndex={0} role="log" aria-label={messages} aria-busy={view.loading} onScroll={scrolled}>
         <div>
           <p class="faint edge">{view.atBeginning ? beginning : view.loading ? older : ''}</p>
-          {rendered(view, record, mark, MOST - unsent.length)}
+          {albums(rendered(view, record, mark, MOST - unsent.length))}
           {unsent.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
           {view.atEnd && rows.length > unsent.length && <p class="faint edge">{moreWaiting(rows.length - unsent.length)}</p>}
         </div>
