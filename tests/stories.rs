@@ -69,10 +69,10 @@ mod moderation;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
-#[path = "stories/pairing.rs"]
-mod pairing;
 #[path = "stories/overview.rs"]
 mod overview;
+#[path = "stories/pairing.rs"]
+mod pairing;
 #[path = "stories/patience.rs"]
 mod patience;
 #[path = "stories/people.rs"]

@@ -16,7 +16,9 @@ use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
-use super::{greeting, heart, logging, measure, overview, pages, process, proxies, push, settings, surroundings};
+use super::{
+    greeting, heart, logging, measure, overview, pages, process, proxies, push, settings, surroundings,
+};
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};

@@ -24,7 +24,10 @@ async fn figures_follow_what_happens() {
     assert_eq!(after["status"], "ready");
     let grown = |pointer: &str| number(&after, pointer) - number(&before, pointer);
     assert!(grown("/acks") >= 3 && grown("/events") >= 3, "{before} {after}");
-    assert!(grown("/uptime_ms") > 0 && grown("/commit/sum") > 0, "{before} {after}");
+    assert!(
+        grown("/uptime_ms") > 0 && grown("/commit/sum") > 0,
+        "{before} {after}"
+    );
     assert_eq!(number(&after, "/users_online"), 1);
     let counts = after["ack"]["counts"].as_array().expect("a list");
     assert_eq!(

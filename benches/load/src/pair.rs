@@ -65,11 +65,7 @@ impl Two {
         Pair { stop, task }
     }
 
-    async fn work(
-        mut self,
-        per_second: u32,
-        mut stopped: oneshot::Receiver<()>,
-    ) -> Result<(Noted, Two)> {
+    async fn work(mut self, per_second: u32, mut stopped: oneshot::Receiver<()>) -> Result<(Noted, Two)> {
         let mut ticks = interval(Duration::from_secs(1) / per_second);
         // A tick that comes late must not be left out: its message was meant for then.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -130,7 +126,9 @@ impl Pair {
         // A pair that failed already says why below.
         let _ = self.stop.send(());
         let (mut noted, two) = self.task.await??;
-        noted.acks.sort_unstable_by_key(|(_, took)| std::cmp::Reverse(*took));
+        noted
+            .acks
+            .sort_unstable_by_key(|(_, took)| std::cmp::Reverse(*took));
         noted.acks.truncate(SLOWEST);
         let felt = Felt {
             ack: noted.ack.take(),

@@ -64,9 +64,8 @@ pub struct EffectiveSetting {
 
 pub(super) fn effective(config: &Config) -> Vec<EffectiveSetting> {
     let schema = schema();
-    let lines = |config: &Config| {
-        toml::to_string(config).expect("settings are plain strings, numbers and lists")
-    };
+    let lines =
+        |config: &Config| toml::to_string(config).expect("settings are plain strings, numbers and lists");
     let (held, usual) = (lines(config), lines(&Config::default()));
     let mut section = (String::new(), &schema);
     let mut found = Vec::new();
@@ -74,7 +73,9 @@ pub(super) fn effective(config: &Config) -> Vec<EffectiveSetting> {
     for (line, usual) in held.lines().zip(usual.lines()) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = (format!("{name}."), &schema["properties"][name]);
-        } else if let (Some((key, value)), Some((_, usual))) = (line.split_once(" = "), usual.split_once(" = ")) {
+        } else if let (Some((key, value)), Some((_, usual))) =
+            (line.split_once(" = "), usual.split_once(" = "))
+        {
             let field = &section.1["properties"][key];
             let mut about = description(field).to_owned();
             for choice in field["oneOf"].as_array().into_iter().flatten() {

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use example::EffectiveSetting;
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
+pub use example::EffectiveSetting;
 pub use network::Network;
 pub use push::{Push, read_authorities};
 

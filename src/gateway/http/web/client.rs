@@ -34,7 +34,13 @@ const INDEX: &str = "/index.html";
 /// The client's own addresses: it finds out itself what to show there. Anything else that is no file is not found.
 const PAGES: [&str; 5] = ["/", "/join", "/reset", "/sign-in", "/c/{conversation}"];
 /// The same for one's own things and for administration: a list, its pages, one of a page's rows.
-const DESKS: [&str; 5] = ["/me", "/me/{page}", "/admin", "/admin/{page}", "/admin/{page}/{row}"];
+const DESKS: [&str; 5] = [
+    "/me",
+    "/me/{page}",
+    "/admin",
+    "/admin/{page}",
+    "/admin/{page}/{row}",
+];
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASKED_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
