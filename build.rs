@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the client is made of. A change in any of these builds it anew; nothing else does.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "web/src",
     "web/public",
     "web/scripts/build.mjs",
+    "web/scripts/worker.ts",
     "web/index.html",
     "web/vite.config.ts",
     "web/tsconfig.json",
@@ -22,12 +23,15 @@ const SOURCES: [&str; 9] = [
 ];
 /// A folder with a client that was built elsewhere, for machines that have no Node.
 const READY_MADE: &str = "KINGLET_WEB_DIST";
+/// `off` builds a client whose service worker only takes itself away, from all browsers that have one.
+const WORKER: &str = "KINGLET_WEB_WORKER";
 const INSTALL: &str = "the web client is built with Node 20.19 or newer and its npm: install them (from Debian 13 on: \
      apt-get install nodejs npm), or build a server without the client: cargo build --no-default-features";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={READY_MADE}");
+    println!("cargo:rerun-if-env-changed={WORKER}");
     if env::var_os("CARGO_FEATURE_WEB").is_none() {
         return;
     }

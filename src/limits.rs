@@ -32,6 +32,8 @@ pub const TLS_HELD: usize = 18 * 1024;
 
 /// Unanswered requests of one connection; beyond it the socket is not read.
 pub const IN_FLIGHT: usize = 32;
+/// Read markers, and last-seen times, that one commit writes out beside what it is for.
+pub const FLUSHED_AT_ONCE: usize = 256;
 /// Commands waiting for the writer, and their bytes; beyond it `busy`.
 pub const QUEUE_COMMANDS: usize = 4096;
 pub const QUEUE_BYTES: usize = 8 * 1024 * 1024;

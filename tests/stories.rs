@@ -55,6 +55,8 @@ mod forgotten;
 mod groups;
 #[path = "stories/hidden.rs"]
 mod hidden;
+#[path = "stories/house.rs"]
+mod house;
 #[path = "stories/leaving.rs"]
 mod leaving;
 #[path = "stories/limits.rs"]

@@ -49,6 +49,7 @@ fn the_types_are_those_of_the_schemas() {
 #[test]
 fn the_client_is_well_typed() {
     passes("typescript/bin/tsc", &["--noEmit"]);
+    passes("typescript/bin/tsc", &["--noEmit", "-p", "tsconfig.worker.json"]);
 }
 
 #[test]
@@ -61,8 +62,14 @@ fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
     passes(VITEST, &["run", "--project", "server"]);
 }
 
-/// Needs Debian's package `chromium`.
+/// Needs Debian's packages `chromium`, `firefox-esr`, `webkit2gtk-driver`, `xvfb`, `openssl` and `libnss3-tools`.
 #[test]
 fn people_use_it_in_a_browser() {
     passes(VITEST, &["run", "--project", "browser"]);
+}
+
+/// Each page is also written to `web/screens/pages`, to be looked at.
+#[test]
+fn every_page_keeps_nobody_out() {
+    passes(VITEST, &["run", "--project", "screens"]);
 }

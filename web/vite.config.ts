@@ -1,8 +1,10 @@
 // How the client is built, and how its tests are grouped. What must not live here: what happens to the built files
 // afterwards (scripts/build.mjs).
 import { defineConfig } from 'vitest/config';
+import { worker } from './scripts/worker.ts';
 
 export default defineConfig({
+  plugins: [worker()],
   build: {
     // Chrome 109, Firefox ESR and Safari 15.4 are the oldest that are promised; others get the page in index.html.
     target: ['chrome109', 'firefox115', 'safari15.4'],
@@ -31,6 +33,12 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
+      },
+      {
+        test: { name: 'measure', include: ['tests/measure/**/*.test.ts'], environment: 'node', fileParallelism: false, testTimeout: 900_000, hookTimeout: 300_000 },
+      },
+      {
+        test: { name: 'screens', include: ['tests/screens/**/*.test.ts'], environment: 'node', testTimeout: 300_000, hookTimeout: 120_000 },
       },
       {
         test: {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::Address;
 use super::config::Config;
 use super::failure::{Failure, Outcome};
 use super::systemd::Notifier;
@@ -114,11 +115,10 @@ pub async fn services(
     log: &Log,
     config: &Config,
     limits: Limits,
-    canonical_url: &str,
+    address: &Address,
     push: Push,
 ) -> Outcome<(Arc<Services>, Option<String>)> {
-    let (accounts, claim) =
-        Accounts::open(log.store.clone(), settings::accounts(config, canonical_url)).await?;
+    let (accounts, claim) = Accounts::open(log.store.clone(), settings::accounts(config, address)).await?;
     let files = Files::open(log.store.clone(), &config.data_dir, limits.files).map_err(|error| {
         Failure::failed(format!(
             "cannot use the folder of files {}: {error}. Give it to this user, or make room on the disk",

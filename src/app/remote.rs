@@ -282,7 +282,7 @@ async fn open(config: &Config) -> Outcome<(Accounts, Log)> {
         // Without standard error the next start has to tell.
         let _ = writeln!(std::io::stderr(), "kinglet: {news}");
     }
-    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &address.url)).await?;
+    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &address)).await?;
     Ok((accounts, log))
 }
 

@@ -174,7 +174,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     let tls = listen::tls(&config, &sockets)?;
     let (stop, stopped) = watch::channel(false);
     let push = push::open(&log, &config, &stopped).await?;
-    let (services, claim) = heart::services(&log, &config, limits, &address.url, push).await?;
+    let (services, claim) = heart::services(&log, &config, limits, &address, push).await?;
     let urls = greeting::Urls::of(&address, &sockets);
     open_doors(
         Doors {
@@ -247,7 +247,18 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     let trusted = config
         .trusted_proxies()
         .map_err(|problem| Failure::config(problem.to_string()))?;
-    let router = proxies::believe(http::router(face), trusted);
+    let facts = tls.map(|tls| {
+        Arc::new(PlainHttp {
+            tls: Arc::clone(tls),
+            name: format!("{}.local", surroundings::host_name()),
+            https_url: address.reached().to_owned(),
+        })
+    });
+    let mut router = http::router(face);
+    if let Some(facts) = facts.clone() {
+        router = router.merge(web::trust(facts));
+    }
+    let router = proxies::believe(router, trusted);
     let context = Arc::new(Context {
         gate: Arc::clone(&gate),
         router,
@@ -259,13 +270,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();
         tokio::spawn(accept::accept(listener, with, Arc::clone(&context), stop.clone()));
     }
-    if let (Some(http), Some(tls)) = (sockets.http, tls) {
-        let name = format!("{}.local", surroundings::host_name());
-        let facts = PlainHttp {
-            tls: Arc::clone(tls),
-            name,
-            https_url: address.reached().to_owned(),
-        };
+    if let (Some(http), Some(facts)) = (sockets.http, facts) {
         let plain = Arc::new(Context {
             gate,
             router: web::plain_http(facts),

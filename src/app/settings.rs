@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use super::address::{Address, Origin};
 use super::config::{self, Config, Transport};
 use super::surroundings;
 use crate::core::permit::Settings;
@@ -188,7 +189,7 @@ fn problem(key: &str, what: String, fix: impl Into<String>) -> config::Problem {
 }
 
 #[must_use]
-pub fn accounts(config: &Config, canonical_url: &str) -> AccountSettings {
+pub fn accounts(config: &Config, address: &Address) -> AccountSettings {
     AccountSettings {
         who_may_invite: match config.accounts.who_may_invite {
             config::WhoMayInvite::Admins => WhoMayInvite::Admins,
@@ -200,7 +201,9 @@ pub fn accounts(config: &Config, canonical_url: &str) -> AccountSettings {
             config::SignInAddresses::Prefix => KeptAddress::Prefix,
             config::SignInAddresses::Whole => KeptAddress::Whole,
         },
-        canonical_url: canonical_url.to_owned(),
+        canonical_url: address.url.clone(),
+        address_is_set: address.origin == Origin::Setting,
+        encrypted: speaks_tls(config) || config.listen.behind_proxy,
     }
 }
 

@@ -49,6 +49,12 @@ pub struct Claim {
     pub display_name: String,
     pub password: String,
     pub device: NewDevice,
+    /// What the team is called, 1 to 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The address that people are to be told; the server's own guess when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// `POST /api/v1/join`
@@ -286,6 +292,21 @@ pub struct Health {
     pub claimed: bool,
     /// Whether the wall clock is known to be right.
     pub synchronised: bool,
+    /// What the team is called, once somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// What whoever claims the server can decide on; only while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_run: Option<FirstRun>,
+}
+
+/// The address that a claim fixes if it names no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct FirstRun {
+    pub address: String,
+    /// Whether `listen.canonical_url` decides on it: then a claim cannot name another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub address_is_set: bool,
 }
 
 /// The query of `GET /api/v1/invitations`

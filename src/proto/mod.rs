@@ -11,6 +11,7 @@ pub mod complaint;
 pub mod event;
 pub mod files;
 pub mod history;
+pub mod house;
 pub mod ids;
 pub mod moderation;
 pub mod overview;

@@ -274,4 +274,16 @@ pub enum AuditWhat {
     BotTokenMade {
         scopes: Vec<BotScope>,
     },
+    TeamNamed {
+        team: String,
+    },
+    /// People are told another address from then on.
+    AddressChanged {
+        from: String,
+        to: String,
+    },
+    /// Backups are encrypted to it from then on.
+    RecoveryKeyMade {
+        recipient: String,
+    },
 }

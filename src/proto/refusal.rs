@@ -78,6 +78,7 @@ codes! {
     LastOwner = "last_owner", 409, "The server's last owner must stay.", "Make somebody else an owner first.";
     LinkInvalid = "link_invalid", 404, "This link or code does not exist, was used or replaced, or is over.", "Ask for a new one.";
     SuccessorNeeded = "successor_needed", 409, "Conversations with other people in them would be left without an owner.", "Name a `successor` who is a member of each, or transfer them first.";
+    ChangedMeanwhile = "changed_meanwhile", 409, "This is not what it was when you looked.", "Look again, then decide.";
     PushOff = "push_off", 409, "This server sends no push messages.", "Do without; the operator can set push.enabled.";
     PushRefused = "push_refused", 400, "This server sends nothing to that push address.", "Subscribe with a push service on the public internet, or ask the operator to name its host in push.hosts.";
     ShuttingDown = "shutting_down", 503, "The server is stopping.", "Connect again in a few seconds, with a random delay.";

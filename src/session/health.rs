@@ -18,6 +18,8 @@ impl Services {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             claimed: self.accounts.is_claimed(),
             synchronised: self.store.clock().now().synchronised,
+            team: self.accounts.team(),
+            first_run: self.accounts.first_run(),
         }
     }
 }

@@ -69,6 +69,11 @@ const REACHED: &[(&str, &str, &str)] = &[
         "fn a_hello_that_does_not_end_is_kept_up_to_its_limit",
     ),
     ("IN_FLIGHT", STORIES, "each of 500 at once is answered"),
+    (
+        "FLUSHED_AT_ONCE",
+        "src/store/sqlite/markers.rs",
+        "fn one_commit_carries_at_most_a_portion",
+    ),
     ("QUEUE_COMMANDS", QUEUE, "fn a_full_queue_is_busy"),
     ("QUEUE_BYTES", QUEUE, "fn queued_bytes_are_bounded_too"),
     ("BATCH_COMMANDS", QUEUE, "Some(BATCH_COMMANDS)"),

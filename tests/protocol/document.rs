@@ -130,6 +130,15 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(moderation_shapes());
     shapes.extend(bot_shapes());
     shapes.extend(overview_shapes());
+    shapes.extend(house_shapes());
+    shapes
+}
+
+fn house_shapes() -> Vec<Shape> {
+    use kinglet::proto::house::{ChangeServer, NewRecoveryKey, RecoveryKey, ServerInfo};
+    let mut shapes = Vec::new();
+    shapes.extend(http!(received: ChangeServer, NewRecoveryKey));
+    shapes.extend(http!(sent: ServerInfo, RecoveryKey));
     shapes
 }
 

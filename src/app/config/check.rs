@@ -11,6 +11,7 @@ use axum::http::Uri;
 use serde::Serialize;
 
 use super::{Config, Network, TlsMode};
+use crate::core::address::is_host;
 
 /// The most that `limits.connections` may ask for.
 pub const CONNECTIONS_MAX: u32 = 200_000;
@@ -365,18 +366,6 @@ fn web_address(text: &str) -> Result<(), String> {
     } else {
         Err(format!("{host:?} is neither a host name nor an IP address"))
     }
-}
-
-pub(super) fn is_host(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label))
 }
 
 pub(super) fn open_file(path: &Path) -> std::io::Result<()> {

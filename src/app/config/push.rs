@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Problem, is_host, open_file, problem};
+use super::check::{Problem, open_file, problem};
+use crate::core::address::is_host;
 use crate::workers::push::guard::host_and_port;
 
 /// A file of certificates is not larger than this.

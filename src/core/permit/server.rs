@@ -72,6 +72,17 @@ pub fn may_appoint(by: Office) -> Allowed {
     }
 }
 
+/// Whether one may make the key that backups can be read with, and so everything that anybody said.
+pub fn may_hold_the_key(by: Office) -> Allowed {
+    match by {
+        Office::Holder(ServerRole::Owner) => Ok(()),
+        _ => Err(Refusal::because(
+            Code::Forbidden,
+            "Only an owner makes the key that backups can be read with.",
+        )),
+    }
+}
+
 /// Whether somebody of this role may cease to be it: the last owner must stay. `others` says whether there is another
 /// owner who can sign in.
 pub fn may_cease(theirs: ServerRole, others: bool) -> Allowed {

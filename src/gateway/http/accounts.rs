@@ -53,6 +53,7 @@ pub fn routes() -> Router<Arc<Face>> {
     responses((status = 200, body = SignedIn), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
 )]
 async fn claim(State(face): At, ApiPeer(peer): ApiPeer, ApiJson(body): ApiJson<Claim>) -> Answer<SignedIn> {
+    face.hosts.may_be_told(body.address.as_deref())?;
     Ok(ApiJson(face.accounts.claim(body, peer.ip).await?))
 }
 

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::Face;
 use super::problem::Problem;
-use crate::proto::Code;
+use crate::core::address::WebAddress;
+use crate::proto::{Code, Refusal};
 
 /// Accepted hosts and origins, all in lower case.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,22 @@ impl Hosts {
             None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
         };
         host.parse::<IpAddr>().is_ok() || self.names.contains(&host.to_lowercase())
+    }
+
+    /// Whether people may be told an address: over a name that this server does not go by, nobody would be answered. What
+    /// else must be true of it is not decided here.
+    pub fn may_be_told(&self, address: Option<&str>) -> Result<(), Refusal> {
+        let Some(Ok(address)) = address.map(WebAddress::parse) else {
+            return Ok(());
+        };
+        if address.host().parse::<IpAddr>().is_ok() || self.names.contains(address.host()) {
+            return Ok(());
+        }
+        let sentence = format!("This server does not go by the name {}.", address.host());
+        Err(Refusal {
+            next: "Add the name to listen.hosts and tls.names, restart the server, then try again.".into(),
+            ..Refusal::because(Code::BadRequest, sentence)
+        })
     }
 
     /// Same origin by `Host`, or one of the listed.

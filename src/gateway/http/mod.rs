@@ -10,6 +10,7 @@ pub mod bots;
 pub mod console;
 pub mod files;
 pub mod hosts;
+pub mod house;
 pub mod live;
 pub mod moderation;
 pub mod openapi;
@@ -58,6 +59,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(people::routes())
         .merge(pairing::routes())
         .merge(bots::routes())
+        .merge(house::routes())
         .merge(overview::routes())
         .merge(moderation::routes())
         .merge(live::routes())

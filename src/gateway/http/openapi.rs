@@ -15,6 +15,7 @@ use crate::proto::account as wire;
 use crate::proto::answer::{ErrorReply, HistoryPage, PollPage, Reply, UserInfo};
 use crate::proto::command::Request;
 use crate::proto::files;
+use crate::proto::house;
 use crate::proto::privacy;
 use crate::proto::push;
 use crate::proto::{bots, history, moderation, overview, pairing, people};
@@ -103,10 +104,27 @@ const ROOMS: &[Room] = &[
         schemas: bot_schemas,
     },
     Room {
+        operations: HouseRoutes::openapi,
+        schemas: house_schemas,
+    },
+    Room {
         operations: OverviewRoutes::openapi,
         schemas: overview_schemas,
     },
 ];
+
+/// The server itself: its name, its address, the recovery key.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::house::server,
+    super::house::change_server,
+    super::house::make_recovery_key,
+))]
+struct HouseRoutes;
+
+schemas!(house_schemas:
+    house::ServerInfo, house::ChangeServer, house::NewRecoveryKey, house::RecoveryKey,
+);
 
 /// The way back to a password, leaving, roles, news, the journal of admins.
 #[derive(OpenApi)]

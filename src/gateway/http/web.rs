@@ -23,6 +23,8 @@ use crate::gateway::tls::trust::{
 };
 use crate::proto::account::Health;
 
+/// Where the trust page is found on every listener.
+const TRUST_PATH: &str = "/trust";
 const HTML: &str = "text/html; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Nothing is loaded, run, framed or posted; the page needs none of it.
@@ -153,16 +155,28 @@ pub struct PlainHttp {
 
 /// The plain-http listener: a trust page as long as the certificate is the server's own, else the way to https.
 /// Nothing here takes a password, a token or a command.
-pub fn plain_http(facts: PlainHttp) -> Router {
+pub fn plain_http(facts: Arc<PlainHttp>) -> Router {
     if facts.tls.ca_der().is_none() {
-        return Router::new().fallback(redirect).with_state(Arc::new(facts));
+        return Router::new().fallback(redirect).with_state(facts);
     }
     Router::new()
-        .route("/", get(trust))
+        .route("/", get(page_of_trust))
+        .with_state(Arc::clone(&facts))
+        .merge(trust(facts))
+        .fallback(problem::not_found)
+}
+
+/// The trust page again, for the other listeners: who has come past a warning finds the way to do without. Nothing, where the
+/// certificate is not the server's own.
+pub fn trust(facts: Arc<PlainHttp>) -> Router {
+    if facts.tls.ca_der().is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route(TRUST_PATH, get(page_of_trust))
         .route(CA_DER_PATH, get(ca_der))
         .route(CA_PEM_PATH, get(ca_pem))
-        .fallback(problem::not_found)
-        .with_state(Arc::new(facts))
+        .with_state(facts)
 }
 
 async fn redirect(State(facts): State<Arc<PlainHttp>>, uri: Uri) -> Response {
@@ -175,7 +189,7 @@ async fn redirect(State(facts): State<Arc<PlainHttp>>, uri: Uri) -> Response {
     }
 }
 
-async fn trust(State(facts): State<Arc<PlainHttp>>) -> Response {
+async fn page_of_trust(State(facts): State<Arc<PlainHttp>>) -> Response {
     let status = facts.tls.status();
     let page = trust_page(&TrustFacts {
         server_name: &facts.name,
@@ -219,6 +233,8 @@ mod tests {
             version: "1.2.3<x>".into(),
             claimed,
             synchronised: true,
+            team: None,
+            first_run: None,
         };
         let fresh = front_page(&health(false, "ready"));
         assert!(fresh.contains("claim code") && fresh.contains("kinglet.v1") && fresh.contains("\"hello\""));

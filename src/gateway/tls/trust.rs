@@ -76,7 +76,7 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <p><a href=\"#en\">English</a> · <a href=\"#zh\" lang=\"zh-CN\">简体中文</a></p>\n"
+         <nav><a href=\"#en\">English</a> · <a href=\"#zh\" lang=\"zh-CN\">简体中文</a></nav>\n<main>\n"
     );
     for text in [&ENGLISH, &CHINESE] {
         let Text {
@@ -97,7 +97,7 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
         } = text;
         write!(
             page,
-            "<main lang=\"{lang}\" id=\"{id}\">\n<h1>{title} {name}</h1>\n<p>{why}</p>\n\
+            "<section lang=\"{lang}\" id=\"{id}\">\n<h1>{title} {name}</h1>\n<p>{why}</p>\n\
              <h2>1. {get}</h2>\n<p><a class=\"get\" href=\"{CA_DER_PATH}\" download=\"kinglet-ca.crt\">{download} {ca}</a></p>\n\
              <p>{as_text} <a href=\"{CA_PEM_PATH}\" download=\"kinglet-ca.pem\">kinglet-ca.pem</a></p>\n\
              <h2>2. {check}</h2>\n<p class=\"words\" lang=\"en\" translate=\"no\">{words}</p>\n<p>{caution}</p>\n\
@@ -113,11 +113,11 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
         }
         write!(
             page,
-            "<h2>4. {then}</h2>\n<p>{link}</p>\n<p>{limits}</p>\n</main>\n"
+            "<h2>4. {then}</h2>\n<p>{link}</p>\n<p>{limits}</p>\n</section>\n"
         )
         .expect("writing to a String cannot fail");
     }
-    page.push_str("</body>\n</html>\n");
+    page.push_str("</main>\n</body>\n</html>\n");
     page
 }
 
@@ -152,9 +152,11 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1em/1.5 system-ui,sans-serif;max-width:40em;margin:0 auto;\
-padding:1em}.words{font-size:1.4em;font-weight:bold}.print{font-family:monospace;overflow-wrap:anywhere}\
-.get{font-weight:bold}summary{cursor:pointer;padding:.3em 0}main+main{border-top:1px solid;margin-top:2em}";
+const STYLE: &str = ":root{color-scheme:light dark;background:#fff;color:#1b1f1d}a{color:#1f6b57}\
+@media(prefers-color-scheme:dark){:root{background:#141716;color:#e8ecea}a{color:#6fc7ab}}\
+body{font:1em/1.5 system-ui,sans-serif;max-width:40em;margin:0 auto;padding:1em}\
+.words{font-size:1.4em;font-weight:bold}.print{font-family:monospace;overflow-wrap:anywhere}\
+.get{font-weight:bold}summary{cursor:pointer;padding:.3em 0}section+section{border-top:1px solid;margin-top:2em}";
 
 /// One language of the page. The texts are our own HTML; nothing from outside enters here.
 struct Text {

@@ -55,16 +55,14 @@ impl Accounts {
         }
         self.try_claim_code(&request.code)?;
         let name = user_name(&request.name)?;
+        let founding = self.founding(request.team.as_deref(), request.address.as_deref())?;
         let user = self
             .new_user(&name, &request.display_name, request.password)
             .await?;
-        // From now on there are people who know the server by it.
-        self.address().await?;
         let (token, device_id) = (self.fresh_token(), device.id);
         let by = self.entrance(SignInHow::Claim, from, None);
         let entered = self
-            .store
-            .claim(user, device, *token.hash().as_bytes(), by)
+            .found(user, device, *token.hash().as_bytes(), by, founding)
             .await?;
         *self.claim.lock() = None;
         Ok(signed_in(entered, device_id, &token))

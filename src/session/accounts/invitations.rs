@@ -88,7 +88,7 @@ impl Accounts {
         self.store
             .invite(inviter, row)
             .await
-            .map(|facts| self.shown(facts, address))
+            .map(|facts| self.shown(facts, &address))
     }
 
     /// The open invitations that the caller may see: owners all, admins those for members and their own, others
@@ -101,7 +101,7 @@ impl Accounts {
         Ok(InvitationList {
             invitations: found
                 .into_iter()
-                .map(|facts| self.shown(facts, address))
+                .map(|facts| self.shown(facts, &address))
                 .collect(),
         })
     }
@@ -113,7 +113,7 @@ impl Accounts {
     pub async fn links(&self, caller: &Caller, conversation: ConversationId) -> Outcome<InvitationList> {
         let found = self.store.invitation_links(caller.user, conversation).await?;
         let address = self.address().await?;
-        let invitations = found.into_iter().map(|facts| self.shown(facts, address));
+        let invitations = found.into_iter().map(|facts| self.shown(facts, &address));
         Ok(InvitationList {
             invitations: invitations.collect(),
         })

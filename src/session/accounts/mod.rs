@@ -13,6 +13,7 @@ mod code;
 mod devices;
 mod erase;
 mod history;
+mod house;
 mod invitations;
 mod leaving;
 mod moderation;
@@ -20,6 +21,7 @@ mod news;
 mod pairing;
 pub mod password;
 mod profile;
+mod recovery;
 mod reset;
 mod sign_in;
 #[cfg(test)]
@@ -30,7 +32,6 @@ mod tries;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
 
 use crate::clock::Now;
 use crate::core::names::{self, NameError, UserName};
@@ -48,6 +49,7 @@ pub use bots::may_run;
 pub use claim::PeerPlace;
 pub use history::KeptAddress;
 use history::Refusals;
+use house::House;
 pub use leaving::Left;
 use pairing::Pairings;
 use password::{PasswordError, PasswordPool};
@@ -77,6 +79,10 @@ pub struct AccountSettings {
     pub sign_in_addresses: KeptAddress,
     /// The address of this server, as it is to stand in invitations unless people were told another one before.
     pub canonical_url: String,
+    /// Whether the operator's setting says so: then nobody else decides.
+    pub address_is_set: bool,
+    /// Whether clients come over TLS, to this server or to a proxy before it.
+    pub encrypted: bool,
 }
 
 /// Who asks, known by a token.
@@ -102,8 +108,7 @@ pub struct Accounts {
     doors: Doors,
     pairings: Pairings,
     refusals: Refusals,
-    /// The one address that people are told, once it is fixed.
-    address: OnceCell<String>,
+    house: House,
 }
 
 impl Accounts {
@@ -129,7 +134,7 @@ impl Accounts {
             doors: Doors::new(),
             pairings: Pairings::new(),
             refusals: Refusals::default(),
-            address: OnceCell::new(),
+            house: House::read(&store).await?,
             store,
         };
         Ok((accounts, code.map(|code| code.shown())))
@@ -167,15 +172,6 @@ impl Accounts {
             role: facts.role,
             scopes: facts.scopes,
         })
-    }
-
-    /// The address that stands in invitations. The first call fixes it: from then on people know it.
-    async fn address(&self) -> Outcome<&str> {
-        let fix = || {
-            let url = self.settings.canonical_url.trim_end_matches('/').to_owned();
-            self.store.fix_address(url, false)
-        };
-        self.address.get_or_try_init(fix).await.map(String::as_str)
     }
 
     fn fresh_token(&self) -> Token {

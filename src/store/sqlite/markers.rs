@@ -1,7 +1,8 @@
 //! Read markers and last-seen times: registers where the largest wins, coalesced in memory and written with a later
 //! commit. What must not live here: who may move them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,14 +26,62 @@ pub struct Markers {
 
 #[derive(Default)]
 struct Waiting {
-    markers: HashMap<(u64, UserId), Marker>,
-    seen: HashMap<DeviceNo, Timestamp>,
+    /// In the order of their table, so that what is written together lies together.
+    markers: Coalesced<(u64, UserId), Marker>,
+    seen: Coalesced<DeviceNo, Timestamp>,
     /// How far threads are read, which is kept by those who follow them.
-    threads: HashMap<ThreadKey, Marker>,
-    /// What an open transaction has written. It counts until the commit, or nobody would see it in between.
-    flushed_markers: HashMap<(u64, UserId), Marker>,
-    flushed_seen: HashMap<DeviceNo, Timestamp>,
-    flushed_threads: HashMap<ThreadKey, Marker>,
+    threads: Coalesced<ThreadKey, Marker>,
+}
+
+/// Registers of one kind.
+struct Coalesced<K, V> {
+    waiting: BTreeMap<K, V>,
+    /// What an open transaction has written. It waits until the commit, or nobody would see it in between.
+    flushed: Vec<(K, V)>,
+    /// The last one that was written: the next portion begins behind it, so that nobody waits for ever behind those who come
+    /// again and again.
+    last: Option<K>,
+}
+
+impl<K, V> Default for Coalesced<K, V> {
+    fn default() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            flushed: Vec::new(),
+            last: None,
+        }
+    }
+}
+
+impl<K: Ord + Copy, V: Ord + Copy + Default> Coalesced<K, V> {
+    fn raise(&mut self, key: K, value: V) {
+        let known = self.waiting.entry(key).or_default();
+        *known = (*known).max(value);
+    }
+
+    /// The next portion to be written.
+    fn portion(&mut self, most: usize) -> Vec<(K, V)> {
+        let from = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.waiting.range((from, Bound::Unbounded));
+        let before = self
+            .last
+            .map(|last| self.waiting.range(..=last))
+            .into_iter()
+            .flatten();
+        let next = behind.chain(before).take(most);
+        self.flushed = next.map(|(key, value)| (*key, *value)).collect();
+        self.last = self.flushed.last().map(|(key, _)| *key);
+        self.flushed.clone()
+    }
+
+    /// The portion is on disk. What rose meanwhile goes on waiting.
+    fn written(&mut self) {
+        for (key, written) in std::mem::take(&mut self.flushed) {
+            if self.waiting.get(&key).is_some_and(|now| *now <= written) {
+                self.waiting.remove(&key);
+            }
+        }
+    }
 }
 
 /// One user's waiting places in threads, by (conversation, root).
@@ -55,44 +104,48 @@ type ThreadKey = (UserId, u64, Seq);
 
 impl Markers {
     pub fn raise(&self, user: UserId, conversation: u64, seq: Seq, count: u64) {
-        let mut waiting = self.waiting.lock();
-        let marker = waiting.markers.entry((conversation, user)).or_default();
-        *marker = (*marker).max(Marker { seq, count });
+        let marker = Marker { seq, count };
+        self.waiting.lock().markers.raise((conversation, user), marker);
     }
 
     pub fn seen(&self, device: DeviceNo, ts: Timestamp) {
-        let mut waiting = self.waiting.lock();
-        let known = waiting.seen.entry(device).or_default();
-        *known = (*known).max(ts);
+        self.waiting.lock().seen.raise(device, ts);
     }
 
     /// What waits of an erased user is not written.
     pub fn forget(&self, user: UserId) {
-        self.waiting.lock().markers.retain(|(_, whose), _| *whose != user);
+        let mut waiting = self.waiting.lock();
+        waiting.markers.waiting.retain(|(_, whose), _| *whose != user);
     }
 
     /// How many changes wait to be written.
     pub fn len(&self) -> usize {
         let waiting = self.waiting.lock();
-        waiting.markers.len() + waiting.seen.len() + waiting.threads.len()
+        waiting.markers.waiting.len() + waiting.seen.waiting.len() + waiting.threads.waiting.len()
     }
 
     pub fn raise_thread(&self, user: UserId, (conversation, root): (u64, Seq), (seq, count): (Seq, u64)) {
-        let mut waiting = self.waiting.lock();
-        let marker = waiting.threads.entry((user, conversation, root)).or_default();
-        *marker = (*marker).max(Marker { seq, count });
+        let marker = Marker { seq, count };
+        self.waiting
+            .lock()
+            .threads
+            .raise((user, conversation, root), marker);
     }
 
     /// Who does not follow a thread has read nothing in it.
     pub fn forget_thread(&self, user: UserId, (conversation, root): (u64, Seq)) {
-        self.waiting.lock().threads.remove(&(user, conversation, root));
+        self.waiting
+            .lock()
+            .threads
+            .waiting
+            .remove(&(user, conversation, root));
     }
 
     /// How far a user has read threads, as far as it waits to be written. Taken before the tables are read: what leaves
     /// memory meanwhile is there by then.
     pub fn threads_of(&self, user: UserId) -> InThreads {
         let waiting = self.waiting.lock();
-        let own = waiting.threads.iter().filter(|((of, ..), _)| *of == user);
+        let own = waiting.threads.waiting.iter().filter(|((of, ..), _)| *of == user);
         InThreads(
             own.map(|((_, id, root), marker)| ((*id, *root), *marker))
                 .collect(),
@@ -101,7 +154,7 @@ impl Markers {
 
     /// A device's last-seen time that is not written yet.
     pub fn last_seen(&self, device: DeviceNo) -> Option<Timestamp> {
-        self.waiting.lock().seen.get(&device).copied()
+        self.waiting.lock().seen.waiting.get(&device).copied()
     }
 
     /// One user's marker, written or waiting.
@@ -111,6 +164,7 @@ impl Markers {
             .waiting
             .lock()
             .markers
+            .waiting
             .get(&(conversation, user))
             .copied()
             .unwrap_or_default();
@@ -138,8 +192,8 @@ impl Markers {
             .waiting
             .lock()
             .markers
-            .iter()
-            .filter(|((id, _), _)| *id == conversation)
+            .waiting
+            .range((conversation, UserId(0))..=(conversation, UserId(u64::MAX)))
             .map(|((_, user), marker)| (*user, *marker))
             .collect();
         let mut written =
@@ -156,39 +210,33 @@ impl Markers {
         Ok(markers)
     }
 
-    /// Writes out what waits; part of a larger transaction. What waits is kept until `written`: a commit that fails leaves
-    /// it, and writing the same maximum twice does no harm.
-    pub fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let (markers, seen, threads) = {
+    /// Writes out what waits, of each kind at most so many; part of a larger transaction. What waits is kept until `written`: a
+    /// commit that fails leaves it, and writing the same maximum twice does no harm. Gives whether that was all.
+    pub fn flush(&self, connection: &Connection, most: usize) -> rusqlite::Result<bool> {
+        let (markers, seen, threads, all) = {
             let mut waiting = self.waiting.lock();
-            waiting.flushed_markers = waiting.markers.clone();
-            waiting.flushed_seen = waiting.seen.clone();
-            waiting.flushed_threads = waiting.threads.clone();
-            (
-                waiting.flushed_markers.clone(),
-                waiting.flushed_seen.clone(),
-                waiting.flushed_threads.clone(),
-            )
+            let portions = (
+                waiting.markers.portion(most),
+                waiting.seen.portion(most),
+                waiting.threads.portion(most),
+            );
+            let all = portions.0.len() == waiting.markers.waiting.len()
+                && portions.1.len() == waiting.seen.waiting.len()
+                && portions.2.len() == waiting.threads.waiting.len();
+            (portions.0, portions.1, portions.2, all)
         };
         let mut put = connection.prepare_cached(
             "INSERT INTO marker (user, conversation, seq, count) SELECT ?1, ?2, ?3, ?4
              WHERE NOT EXISTS (SELECT 1 FROM erasure WHERE erasure.user = ?1)
              ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), count = max(count, excluded.count)",
         )?;
+        for ((conversation, user), marker) in markers {
+            put.execute([user.0, conversation, marker.seq, marker.count].map(int))?;
+        }
         let mut touch = connection.prepare_cached(
             "UPDATE device SET last_seen = max(last_seen, ?2) WHERE no = ?1
                  AND user NOT IN (SELECT user FROM erasure)",
         )?;
-        let mut all: Vec<_> = markers.iter().collect();
-        all.sort_unstable();
-        for ((conversation, user), marker) in all {
-            put.execute([
-                int(user.0),
-                int(*conversation),
-                int(marker.seq),
-                int(marker.count),
-            ])?;
-        }
         for (device, ts) in seen {
             touch.execute(params![int(device), int(ts)])?;
         }
@@ -200,34 +248,80 @@ impl Markers {
                 )?
                 .execute([user.0, conversation, root, marker.seq, marker.count].map(int))?;
         }
-        Ok(())
+        Ok(all)
     }
 
     /// The transaction of the last `flush` did not come to its commit: everything still waits.
     pub fn not_written(&self) {
         let mut waiting = self.waiting.lock();
-        waiting.flushed_markers.clear();
-        waiting.flushed_seen.clear();
-        waiting.flushed_threads.clear();
+        waiting.markers.flushed.clear();
+        waiting.seen.flushed.clear();
+        waiting.threads.flushed.clear();
     }
 
     /// The transaction of the last `flush`, if there was one, is on disk: what it wrote need not wait any more.
     pub fn written(&self) {
         let mut waiting = self.waiting.lock();
-        for (key, written) in std::mem::take(&mut waiting.flushed_markers) {
-            if waiting.markers.get(&key).is_some_and(|now| *now <= written) {
-                waiting.markers.remove(&key);
-            }
+        waiting.markers.written();
+        waiting.seen.written();
+        waiting.threads.written();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_begins_behind_the_last_one_and_what_rises_meanwhile_goes_on_waiting() {
+        let mut registers = Coalesced::<u64, u64>::default();
+        for key in 1..=5 {
+            registers.raise(key, 10 * key);
         }
-        for (device, written) in std::mem::take(&mut waiting.flushed_seen) {
-            if waiting.seen.get(&device).is_some_and(|now| *now <= written) {
-                waiting.seen.remove(&device);
-            }
+        assert_eq!(registers.portion(2), [(1, 10), (2, 20)]);
+        registers.raise(1, 11);
+        registers.written();
+        // One comes again and again; the others have their turns all the same.
+        assert_eq!(registers.portion(2), [(3, 30), (4, 40)]);
+        registers.written();
+        assert_eq!(registers.portion(2), [(5, 50), (1, 11)]);
+        // A commit that failed wrote nothing.
+        registers.flushed.clear();
+        assert_eq!(registers.waiting.len(), 2);
+        assert_eq!(registers.portion(9), [(5, 50), (1, 11)]);
+        registers.written();
+        assert!(registers.waiting.is_empty());
+        assert_eq!(registers.portion(9), []);
+    }
+
+    #[test]
+    fn one_commit_carries_at_most_a_portion() {
+        let connection = Connection::open_in_memory().expect("a database in memory");
+        let tables = "CREATE TABLE device (no INTEGER PRIMARY KEY, user INTEGER, last_seen INTEGER);
+             CREATE TABLE erasure (user INTEGER); CREATE TABLE follow (user, conversation, root, seq, number);
+             CREATE TABLE marker (conversation, user, seq, count, PRIMARY KEY (conversation, user));
+             INSERT INTO device SELECT value, value, 0 FROM generate_series(1, 600)";
+        connection.execute_batch(tables).expect("tables");
+        let markers = Markers::default();
+        for device in 1..=600 {
+            markers.seen(device, 7);
+            markers.raise(UserId(device), 1, 3, 3);
         }
-        for (key, written) in std::mem::take(&mut waiting.flushed_threads) {
-            if waiting.threads.get(&key).is_some_and(|now| *now <= written) {
-                waiting.threads.remove(&key);
-            }
+        let most = crate::limits::FLUSHED_AT_ONCE;
+        let touched = || {
+            let sql =
+                "SELECT (SELECT count(*) FROM device WHERE last_seen = 7), (SELECT count(*) FROM marker)";
+            let row = connection.query_row(sql, [], |row| Ok([row.get(0)?, row.get::<_, usize>(1)?]));
+            row.expect("two counts")
+        };
+        let mut rounds = 0;
+        while !markers.flush(&connection, most).expect("written") {
+            markers.written();
+            rounds += 1;
+            assert_eq!(touched(), [rounds * most; 2]);
         }
+        markers.written();
+        assert_eq!(touched(), [600; 2]);
+        assert_eq!((rounds, markers.len()), (600 / most, 0));
     }
 }

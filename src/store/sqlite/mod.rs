@@ -188,13 +188,13 @@ impl Store {
     /// Writes out read markers and last-seen times now.
     pub async fn tidy(&self) {
         let (answer, receive) = oneshot::channel();
-        if self.queue.send(Job::Tidy(answer)).await.is_ok() {
+        if self.queue.send(Job::Tidy(Some(answer))).await.is_ok() {
             let _ = receive.await;
         }
     }
 
     fn tidy_soon(&self) {
-        let _ = self.queue.try_send(Job::Tidy(oneshot::channel().0));
+        let _ = self.queue.try_send(Job::Tidy(None));
     }
 
     /// Stops taking anything, writes out what was coalesced, and returns when the writer has ended.

@@ -34,7 +34,8 @@ pub enum Job {
     /// A round trip that writes nothing: is the writer alive?
     Probe(oneshot::Sender<bool>),
     /// Write the coalesced registers out, sync the heads.
-    Tidy(oneshot::Sender<()>),
+    /// Writes out what waits: all of it when somebody waits for that, else a portion.
+    Tidy(Option<oneshot::Sender<()>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -70,6 +71,8 @@ struct Outcome {
     effects: Vec<AccountEffect>,
     probes: Vec<oneshot::Sender<bool>>,
     tidied: Vec<oneshot::Sender<()>>,
+    /// Whether registers that had waited were written out.
+    flushed: bool,
 }
 
 /// Coalesced registers ride on a commit when this much time has gone by.
@@ -145,7 +148,7 @@ impl Writer {
             return self.failed(error, jobs, outcome);
         }
         let rows = staged.rows.len();
-        let only_looked = rows == 0 && outcome.finishes.is_empty() && outcome.tidied.is_empty() && !folding;
+        let only_looked = rows == 0 && outcome.finishes.is_empty() && !outcome.flushed && !folding;
         let told = if Bug::AckBeforeCommit.is_planted() {
             self.publish(staged, &mut outcome, folding);
             None
@@ -228,6 +231,8 @@ impl Writer {
         }
         let now = self.shared.clock.now();
         let mut head = self.shared.recent.read().head;
+        // With the rows that are folded goes what their markers could be made of again.
+        let mut all = folding;
         let mut flush = folding || self.last_flush.elapsed() > FLUSH_EVERY;
         let mut wrote = false;
         // The jobs stay in place until they are done: a failing batch answers those it has not reached, too.
@@ -265,15 +270,20 @@ impl Writer {
                 Job::Tidy(answer) => {
                     flush = true;
                     wrote = true;
-                    outcome.tidied.push(answer);
+                    all |= answer.is_some();
+                    outcome.tidied.extend(answer);
                 }
                 Job::Stop(_) => {}
             }
         }
         super::push::note(&self.connection, &staged.push)?;
         if flush && wrote {
-            self.last_flush = monotonic();
-            self.shared.markers.flush(&self.connection)?;
+            outcome.flushed = true;
+            let most = if all { usize::MAX } else { limits::FLUSHED_AT_ONCE };
+            // Thousands leave at once when a network breaks: the next commits take the rest.
+            if self.shared.markers.flush(&self.connection, most)? {
+                self.last_flush = monotonic();
+            }
         }
         Ok(())
     }
@@ -533,7 +543,7 @@ impl Writer {
                 Job::Sweep(step) => step.answer(Err(refusal.clone())),
                 Job::Probe(answer) => answer_probe(answer),
                 Job::Tidy(answer) => {
-                    let _ = answer.send(());
+                    let _ = answer.map(|answer| answer.send(()));
                 }
                 Job::Stop(_) => {}
             }
@@ -550,8 +560,8 @@ impl Writer {
         let flushed = self
             .connection
             .execute_batch("BEGIN IMMEDIATE")
-            .and_then(|()| self.shared.markers.flush(&self.connection))
-            .and_then(|()| self.connection.execute_batch("COMMIT"));
+            .and_then(|()| self.shared.markers.flush(&self.connection, usize::MAX))
+            .and_then(|_| self.connection.execute_batch("COMMIT"));
         self.shared.markers.written();
         if let Err(error) = flushed {
             log::warn!("read markers of the last seconds were not written: {error}");

@@ -2,6 +2,9 @@
 import type {
   AcceptInvitation,
   Accepted,
+  AskToPair,
+  AwaitPairing,
+  ChangeServer,
   CheckInvitation,
   CheckReset,
   Claim,
@@ -10,9 +13,16 @@ import type {
   InvitationInfo,
   JoinServer,
   NewInvitation,
+  NewRecoveryKey,
+  Paired,
+  PairingTicket,
   PollPage,
+  RecoveryKey,
   Reply,
+  NewReport,
+  Reported,
   ResetCheck,
+  ServerInfo,
   SignIn,
   SignedIn,
   UseReset,
@@ -61,11 +71,29 @@ export class Api {
   invite(body: NewInvitation): Promise<InvitationInfo> {
     return this.call('POST', '/api/v1/invitations', body);
   }
+  server(): Promise<ServerInfo> {
+    return this.call('GET', '/api/v1/server');
+  }
+  changeServer(body: ChangeServer): Promise<ServerInfo> {
+    return this.call('PATCH', '/api/v1/server', body);
+  }
+  recoveryKey(body: NewRecoveryKey): Promise<RecoveryKey> {
+    return this.call('POST', '/api/v1/server/recovery-key', body);
+  }
+  pair(body: AskToPair): Promise<PairingTicket> {
+    return this.call('POST', '/api/v1/pair', body);
+  }
+  awaitPairing(body: AwaitPairing): Promise<Paired> {
+    return this.call('POST', '/api/v1/pair/wait', body, undefined, POLL_MS);
+  }
   user(id: string): Promise<UserProfile> {
     return this.call('GET', `/api/v1/users/${encodeURIComponent(id)}`);
   }
   accept(body: AcceptInvitation): Promise<Accepted> {
     return this.call('POST', '/api/v1/invitations/accept', body);
+  }
+  report(body: NewReport): Promise<Reported> {
+    return this.call('POST', '/api/v1/reports', body);
   }
   command(frame: Frame): Promise<Reply> {
     return this.call('POST', '/api/v1/commands', frame);

@@ -5,16 +5,17 @@
 // stores and fields, and is opened at whatever version it has.
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from 'idb';
 import { uuidv7 } from './ids';
-import type { CacheMeta, ConversationRecord, Entry, OutboxRow, Session, UserRecord } from './records';
+import type { CacheMeta, ConversationRecord, Entry, OutboxRow, Session, SettingRecord, UserRecord } from './records';
 
 /** Raise it when the form of the copy changes: the old copy is then dropped and fetched anew. */
-export const CACHE_VERSION = 1;
+export const CACHE_VERSION = 2;
 const KEEP_VERSION = 1;
 
 interface CacheSchema extends DBSchema {
   conversations: { key: string; value: ConversationRecord };
   entries: { key: [string, number]; value: Entry };
   users: { key: string; value: UserRecord };
+  settings: { key: string; value: SettingRecord };
   meta: { key: 'meta'; value: CacheMeta };
 }
 
@@ -25,7 +26,7 @@ interface KeepSchema extends DBSchema {
 
 export type Cache = IDBPDatabase<CacheSchema>;
 export type Keep = IDBPDatabase<KeepSchema>;
-export const CACHE_STORES = ['conversations', 'entries', 'users', 'meta'] as const;
+export const CACHE_STORES = ['conversations', 'entries', 'users', 'settings', 'meta'] as const;
 
 export interface Names {
   cache: string;
@@ -42,6 +43,7 @@ export async function openCache(names: Names = NAMES, outdated: () => void = () 
         db.createObjectStore('conversations', { keyPath: 'id' });
         db.createObjectStore('entries', { keyPath: ['conversation', 'seq'] });
         db.createObjectStore('users', { keyPath: 'user' });
+        db.createObjectStore('settings', { keyPath: 'id' });
         db.createObjectStore('meta');
       },
       blocking(_current, _blocked, event) {

@@ -2,15 +2,20 @@
 // shows, and what the parts do.
 import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
-import { type Cache, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
+import { type Cache, CACHE_STORES, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
 import { uuidv7 } from './ids';
 import { type Leadership, stand } from './leader';
 import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
-import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type UserRecord } from './records';
+import { Presence } from './presence';
+import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type SettingRecord, type UserRecord } from './records';
+import { Settings, type Wish } from './settings';
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
+
+/** So long a command that was held may be taken back. */
+export const HOLD_MS = 6_000;
 
 export interface Options {
   /** `ws://...` and `http://...`; for a page its own server's. */
@@ -30,6 +35,8 @@ export interface Options {
 interface Within {
   session: Session;
   outbox: Outbox;
+  settings: Settings;
+  presence: Presence;
   sync: Sync;
   sender: Sender;
   transport: Transport;
@@ -38,6 +45,8 @@ interface Within {
 
 export class Engine {
   line: Line = 'connecting';
+  /** All that was missed came once since this tab was opened. */
+  settled = false;
   private within: Within | undefined;
   private readonly tabs: Tabs;
 
@@ -51,7 +60,7 @@ export class Engine {
       changed: (changed) => void this.heard(changed),
       outbox: () => void this.within?.sender.kick(),
       who: () => {
-        if (this.within?.leadership.leads) this.tabs.tell({ line: this.line });
+        if (this.within?.leadership.leads) this.tabs.tell({ line: this.line, online: this.within.presence.online, settled: this.settled });
       },
       call: (call) => (this.within?.leadership.leads ? this.done(this.within, call) : undefined),
     });
@@ -114,14 +123,15 @@ export class Engine {
   }
 
   private async forgetCopy(): Promise<void> {
-    const tx = this.cache.transaction(['conversations', 'entries', 'users', 'meta'], 'readwrite');
-    for (const store of ['conversations', 'entries', 'users', 'meta'] as const) await tx.objectStore(store).clear();
+    const tx = this.cache.transaction(CACHE_STORES, 'readwrite');
+    for (const store of CACHE_STORES) await tx.objectStore(store).clear();
     await tx.done;
   }
 
   private leave(): void {
     const { within } = this;
     this.within = undefined;
+    this.settled = false;
     if (!within) return;
     within.leadership.resign();
     within.sender.sleep();
@@ -142,14 +152,26 @@ export class Engine {
         else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
       },
     });
+    const settings = new Settings(this.cache, this.keep, session.user, {
+      ask: (what) => this.ask(what),
+      changed: () => this.tell({ settings: true }),
+    });
+    const presence = new Presence(ask, (online) => this.tell({ online }));
     const sync = new Sync(this.cache, session.user, {
       ask,
+      settings: (kept) => settings.take(kept),
+      settingsAnew: (patiently) => settings.anew(patiently),
       user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
       },
-      settled: () => this.settle(outbox),
+      settled: async () => {
+        await this.settle(outbox);
+        this.settled = true;
+        this.tell({ settled: true });
+        await settings.flush();
+      },
     });
     const transport = new Transport(
       {
@@ -163,15 +185,17 @@ export class Engine {
       {
         line: (line) => {
           if (line !== 'online' && line !== 'fallback') sender.sleep();
+          if (line !== 'online') presence.lost();
           this.line = line;
           this.tell({ line });
         },
         begin: (beginning) => {
           sync.begin(beginning);
           sender.welcome();
+          if (this.line === 'online') void presence.begin().catch(() => {});
         },
         events: (events) => sync.events(events),
-        notice: (notice) => this.noticed(sync, notice),
+        notice: (notice) => this.noticed(sync, presence, notice),
         position: (resume) => sync.position(resume),
         signedOut: () => void this.signedOut(),
       },
@@ -182,8 +206,9 @@ export class Engine {
       { won: () => transport.start(), lost: () => transport.stop() },
       this.options.locks,
     );
-    this.within = { session, outbox, sync, sender, transport, leadership };
+    this.within = { session, outbox, settings, presence, sync, sender, transport, leadership };
     this.tabs.who();
+    for (const row of await outbox.rows()) if (row.state === 'held') this.letGo(this.within, row.n, row.created + HOLD_MS - Date.now());
   }
 
   private async signedOut(): Promise<void> {
@@ -191,9 +216,10 @@ export class Engine {
     this.tell({ session: true, line: 'signed-out' });
   }
 
-  private noticed(sync: Sync, notice: Notice): void {
+  private noticed(sync: Sync, presence: Presence, notice: Notice): void {
     void sync.notice(notice).catch(() => {});
-    if (notice.type === 'typing' || notice.type === 'presence') this.tell({ notice });
+    presence.notice(notice);
+    if (notice.type === 'typing') this.tell({ notice });
   }
 
   /** Acked commands whose event is held, or whose conversation one is no longer in. */
@@ -214,6 +240,7 @@ export class Engine {
 
   private async heard(changed: Changed): Promise<void> {
     if (changed.line) this.line = changed.line;
+    if (changed.settled) this.settled = true;
     if (changed.session) {
       const session = await readSession(this.keep);
       if (session?.token !== this.session?.token) {
@@ -239,7 +266,7 @@ export class Engine {
       case 'older':
         return within.sync.older(call.conversation);
       case 'read':
-        return within.sync.markRead(call.conversation, call.seq);
+        return within.sync.markRead(call.conversation, call.seq, call.count);
       case 'wake':
         return within.transport.wake();
       case 'unpark':
@@ -259,8 +286,9 @@ export class Engine {
   older(conversation: string): Promise<boolean> {
     return this.run({ do: 'older', conversation }) as Promise<boolean>;
   }
-  markRead(conversation: string, seq: number): void {
-    void this.run({ do: 'read', conversation, seq }).catch(() => {});
+  /** `count`: what the event there says of it, which is known here only of what is held. */
+  markRead(conversation: string, seq: number, count?: number): void {
+    void this.run({ do: 'read', conversation, seq, count }).catch(() => {});
   }
   /** Who has read one's own newest message, which notices may have told while nobody listened. */
   async askReaders(conversation: string, seq: number): Promise<void> {
@@ -292,20 +320,55 @@ export class Engine {
   later(conversation: string, after: number, limit: number): Promise<Entry[]> {
     return readOn(this.cache, conversation, after, limit);
   }
+  entry(conversation: string, seq: number): Promise<Entry | undefined> {
+    return this.cache.get('entries', [conversation, seq]);
+  }
+  /** Of one's own, as one wishes them; cleared ones have no value. */
+  async settings(): Promise<SettingRecord[]> {
+    return (await this.within?.settings.all()) ?? [];
+  }
+  /** Holds at once, also without a line; refused only if the server says so. */
+  async set(wish: Wish): Promise<void> {
+    await this.within?.settings.wish(wish);
+  }
+  /** Holds only once the server has it: for what is kept elsewhere until then, as a draft is. */
+  async setNow(wish: Wish): Promise<void> {
+    await this.within?.settings.tell(wish);
+  }
   async outbox(): Promise<OutboxRow[]> {
     return (await this.within?.outbox.rows()) ?? [];
   }
 
   /** Writes a command down; it is sent when it can be. `to` is a conversation, for the first words to them a person, or neither. */
   async post(to: ConversationRecord | { user: string } | 'new', change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
-    const { within } = this;
-    if (!within) throw new Error('nobody is signed in');
     const client_id = uuidv7();
     const [lane, place] = placed(to, client_id);
-    const row = await within.outbox.add(lane, { client_id, ...place, ...change } as Change);
+    return this.write(lane, { client_id, ...place, ...change });
+  }
+  /** The same, but for a moment it may still be taken back, by `discard`. It goes also if this page is closed meanwhile. */
+  async hold(to: ConversationRecord, change: { type: string } & Record<string, unknown>): Promise<OutboxRow> {
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    return this.write(lane, { client_id, ...place, ...change }, HOLD_MS);
+  }
+
+  private async write(lane: string, change: Change, hold = 0): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const row = await within.outbox.add(lane, change, hold ? 'held' : 'waiting');
     this.tell({ outbox: true });
-    this.kick(within);
+    if (hold) this.letGo(within, row.n, hold);
+    else this.kick(within);
     return row;
+  }
+
+  private letGo(within: Within, n: number, after: number): void {
+    const go = async () => {
+      if (this.within !== within || !(await within.outbox.release(n))) return;
+      this.tell({ outbox: true });
+      this.kick(within);
+    };
+    setTimeout(() => void go(), Math.min(Math.max(after, 0), HOLD_MS));
   }
 
   async retry(n: number): Promise<void> {

@@ -1,7 +1,8 @@
 // What an event does to the copy of a conversation: the last contiguous seq, tombstones, edits, reactions, what is unread.
 // What must not live here: the network, and when what is asked for (sync.ts).
-import type { Event, HistoryPage } from '../proto';
+import type { Event, HistoryPage, ThreadSummary } from '../proto';
 import { CACHE_STORES, type Cache } from './db';
+import { annotated, entryOf, erase, threaded } from './entry';
 import type { ConversationRecord, Entry } from './records';
 
 /** A newest page is taken instead of pulling all, if more than this is missing. */
@@ -159,7 +160,7 @@ export async function takePage(cache: Cache, me: string, conversation: string, p
     await apply(into, record, event, me);
     if (event.by === me) own.push(event.client_id);
   }
-  for (const event of page.annotations ?? []) await annotate(into, record.id, event);
+  await notes(into, record.id, page);
   record.have = lastHeld(record, page);
   pulled(record, page, asked);
   await into.conversations.put(record);
@@ -174,7 +175,7 @@ export async function takeNewest(cache: Cache, me: string, conversation: string,
   await into.entries.delete(IDBKeyRange.bound([conversation, 0], [conversation, Number.MAX_SAFE_INTEGER]));
   Object.assign(record, { have: 0, newest: undefined });
   for (const event of page.events) await apply(into, record, event, me);
-  for (const event of page.annotations ?? []) await annotate(into, record.id, event);
+  await notes(into, record.id, page);
   record.have = lastHeld(record, page);
   record.from = page.events[0]?.seq ?? 0;
   record.complete = !page.more;
@@ -195,7 +196,7 @@ export async function takeOlder(cache: Cache, conversation: string, before: numb
     return false;
   }
   for (const event of page.events) await write(into, event);
-  for (const event of page.annotations ?? []) await annotate(into, conversation, event);
+  await notes(into, conversation, page);
   record.from = page.events[0]?.seq ?? record.from;
   record.complete = !page.more;
   await into.conversations.put(record);
@@ -220,46 +221,30 @@ async function write(into: Fold, event: Event): Promise<void> {
     case 'reaction':
     case 'erased':
       return annotate(into, event.conversation, event);
-    case 'message': {
-      const entry: Entry = { conversation: event.conversation, seq: event.seq, event };
-      if (event.erased || !event.body) entry.erased = true;
-      else entry.body = event.body;
-      await into.entries.put(entry);
-      return;
-    }
     default:
-      await into.entries.put({ conversation: event.conversation, seq: event.seq, event });
+      await into.entries.put(entryOf(event));
+      if (event.kind !== 'message' || !event.thread || !event.thread_count) return;
+      await thread(into, event.conversation, { thread: event.thread, replies: event.thread_count, last_seq: event.seq });
   }
 }
 
-/** May be given the same event again, and in any order: of two words about one thing the larger seq wins. */
+/** What a page says beside its events. */
+async function notes(into: Fold, conversation: string, page: HistoryPage): Promise<void> {
+  for (const event of page.annotations ?? []) await annotate(into, conversation, event);
+  for (const summary of page.threads ?? []) await thread(into, conversation, summary);
+}
+
 async function annotate(into: Fold, conversation: string, event: Event): Promise<void> {
   if (event.kind === 'erased') return eraseUpTo(into, conversation, event.upto, event.user ?? undefined);
   if (event.kind !== 'edited' && event.kind !== 'recalled' && event.kind !== 'reaction') return;
   const entry = await into.entries.get([conversation, event.target]);
-  if (!entry || entry.erased) return;
-  if (event.kind === 'recalled') erase(entry);
-  else if (event.kind === 'edited') {
-    if (!event.body || event.seq <= (entry.edited ?? 0)) return;
-    Object.assign(entry, { body: event.body, edited: event.seq });
-  } else if (event.emoji) {
-    const reactions = (entry.reactions ??= {});
-    const users = (reactions[event.emoji] ??= {});
-    if (event.seq <= Math.abs(users[event.by] ?? 0)) return;
-    users[event.by] = event.removed ? -event.seq : event.seq;
-  }
-  await into.entries.put(entry);
+  if (entry && annotated(entry, event)) await into.entries.put(entry);
 }
 
-function erase(entry: Entry): void {
-  entry.erased = true;
-  delete entry.body;
-  delete entry.edited;
-  delete entry.reactions;
-  if (entry.event.kind === 'message') {
-    const { body: _, ...event } = entry.event;
-    entry.event = { ...event, erased: true };
-  }
+/** How many messages hang on it is kept with the message on which they hang. */
+async function thread(into: Fold, conversation: string, summary: ThreadSummary): Promise<void> {
+  const root = await into.entries.get([conversation, summary.thread]);
+  if (root && threaded(root, summary)) await into.entries.put(root);
 }
 
 async function eraseUpTo(into: Fold, conversation: string, upto: number, user?: string): Promise<void> {
@@ -294,6 +279,9 @@ export function readUpTo(record: ConversationRecord, seq: number, unread: number
   record.unread = unread;
   if (unread === 0) record.unread_mentions = undefined;
 }
+
+const ROSTER = new Set<Event['kind']>(['created', 'joined', 'left', 'removed', 'banned', 'unbanned', 'role', 'transferred', 'muted', 'unmuted', 'nickname', 'join_requested', 'join_declined']);
+const PINS = new Set<Event['kind']>(['pinned', 'unpinned', 'recalled', 'erased']);
 
 /** The conversation's own state, as far as the list shows it. */
 function settle(record: ConversationRecord, event: Event, me: string): void {
@@ -330,6 +318,9 @@ function settle(record: ConversationRecord, event: Event, me: string): void {
       break;
     default:
   }
+  if (ROSTER.has(event.kind)) record.roster = event.seq;
+  if (PINS.has(event.kind)) record.pins = event.seq;
+  if (event.kind === 'message' && event.thread) record.threads = event.seq;
   if (endsMembership(event, me)) Object.assign(record, { gone: true, pull: undefined, unread: 0 });
 }
 
@@ -341,15 +332,15 @@ async function keepNewest(into: Fold, record: ConversationRecord, event: Event):
   if (!about || seq === undefined) return;
   const entry = await into.entries.get([record.id, seq]);
   if (!entry) return;
-  const newest = { seq, by: entry.event.by, ts: entry.event.ts, kind: entry.body?.kind ?? 'text', text: said(entry) };
+  const newest = { seq, by: entry.event.by, ts: entry.event.ts, kind: entry.body?.kind ?? 'text', ...said(entry) };
   record.newest = entry.erased ? { ...newest, erased: true } : newest;
 }
 
-function said(entry: Entry): string {
-  const { body } = entry;
-  if (!body) return '';
-  const text = body.kind === 'text' ? body.text : body.kind === 'opaque' ? '' : (body.caption ?? body.name);
-  return text.slice(0, 200);
+/** For the list: what it says, and what a file is called. */
+function said({ body }: Entry): { text: string; name?: string } {
+  if (!body || body.kind === 'opaque') return { text: '' };
+  if (body.kind === 'text') return { text: body.text.slice(0, 200) };
+  return { text: (body.caption ?? '').slice(0, 200), name: body.name };
 }
 
 /** The `count` at a read marker: only messages raise it, so it is that of the nearest entry before. */

@@ -18,14 +18,14 @@ export class Outbox {
   ) {}
 
   /** Resolves when it is on this device's disk. */
-  async add(lane: string, change: Change): Promise<OutboxRow> {
+  async add(lane: string, change: Change, state: 'waiting' | 'held' = 'waiting'): Promise<OutboxRow> {
     const row: Omit<OutboxRow, 'n'> = {
       client_id: change.client_id,
       user: this.user,
       lane,
       change,
       created: Date.now(),
-      state: 'waiting',
+      state,
     };
     const n = await this.keep.add('outbox', row as OutboxRow);
     return { ...row, n };
@@ -58,6 +58,15 @@ export class Outbox {
       await tx.store.add({ ...again, state: 'waiting' } as OutboxRow);
     }
     await tx.done;
+  }
+
+  /** It was not taken back in time. False if it was. */
+  async release(n: number): Promise<boolean> {
+    const tx = this.keep.transaction('outbox', 'readwrite');
+    const row = await tx.store.get(n);
+    if (row?.state === 'held') await tx.store.put({ ...row, state: 'waiting' });
+    await tx.done;
+    return row?.state === 'held';
   }
 
   /** Their events came: nothing is left to do. True if there were any. */

@@ -1,5 +1,5 @@
 // What the client keeps on disk. What must not live here: how it is read and written (db.ts), what changes it (log.ts).
-import type { Body, Code, ConversationInfo, Event, ServerRole, UserInfo } from '../proto';
+import type { Body, Code, ConversationInfo, Event, Kept, ServerRole, UserInfo } from '../proto';
 
 export type UserRecord = UserInfo;
 
@@ -29,10 +29,22 @@ export interface ConversationRecord extends Omit<ConversationInfo, 'conversation
   others_read: number;
   /** Read while there was no line; to be told. */
   read_late?: number;
+  /** The newest event that says who is in it, and what they are called and may do there. */
+  roster?: number;
+  /** The newest event that pinned or unpinned something, or took a message back. */
+  pins?: number;
+  /** The newest message in any of its threads. */
+  threads?: number;
   /** One is no longer in it. */
   gone?: boolean;
   /** For the list: the newest message. */
-  newest?: { seq: number; by: string; ts: number; text: string; kind: string; erased?: boolean };
+  newest?: { seq: number; by: string; ts: number; text: string; kind: string; name?: string; erased?: boolean };
+}
+
+/** A setting of one's own, as the server last told it; a cleared one has no value. */
+export interface SettingRecord {
+  id: string;
+  kept: Kept;
 }
 
 /** An event with what later events made of it. */
@@ -45,6 +57,8 @@ export interface Entry {
   /** The seq of the edit that says so. */
   edited?: number;
   erased?: boolean;
+  /** The thread that hangs on it. */
+  thread?: { replies: number; last: number };
   /** By emoji and user the seq of the newest word about it; negative when that took it away. */
   reactions?: Record<string, Record<string, number>>;
 }
@@ -61,8 +75,8 @@ export interface OutboxRow {
   lane: string;
   change: Change;
   created: number;
-  /** `acked`: on the server's disk, and its event is on the way. */
-  state: 'waiting' | 'acked' | 'failed';
+  /** `acked`: on the server's disk, and its event is on the way. `held`: it may still be taken back for a moment, and goes then. */
+  state: 'waiting' | 'acked' | 'failed' | 'held';
   conversation?: string;
   seq?: number;
   error?: { code: Code; message: string; next: string };

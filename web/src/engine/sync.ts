@@ -1,9 +1,10 @@
 // Catching up: what to ask for after each welcome, and what to do with events that come out of order (PROTOCOL.md, "Resume
 // and sync"). What must not live here: what an event does to the copy (log.ts), and the outbox.
-import type { ConversationInfo, Event, HistoryPage, Notice, Reply, UserInfo } from '../proto';
+import type { ConversationInfo, Event, HistoryPage, Kept, Notice, Reply, SyncPage, UserInfo } from '../proto';
 import { CACHE_STORES, type Cache } from './db';
 import * as log from './log';
-import { type ConversationRecord } from './records';
+import { merged } from './merged';
+import type { ConversationRecord } from './records';
 import { Lost, Refused } from './refusal';
 import type { Ask, Beginning } from './transport';
 
@@ -22,6 +23,10 @@ export interface SyncHooks {
   /** A person's profile. */
   user: (id: string) => Promise<UserInfo>;
   changed: (what: { conversations?: string[]; users?: boolean }) => void;
+  /** Settings of one's own, as they stand now. */
+  settings: (kept: Kept[]) => Promise<void>;
+  /** The copy of them is too old: all of them are to be asked for. */
+  settingsAnew: (ask: (ask: Ask) => Promise<Reply>) => Promise<void>;
   /** Own commands whose events are in the copy now. */
   arrived: (clientIds: string[]) => Promise<void>;
   /** All that was missed is there. */
@@ -98,9 +103,9 @@ export class Sync {
     this.draining ??= this.drainAll()
       .catch((error) => this.gaveUp(error))
       .finally(() => {
-      this.draining = undefined;
-      if (this.steps.length) this.drain();
-    });
+        this.draining = undefined;
+        if (this.steps.length) this.drain();
+      });
   }
 
   /** One transaction for all events that wait, up to a position: what it says must be on disk before it. */
@@ -173,6 +178,7 @@ export class Sync {
       if (reply.type !== 'sync') throw new Lost('the answer to sync is none');
       await this.conversations(reply.conversations, reply.gone ?? [], mayPull);
       await this.users(reply.users ?? []);
+      await this.settings(reply);
       after = reply.resume;
       if (!reply.more) return reply.resume;
     }
@@ -227,6 +233,11 @@ export class Sync {
     for (const user of users) await tx.store.put(user);
     await tx.done;
     this.hooks.changed({ users: true });
+  }
+
+  private async settings(page: SyncPage): Promise<void> {
+    if (page.settings_stale) await this.hooks.settingsAnew((ask) => this.patiently(ask));
+    else await this.hooks.settings(page.settings ?? []);
   }
 
   /** Pulls all that is to be pulled, one conversation after the other, those on screen first. */
@@ -302,6 +313,9 @@ export class Sync {
       case 'user':
         await this.users([notice]);
         break;
+      case 'setting':
+        await this.hooks.settings([notice]);
+        break;
       case 'read':
         await this.read(notice.conversation, notice.user, notice.seq);
         break;
@@ -309,19 +323,21 @@ export class Sync {
     }
   }
 
-  private async read(conversation: string, user: string, seq: number): Promise<void> {
-    const at = user === this.me ? await log.countAt(this.cache, conversation, seq) : undefined;
+  /** `count`: that of the event there, if who tells it knows; else it is known only of what is held. */
+  private async read(conversation: string, user: string, seq: number, count?: number): Promise<void> {
+    const at = user === this.me ? (count ?? (await log.countAt(this.cache, conversation, seq))) : undefined;
     await this.update(conversation, (record) => {
       if (user !== this.me) record.others_read = Math.max(record.others_read, seq);
-      else log.readUpTo(record, seq, seq >= record.last_seq ? 0 : Math.max(0, record.count - (at ?? record.count)));
+      else if (seq >= record.last_seq) log.readUpTo(record, seq, 0);
+      else log.readUpTo(record, seq, at === undefined ? record.unread : Math.max(0, record.count - at));
     });
   }
 
   /** One has looked at it, up to here. */
-  async markRead(conversation: string, seq: number): Promise<void> {
+  async markRead(conversation: string, seq: number, count?: number): Promise<void> {
     const record = await this.cache.get('conversations', conversation);
     if (!record || seq <= record.read_seq || record.gone) return;
-    await this.read(conversation, this.me, seq);
+    await this.read(conversation, this.me, seq, count);
     await this.update(conversation, (now) => {
       now.read_late = seq;
     });
@@ -367,16 +383,4 @@ export class Sync {
       }
     }
   }
-}
-
-/** The server's word about a conversation, unless events that came meanwhile know more. */
-function merged(record: ConversationRecord, info: ConversationInfo, mayPull: boolean): ConversationRecord {
-  const { conversation: id, last_seq, read_seq, unread, unread_mentions, ...state } = info;
-  const optional = { title: undefined, peer: undefined, mute_all: undefined, announcement: undefined, requests: undefined };
-  const next: ConversationRecord = { ...record, ...optional, ...state, id, gone: undefined, unnamed: undefined };
-  if (last_seq >= record.last_seq) Object.assign(next, { last_seq, unread, unread_mentions });
-  if (read_seq < record.read_seq) Object.assign(next, { unread: record.unread, unread_mentions: record.unread_mentions });
-  next.read_seq = Math.max(read_seq, record.read_seq);
-  if ((mayPull || record.have === 0) && last_seq > record.have) next.pull = Math.max(last_seq, record.pull ?? 0);
-  return next;
 }

@@ -11,8 +11,14 @@ export interface Changed {
   users?: boolean;
   outbox?: boolean;
   session?: boolean;
+  /** Of one's own. */
+  settings?: boolean;
+  /** Those who are here now. */
+  online?: string[];
+  /** What was missed is here: what is not in the copy now is not there, or not for oneself. */
+  settled?: boolean;
   line?: Line;
-  /** Of passing interest: typing, presence. */
+  /** Of passing interest: typing. */
   notice?: Notice;
 }
 
@@ -28,7 +34,7 @@ export type Call =
   | { do: 'ask'; ask: Ask }
   | { do: 'watch'; conversation: string }
   | { do: 'older'; conversation: string }
-  | { do: 'read'; conversation: string; seq: number }
+  | { do: 'read'; conversation: string; seq: number; count?: number | undefined }
   | { do: 'wake' }
   | { do: 'unpark' };
 

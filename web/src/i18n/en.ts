@@ -1,9 +1,13 @@
 // Every word that a person sees, in English: the form that the other languages follow. What must not live here: logic
 // beyond a plural.
 import { adminEn } from './admin';
+import { talkEn } from './talk';
+import { togetherEn } from './together';
 
 export const en = {
   ...adminEn,
+  ...talkEn,
+  ...togetherEn,
   lang: 'en',
   app: 'Kinglet',
   otherLanguage: '中文',
@@ -43,9 +47,9 @@ export const en = {
   joinBadNext: 'Ask the person who sent it to you for a new one.',
   joinNoCode: 'The link is not complete. Ask the person who sent it to send it once more.',
   joinNoAccounts: (by: string) => `This link is for people who have an account here. Ask ${by} for an invitation to the server.`,
-  inApp: 'You are inside another app. Open this link in your browser, or the chat will be gone when you close this app.',
   haveAccount: 'I have an account',
   // Signing in
+  haveCode: 'I have a code',
   signIn: 'Sign in',
   signInLead: 'New here? You need an invitation from somebody who is here already.',
   name: 'Name',
@@ -98,6 +102,7 @@ export const en = {
   invite: 'Invite',
   signOut: 'Sign out',
   signOutAsk: 'Some messages have not been sent yet. They stay on this device until you sign in again. Sign out?',
+  emergencySheet: 'Emergency sheet',
   menu: 'Menu',
   language: 'Language',
   // The line

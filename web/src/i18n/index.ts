@@ -1,5 +1,6 @@
 // Which language is spoken, and how days and times are written in it. What must not live here: the words.
 import { computed, signal } from '@preact/signals';
+import { isYesterday, sameDay } from './days';
 import { en, type Words } from './en';
 import { zh } from './zh';
 
@@ -27,15 +28,13 @@ const dayOfYear = format({ year: 'numeric', month: 'long', day: 'numeric' });
 const short = format({ day: 'numeric', month: 'short' });
 const full = format({ dateStyle: 'full', timeStyle: 'medium' });
 
-const startOf = (ts: number) => new Date(ts).setHours(0, 0, 0, 0);
-export const sameDay = (one: number, other: number) => startOf(one) === startOf(other);
 export const clock = (ts: number) => time.value.format(ts);
 export const fullTime = (ts: number) => full.value.format(ts);
 export const date = (ts: number) => dayOfYear.value.format(ts);
 
 export function dayName(ts: number, now = Date.now()): string {
   if (sameDay(ts, now)) return words.value.today;
-  if (sameDay(ts, startOf(now) - 1)) return words.value.yesterday;
+  if (isYesterday(ts, now)) return words.value.yesterday;
   return new Date(ts).getFullYear() === new Date(now).getFullYear() ? day.value.format(ts) : dayOfYear.value.format(ts);
 }
 

@@ -1,9 +1,13 @@
 // The words in Simplified Chinese. What must not live here: words that English does not have (en.ts).
 import { adminZh } from './admin';
 import type { Words } from './en';
+import { talkZh } from './talk';
+import { togetherZh } from './together';
 
 export const zh: Words = {
   ...adminZh,
+  ...talkZh,
+  ...togetherZh,
   lang: 'zh-Hans',
   app: 'Kinglet',
   otherLanguage: 'English',
@@ -41,8 +45,8 @@ export const zh: Words = {
   joinBadNext: '请向发送者索取新的邀请。',
   joinNoCode: '链接不完整。请让发送者重新发送一次。',
   joinNoAccounts: (by) => `此链接仅供已有账号的人使用。请向 ${by} 索取加入服务器的邀请。`,
-  inApp: '您正在另一个应用内打开此页面。请在浏览器中打开此链接，否则关闭该应用后聊天将丢失。',
   haveAccount: '我已有账号',
+  haveCode: '我有代码',
   signIn: '登录',
   signInLead: '第一次来？您需要现有成员的邀请。',
   name: '名字',
@@ -94,6 +98,7 @@ export const zh: Words = {
   invite: '邀请',
   signOut: '退出登录',
   signOutAsk: '有些消息尚未发送。它们会保留在此设备上，直到您再次登录。要退出吗？',
+  emergencySheet: '应急单',
   menu: '菜单',
   language: '语言',
   connecting: '正在连接…',

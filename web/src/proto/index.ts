@@ -84,6 +84,16 @@ export type AuditEntry = ({
 } | {
   act: "bot_token_made";
   scopes: BotScope[];
+} | {
+  act: "team_named";
+  team: string;
+} | {
+  act: "address_changed";
+  from: string;
+  to: string;
+} | {
+  act: "recovery_key_made";
+  recipient: string;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -219,6 +229,18 @@ export type ChangeProfile = {
   display_name: string;
 };
 
+/** `PATCH /api/v1/server`. What is left out stays. */
+export type ChangeServer = {
+  /** The address that people are told from now on: scheme, host and, if need be, port. */
+  address?: (string | null);
+  /** With `address`: the one that it takes the place of. */
+  instead_of?: (string | null);
+  /** The recipient whose key one holds on paper. */
+  recovery_kept?: (string | null);
+  /** 1 to 128 bytes. */
+  team?: (string | null);
+};
+
 /** `POST /api/v1/invitations/check` */
 export type CheckInvitation = {
   code: string;
@@ -231,18 +253,22 @@ export type CheckReset = {
 
 /** `POST /api/v1/claim` */
 export type Claim = {
+  /** The address that people are to be told; the server's own guess when left out. */
+  address?: (string | null);
   /** The ten digits the server printed. */
   code: string;
   device: NewDevice;
   display_name?: string;
   name: string;
   password: string;
+  /** What the team is called, 1 to 128 bytes. */
+  team?: (string | null);
 };
 
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "push_off" | "push_refused" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {
@@ -671,6 +697,13 @@ export type FilePage = {
   more: boolean;
 };
 
+/** The address that a claim fixes if it names no other. */
+export type FirstRun = {
+  address: string;
+  /** Whether `listen.canonical_url` decides on it: then a claim cannot name another. */
+  address_is_set?: boolean;
+};
+
 /** Follow a thread, or no longer. */
 export type Follow = {
   conversation: ConversationId;
@@ -718,10 +751,14 @@ export type FoundKind = ("text" | "image" | "audio" | "voice" | "video" | "file"
 export type Health = {
   /** Whether somebody has claimed the server. */
   claimed: boolean;
+  /** What whoever claims the server can decide on; only while nobody has. */
+  first_run?: (FirstRun | null);
   /** `ready`, `read_only`, `full` or `stopping`. */
   status: string;
   /** Whether the wall clock is known to be right. */
   synchronised: boolean;
+  /** What the team is called, once somebody said so. */
+  team?: (string | null);
   version: string;
 };
 
@@ -1036,6 +1073,14 @@ export type NewInvitation = {
   role?: ServerRole;
   /** How many may use it, 1 to 1,000; 1 when left out. */
   uses?: (number | null);
+};
+
+/** `POST /api/v1/server/recovery-key` */
+export type NewRecoveryKey = {
+  /** Makes a retry give the same key. */
+  client_id: ClientId;
+  /** The recipient that it takes the place of; needed where there is one. */
+  replaces?: (string | null);
 };
 
 /** `POST /api/v1/reports` */
@@ -1383,6 +1428,24 @@ export type Readers = {
   unread?: boolean;
 };
 
+/** What the server keeps of the recovery key: its public half. */
+export type Recovery = {
+  by: UserId;
+  /** Whether its owner has shown that they hold it on paper. */
+  kept: boolean;
+  made: number;
+  /** What backups are encrypted to, in age's form. */
+  recipient: string;
+  unsynchronised?: boolean;
+};
+
+/** A new recovery key, shown once. */
+export type RecoveryKey = {
+  /** The secret half, in age's form. The server does not keep it. */
+  key: string;
+  recipient: string;
+};
+
 /** A refusal as it is told: `{"code", "message", "next", "retry_after_ms"?}`. */
 export type Refusal = {
   code: Code;
@@ -1720,6 +1783,18 @@ export type ServerHealth = {
   uptime_ms: number;
   users_online: number;
   version: string;
+};
+
+/** `GET /api/v1/server` */
+export type ServerInfo = {
+  /** The one address that people are told, without a slash at its end. */
+  address: string;
+  /** Whether `listen.canonical_url` decides on it: then nothing else changes it. */
+  address_is_set?: boolean;
+  /** Absent until there is a recovery key. */
+  recovery?: (Recovery | null);
+  /** Absent until somebody gave it. */
+  team?: (string | null);
 };
 
 /** A server-wide role. */

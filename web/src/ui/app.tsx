@@ -7,10 +7,15 @@ import { later } from './later';
 import { Reset } from './reset';
 import { Sheet } from './parts';
 import { route } from './route';
-import { Setup } from './setup';
-import { engine, session, unreadTotal } from './state';
+import { askServer } from './first/team';
+import { session, unreadTotal } from './state';
+
+const Setup = later(() => import('./setup').then((page) => page.Setup));
+const Pair = later(() => import('./first/pair').then((page) => page.default));
+const AnotherSheet = later(() => import('./first/again').then((page) => page.default));
 
 const Mine = later(() => import('./mine/mine').then((module) => module.Mine));
+const Share = later(() => import('./installed/share').then((module) => module.Share));
 const Admin = later(() => import('./admin/admin').then((module) => module.Admin));
 
 export function App() {
@@ -21,8 +26,11 @@ export function App() {
   }, [words.value.lang]);
   const at = route.value;
   if (at.page === 'join') return <Join code={at.code} />;
+  if (at.page === 'pair' && !session.value) return <Pair code={at.code} />;
   if (at.page === 'reset') return <Reset code={at.code} />;
   if (settingUp) return <Setup done={() => setSettingUp(false)} />;
+  if (session.value && at.page === 'sheet') return <AnotherSheet />;
+  if (session.value && at.page === 'share') return <Share />;
   if (session.value && at.page === 'me') return <Mine at={at.at} />;
   if (session.value && at.page === 'admin') return <Admin at={at.at} row={at.row} />;
   if (session.value) return <Chat />;
@@ -35,8 +43,7 @@ function Outside({ claim }: { claim: () => void }) {
   const [state, setState] = useState<'asking' | 'owned' | string>('asking');
   const [tries, setTries] = useState(0);
   useEffect(() => {
-    engine()
-      .api.health()
+    askServer()
       .then((health) => (health.claimed ? setState('owned') : claim()))
       .catch((error: unknown) => setState(explained(error)));
   }, [tries]);

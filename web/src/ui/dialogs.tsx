@@ -8,7 +8,7 @@ import { words } from '../i18n';
 import { Avatar } from './avatar';
 import { Field, Form } from './parts';
 import { go } from './route';
-import { Invitation, invitationInto } from './setup';
+import { Invitation, invitationInto } from './invitation';
 import { directWith, engine, listed, me, users } from './state';
 
 /** The browser's own dialog keeps the focus inside and closes by Escape. */

@@ -24,6 +24,4 @@ export async function enter(by: (device: NewDevice) => Promise<SignedIn>): Promi
   }
   await engine().entered(signedIn);
   wasSignedOut.value = false;
-  // The browser may say no; then the copy may go when space is short, and comes again.
-  void navigator.storage?.persist?.().catch(() => {});
 }

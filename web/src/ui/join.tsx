@@ -5,12 +5,15 @@ import { Lost, Refused } from '../engine/refusal';
 import type { InvitationCheck } from '../proto';
 import { explained, words } from '../i18n';
 import { enter } from './enter';
+import { here } from './first/device';
+import { soon } from './first/soon';
+import { askServer, team } from './first/team';
 import { Field, Form, Sheet } from './parts';
 import { go } from './route';
 import { engine, session, wasSignedOut } from './state';
 
-/** Browsers inside other apps keep nothing once they are closed. */
-const IN_APP = /FBAN|FBAV|Instagram|MicroMessenger|Line\/|QQ\/|DingTalk|Weibo|Snapchat/;
+const InsideApp = soon(() => import('./first/place').then((page) => page.InsideApp));
+const InstallFirst = soon(() => import('./first/place').then((page) => page.InstallFirst));
 
 type Checked = { is: 'asking' } | { is: 'good'; check: InvitationCheck } | { is: 'bad' } | { is: 'lost'; why: string };
 
@@ -20,6 +23,8 @@ function useCheck(code: string): [Checked, () => void] {
   useEffect(() => {
     let late = false;
     setChecked({ is: 'asking' });
+    // Who the team is stands on the page, too; without an answer it does without.
+    void askServer().catch(() => {});
     const tell = (now: Checked) => late || setChecked(now);
     engine()
       .api.checkInvitation({ code })
@@ -77,13 +82,17 @@ function follow(event: MouseEvent): void {
 
 function Good({ code, check }: { code: string; check: InvitationCheck }) {
   const by = check.by_display_name || check.by_name;
-  const into = check.into?.title ?? words.value.joinServer;
+  const into = check.into?.title || team.value || words.value.joinServer;
   const title = words.value.joinTitle(by, into);
+  const [stay, setStay] = useState(false);
+  const inside = here.inside();
   if (session.value) return <Already code={code} check={check} title={title} into={into} />;
+  const mayJoin = !check.into || check.into.accounts;
+  if (mayJoin && !stay && here.appleSafari()) return <InstallFirst title={title} code={code} here={() => setStay(true)} />;
   return (
     <Sheet title={title}>
-      {IN_APP.test(navigator.userAgent) && <p class="note">{words.value.inApp}</p>}
-      {check.into && !check.into.accounts ? <p>{words.value.joinNoAccounts(by)}</p> : <JoinForm code={code} />}
+      {inside && <InsideApp inside={inside} />}
+      {mayJoin ? <JoinForm code={code} /> : <p>{words.value.joinNoAccounts(by)}</p>}
       <HaveAccount />
     </Sheet>
   );
@@ -142,18 +151,25 @@ function Already({ code, check, title, into }: { code: string; check: Invitation
 export function SignIn() {
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
+  const inside = here.inside();
   const signIn = async () => {
     await enter((device) => engine().api.signIn({ name: name.trim(), password, device }));
     if (location.pathname === '/sign-in') go('/', true);
   };
-  const { signInLead, signedOut, forgot } = words.value;
+  const { signInLead, signedOut, forgot, haveCode } = words.value;
   return (
     <Sheet title={words.value.signIn}>
+      {inside && <InsideApp inside={inside} />}
       {wasSignedOut.value && <p class="note">{signedOut}</p>}
       <Form go={signIn} label={words.value.signIn}>
         <Field label={words.value.name} value={name} onInput={setName} autocomplete="username" maxLength={32} autofocus />
         <Field label={words.value.password} type="password" value={password} onInput={setPassword} autocomplete="current-password" />
       </Form>
+      <p>
+        <a href="/pair" onClick={follow}>
+          {haveCode}
+        </a>
+      </p>
       <p class="hint">{signInLead}</p>
       <p class="hint">{forgot}</p>
     </Sheet>

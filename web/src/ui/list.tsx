@@ -1,12 +1,11 @@
 // The list of conversations. What must not live here: what is in them.
-import { brief, words } from '../i18n';
 import type { ConversationRecord } from '../engine/records';
+import { words } from '../i18n';
 import type { Dialog } from './chat';
-import { Avatar } from './avatar';
+import { InstallSpot } from './installed/spot';
 import { Menu } from './menu';
-import { go } from './route';
-import { plain } from './text';
-import { listed, me, personName, session, titleOf } from './state';
+import { isSet, listed, session } from './state';
+import { Row } from './talk/row';
 
 interface Props {
   chosen: string | undefined;
@@ -35,44 +34,34 @@ export function ConversationList({ chosen, open }: Props) {
         )}
       </div>
       {listed.value.length === 0 && <p class="empty">{noConversations}</p>}
-      <ul>
-        {listed.value.map((record) => (
-          <li key={record.id}>
-            <Row record={record} chosen={record.id === chosen || (record.peer !== undefined && record.peer === chosen)} />
-          </li>
-        ))}
-      </ul>
+      <div class="rows">
+        <Rows of={listed.value.filter((record) => !isSet('archived', record.id))} chosen={chosen} />
+        <Archived chosen={chosen} />
+      </div>
+      <InstallSpot />
     </nav>
   );
 }
 
-function Row({ record, chosen }: { record: ConversationRecord; chosen: boolean }) {
-  const { newest, unread } = record;
-  const title = titleOf(record);
-  const follow = (event: MouseEvent) => {
-    if (event.metaKey || event.ctrlKey) return;
-    event.preventDefault();
-    go(`/c/${record.id}`, chosen);
-  };
+function Rows({ of, chosen }: { of: ConversationRecord[]; chosen: string | undefined }) {
   return (
-    <a class={unread ? 'row unread' : 'row'} href={`/c/${record.id}`} aria-current={chosen ? 'page' : undefined} onClick={follow}>
-      <Avatar name={title} seed={record.peer ?? record.id} />
-      <span class="name">{title}</span>
-      <span class="when">{newest ? brief(newest.ts) : ''}</span>
-      <span class="line">{said(record)}</span>
-      {unread > 0 && (
-        <span class={record.unread_mentions ? 'count mention' : 'count'}>
-          <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
-          <span class="unseen">{words.value.unread(unread)}</span>
-        </span>
-      )}
-    </a>
+    <ul>
+      {of.map((record) => (
+        <li key={record.id}>
+          <Row record={record} chosen={record.id === chosen || (record.peer !== undefined && record.peer === chosen)} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
-function said({ newest, kind }: ConversationRecord): string {
-  if (!newest) return '';
-  if (newest.erased) return words.value.erased;
-  const text = plain(newest.text, (user) => (user === 'all' ? user : personName(user))) || words.value.notSupported;
-  return kind !== 'direct' && newest.by !== me.value ? `${personName(newest.by)}: ${text}` : text;
+function Archived({ chosen }: { chosen: string | undefined }) {
+  const away = listed.value.filter((record) => isSet('archived', record.id));
+  if (!away.length) return null;
+  return (
+    <details class="archived">
+      <summary>{words.value.archivedOnes(away.length)}</summary>
+      <Rows of={away} chosen={chosen} />
+    </details>
+  );
 }

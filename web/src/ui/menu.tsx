@@ -49,6 +49,7 @@ export function Menu() {
         <p>{name}</p>
         <Way to="/me" label={mySettings} />
         {myRole() !== 'member' && <Way to="/admin" label={administration} />}
+        {myRole() === 'owner' && <Way to="/sheet" label={words.value.emergencySheet} />}
         <button type="button" class="quiet" onClick={nextTheme}>
           {words.value.theme}: {themes[theme.value]}
         </button>

@@ -1,10 +1,17 @@
 // What one message looks like, and one line about what happened. What must not live here: which messages are shown.
 import type { Entry, OutboxRow } from '../engine/records';
 import type { Body } from '../proto';
-import { clock, explained, fullTime, words } from '../i18n';
+import { clock, fullTime, words } from '../i18n';
 import { Avatar } from './avatar';
 import { engine, me, personName, users } from './state';
+import { ReadMark } from './talk/mark';
+import { WaysOut } from './talk/ways';
 import { blocks, type Block, type Inline } from './text';
+import { answering, chosen, openThread, placeOf, react, tracing } from './together/acts';
+import { nameIn } from './together/members';
+import { overlaid } from './together/overlay';
+import { hidden, pending, saved } from './together/pending';
+import { Passed, Quote } from './together/quote';
 
 function Pieces({ of }: { of: Inline[] }) {
   return <>{of.map((piece, at) => <Piece key={at} piece={piece} />)}</>;
@@ -23,7 +30,7 @@ function Piece({ piece }: { piece: Inline }) {
     case 'code':
       return <code>{piece.text}</code>;
     case 'mention':
-      return <span class={piece.user === me.value ? 'mention mine' : 'mention'}>@{piece.user === 'all' ? 'all' : personName(piece.user)}</span>;
+      return <span class={piece.user === me.value || piece.user === 'all' ? 'mention mine' : 'mention'}>@{piece.user === 'all' ? words.value.everyone : personName(piece.user)}</span>;
     case 'link': {
       const { host } = new URL(piece.to);
       const hidden = !piece.of.includes(host);
@@ -68,29 +75,57 @@ export function Said({ body }: { body: Body | undefined }) {
   return <p class="faint">{name ? `${name} · ${words.value.notSupported}` : words.value.notSupported}</p>;
 }
 
+const keyOf = ({ conversation, seq }: Entry) => `${conversation}/${seq}`;
+
 /** `follows`: by the same person shortly after the one before, so without their name. */
-export function Message({ entry, follows, read }: { entry: Entry; follows: boolean; read: boolean }) {
+export function Message({ entry: kept, follows, read, apart }: { entry: Entry; follows: boolean; read: boolean; apart?: boolean }) {
+  const { entry, waits, held } = overlaid(kept, pending.value.get(keyOf(kept)), me.value);
   const { event } = entry;
+  if (hidden.value.has(keyOf(entry)) || event.kind !== 'message') return null;
   const mine = event.by === me.value;
-  const name = personName(event.by);
-  const { edited, sent } = words.value;
+  const name = nameIn(entry.conversation, event.by);
+  const picked = chosen.value?.conversation === entry.conversation ? chosen.value.seqs : undefined;
+  const { edited, deleting, undo, forwardedFrom } = words.value;
+  const about = answering.value.get(placeOf(entry.conversation))?.entry.seq === entry.seq;
   return (
-    <article class={`message${follows ? ' follows' : ''}`} data-seq={entry.seq}>
+    <article
+      class={`message${follows ? ' follows' : ''}${picked?.has(entry.seq) ? ' picked' : ''}${about ? ' about' : ''}`}
+      data-seq={entry.seq}
+      tabIndex={-1}
+      aria-label={`${name}, ${clock(event.ts)}`}
+    >
       {!follows && <Avatar name={name} seed={event.by} />}
       <header class={follows ? 'unseen' : ''}>
         <span class="who">{name}</span>
       </header>
       <div class="body">
-        <Said body={entry.body} />
+        {event.forwarded && !entry.erased && <p class="passed">{forwardedFrom(personName(event.forwarded.by))}</p>}
+        {event.reply_to && !entry.erased && <Quote conversation={entry.conversation} seq={event.reply_to} />}
+        {held ? (
+          <p class="faint">
+            {deleting}{' '}
+            <button type="button" class="quiet slim" onClick={() => void engine().discard(held.n)}>{undo}</button>
+          </p>
+        ) : (
+          <Said body={entry.body} />
+        )}
         <Reactions entry={entry} />
+        {entry.thread && !apart && (
+          <button type="button" class="quiet slim answers" onClick={() => openThread(entry)}>{words.value.replies(entry.thread.replies)}</button>
+        )}
       </div>
       <footer>
-        {entry.edited !== undefined && <span>{edited}</span>}
+        {saved.value.has(keyOf(entry)) && <Mark text={words.value.isSaved} mark="★" />}
+        {entry.edited !== undefined && <button type="button" class="quiet slim" onClick={() => (tracing.value = entry)}>{edited}</button>}
         <time dateTime={new Date(event.ts).toISOString()} title={fullTime(event.ts)}>{clock(event.ts)}</time>
-        {mine && <State text={read ? words.value.read : sent} mark={read ? '✓✓' : '✓'} />}
+        {waits ? <State text={words.value.waiting} mark="◌" /> : mine && !entry.erased && <ReadMark conversation={entry.conversation} seq={entry.seq} read={read} />}
       </footer>
     </article>
   );
+}
+
+function Mark({ text, mark }: { text: string; mark: string }) {
+  return <span title={text}><span aria-hidden="true">{mark}</span><span class="unseen">{text}</span></span>;
 }
 
 function State({ text, mark }: { text: string; mark: string }) {
@@ -108,11 +143,15 @@ function Reactions({ entry }: { entry: Entry }) {
   if (!some.length) return null;
   return (
     <p class="reactions">
-      {some.map(([emoji, by]) => (
-        <span key={emoji} title={by.map(([user]) => personName(user)).join(', ')}>
-          {emoji} {by.length}
-        </span>
-      ))}
+      {some.map(([emoji, by]) => {
+        const names = by.map(([user]) => nameIn(entry.conversation, user)).join(', ');
+        return (
+          <button key={emoji} type="button" title={names} aria-pressed={by.some(([user]) => user === me.value)} onClick={() => void react(entry, emoji)}>
+            {emoji} {by.length}
+            <span class="unseen">: {names}</span>
+          </button>
+        );
+      })}
     </p>
   );
 }
@@ -121,7 +160,7 @@ function Reactions({ entry }: { entry: Entry }) {
 export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
   const name = personName(me.value);
   const body = row.change.body as Body | undefined;
-  const { waiting, sent, failed, retry, discard } = words.value;
+  const { waiting, sent } = words.value;
   return (
     <article class={`message ${row.state}${follows ? ' follows' : ''}`} data-client={row.client_id}>
       {!follows && <Avatar name={name} seed={me.value} />}
@@ -129,14 +168,9 @@ export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
         <span class="who">{name}</span>
       </header>
       <div class="body">
-        <Said body={body} />
-        {row.state === 'failed' && (
-          <p class="failed" role="alert">
-            <strong>{failed}.</strong> {row.error ? explained(row.error) : ''}{' '}
-            <button type="button" class="quiet" onClick={() => void engine().retry(row.n)}>{retry}</button>
-            <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{discard}</button>
-          </p>
-        )}
+        {typeof row.change.reply_to === 'number' && <Quote conversation={String(row.change.conversation)} seq={row.change.reply_to} />}
+        {row.change.forward_of ? <Passed of={row.change.forward_of as { conversation: string; seq: number }} /> : <Said body={body} />}
+        {row.state === 'failed' && <WaysOut row={row} />}
       </div>
       <footer>
         <time dateTime={new Date(row.created).toISOString()}>{clock(row.created)}</time>

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { explained, otherLanguage, words } from '../i18n';
+import { team } from './first/team';
 
 interface FieldProps {
   label: string;
@@ -87,20 +88,28 @@ export function Form({ go, label, children }: { go: () => Promise<void>; label: 
 }
 
 /** The frame of the pages before one is in. */
-export function Sheet({ title, children }: { title: string; children: ComponentChildren }) {
+/** `arrive`: it comes in place of another one, whose end may have been in view. */
+export function Sheet({ title, arrive, children }: { title: string; arrive?: boolean; children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · ${words.value.app}`;
   }, [title]);
+  useEffect(() => {
+    if (!arrive) return;
+    scrollTo(0, 0);
+    heading.current?.focus({ preventScroll: true });
+  }, []);
   return (
     <div class="sheet">
       <header>
         <img src="/icon.svg" alt="" width="36" height="36" />
-        <span class="brand">{words.value.app}</span>
+        <span class="brand">{team.value || words.value.app}</span>
         <LanguageButton />
       </header>
       <main>
-        <h1 ref={heading}>{title}</h1>
+        <h1 ref={heading} tabIndex={arrive ? -1 : undefined}>
+          {title}
+        </h1>
         {children}
       </main>
     </div>
@@ -131,7 +140,7 @@ export function Qr({ text, label }: { text: string; label: string }) {
 }
 
 /** Without a secure context there is no clipboard; then the link is selected, for the person to copy. */
-export function CopyLink({ link }: { link: string }) {
+export function CopyLink({ link, label, button }: { link: string; label?: string; button?: string }) {
   const [copied, setCopied] = useState(false);
   const box = useRef<HTMLInputElement>(null);
   const copy = async () => {
@@ -146,9 +155,9 @@ export function CopyLink({ link }: { link: string }) {
   };
   return (
     <div class="copy">
-      <input ref={box} readOnly value={link} aria-label={words.value.copyLink} onFocus={(event) => event.currentTarget.select()} />
+      <input ref={box} readOnly value={link} aria-label={label ?? words.value.copyLink} onFocus={(event) => event.currentTarget.select()} />
       <button type="button" onClick={() => void copy()}>
-        {words.value.copyLink}
+        {button ?? words.value.copyLink}
       </button>
       <span role="status">{copied ? words.value.copied : ''}</span>
     </div>

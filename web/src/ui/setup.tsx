@@ -1,49 +1,95 @@
-// The first run: who has the claim code makes the team, its group and the first invitation. What must not live here: joining.
+// The first run: who has the claim code makes the team, its group, the emergency sheet and the first invitation. Fetched when
+// there is a first run. What must not live here: joining, and what the sheet looks like (first/sheet.tsx).
 import { useMemo, useState } from 'preact/hooks';
 import { uuidv7 } from '../engine/ids';
-import { Lost } from '../engine/refusal';
-import type { InvitationInfo } from '../proto';
-import { date, words } from '../i18n';
+import { Lost, Refused } from '../engine/refusal';
+import type { InvitationInfo, RecoveryKey } from '../proto';
+import { words } from '../i18n';
+import { firstWords } from '../i18n/first';
 import { enter } from './enter';
-import { CopyLink, Field, Form, Qr, Sheet } from './parts';
+import { Field, Form, Sheet } from './parts';
+import { EmergencySheet } from './first/sheet';
+import { addressHere, firstRun, team as teamName } from './first/team';
+import { Invitation, invitationInto } from './invitation';
 import { go } from './route';
 import { engine, session } from './state';
-
-const USES = 20;
-const DAYS = 7;
+import { Wrong } from './first/wrong';
 
 /** Made at the first try and the same at each further one, so that nothing is made twice. */
 interface Ids {
+  key: string;
   group: string;
   invitation: string;
 }
 
-export async function teamWith(team: string, ids: Ids): Promise<InvitationInfo> {
-  const create = { id: 1, type: 'create', client_id: ids.group, kind: 'group', title: team, history: true };
-  // Over HTTP, so that it needs no open line.
-  const reply = await engine().api.command(create);
-  if (reply.type !== 'ack') throw new Lost('no ack');
-  return invitationInto(reply.conversation, ids.invitation);
+interface Made {
+  key: RecoveryKey;
+  invitation: InvitationInfo;
 }
 
-export function invitationInto(conversation: string, client_id: string): Promise<InvitationInfo> {
-  return engine().api.invite({ client_id, role: 'member', uses: USES, days: DAYS, conversation });
+async function groupOf(team: string, client_id: string): Promise<string> {
+  // Over HTTP, so that it needs no open line.
+  const reply = await engine().api.command({ id: 1, type: 'create', client_id, kind: 'group', title: team, history: true });
+  if (reply.type !== 'ack') throw new Lost('no ack');
+  return reply.conversation;
+}
+
+async function makeAll(team: string, ids: Ids): Promise<Made> {
+  const key = await engine().api.recoveryKey({ client_id: ids.key });
+  return { key, invitation: await invitationInto(await groupOf(team, ids.group), ids.invitation) };
+}
+
+interface Founding {
+  code: string;
+  team: string;
+  name: string;
+  password: string;
+  /** Left out where the server's configuration decides. */
+  address: string | undefined;
+}
+
+/** A second try after the claim went through only does what is left. */
+async function found(with_: Founding, ids: Ids): Promise<Made> {
+  const { code, team, name, password, address } = with_;
+  if (!session.value) {
+    await enter((device) => engine().api.claim({ code, name, password, device, team, address })).catch((error: unknown) => {
+      throw error instanceof Refused && error.code === 'bad_request' ? new Wrong(firstWords.value.addressWrong) : error;
+    });
+    teamName.value = team;
+  }
+  return makeAll(team, ids);
 }
 
 export function Setup({ done }: { done: () => void }) {
+  const [made, setMade] = useState<Made>();
+  const [kept, setKept] = useState(false);
+  const [said, setSaid] = useState({ team: '', name: '' });
+  if (!made) {
+    const go = (all: Made, team: string, name: string) => {
+      setSaid({ team, name });
+      setMade(all);
+    };
+    return <Begin made={go} />;
+  }
+  if (kept) return <FirstInvitation invitation={made.invitation} team={said.team} done={done} />;
+  const address = new URL(made.invitation.link).origin;
+  return <EmergencySheet made={made.key} team={said.team} name={said.name} address={address} done={() => setKept(true)} />;
+}
+
+function Begin({ made }: { made: (all: Made, team: string, name: string) => void }) {
+  const first = firstRun.value;
   const [code, setCode] = useState('');
   const [team, setTeam] = useState('');
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
-  const [invitation, setInvitation] = useState<InvitationInfo>();
-  const ids = useMemo(() => ({ group: uuidv7(), invitation: uuidv7() }), []);
+  const [address, setAddress] = useState(first ? addressHere(first.address) : location.origin);
+  const ids = useMemo(() => ({ key: uuidv7(), group: uuidv7(), invitation: uuidv7() }), []);
   const create = async () => {
-    // A second try after the claim went through only does what is left.
-    if (!session.value) await enter((device) => engine().api.claim({ code: code.trim(), name: name.trim(), password, device }));
-    setInvitation(await teamWith(team.trim(), ids));
+    const clean = { code: code.trim(), team: team.trim(), name: name.trim(), password };
+    made(await found({ ...clean, address: first?.address_is_set ? undefined : address.trim() }, ids), clean.team, clean.name);
   };
   const { setupTitle, setupLead, claimCode, claimHint, teamName, yourName, nameHint, passwordHint, setupGo } = words.value;
-  if (invitation) return <FirstInvitation invitation={invitation} team={team} done={done} />;
+  const { setupAddress, setupAddressHint, setupAddressSet } = firstWords.value;
   return (
     <Sheet title={setupTitle}>
       <p>{setupLead}</p>
@@ -52,6 +98,11 @@ export function Setup({ done }: { done: () => void }) {
         <Field label={teamName} value={team} onInput={setTeam} maxLength={60} />
         <Field label={yourName} hint={nameHint} value={name} onInput={setName} autocomplete="username" maxLength={32} />
         <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" />
+        {first?.address_is_set ? (
+          <p class="hint">{setupAddressSet(first.address)}</p>
+        ) : (
+          <Field label={setupAddress} hint={setupAddressHint} value={address} onInput={setAddress} autocomplete="url" maxLength={200} />
+        )}
       </Form>
     </Sheet>
   );
@@ -63,27 +114,11 @@ function FirstInvitation({ invitation, team, done }: { invitation: InvitationInf
     go(invitation.conversation ? `/c/${invitation.conversation}` : '/', true);
   };
   return (
-    <Sheet title={words.value.inviteTitle}>
+    <Sheet title={words.value.inviteTitle} arrive>
       <Invitation invitation={invitation} team={team} />
       <button type="button" class="main" onClick={finish}>
         {words.value.startTalking}
       </button>
     </Sheet>
-  );
-}
-
-export function Invitation({ invitation, team }: { invitation: InvitationInfo; team: string }) {
-  const { inviteLead, inviteOver, qrLabel, address, addressOther } = words.value;
-  const { origin } = new URL(invitation.link);
-  return (
-    <>
-      <p>{inviteLead(team)}</p>
-      <Qr text={invitation.link} label={qrLabel} />
-      <CopyLink link={invitation.link} />
-      <p class="hint">{inviteOver(invitation.uses, date(invitation.expires))}</p>
-      <p class="hint">
-        {address} <strong>{origin}</strong>. {origin === location.origin ? '' : addressOther(location.origin)}
-      </p>
-    </>
   );
 }

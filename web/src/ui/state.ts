@@ -3,9 +3,14 @@
 import { computed, signal } from '@preact/signals';
 import { Engine } from '../engine/engine';
 import type { ConversationRecord, OutboxRow, Session, UserRecord } from '../engine/records';
+import type { Kept } from '../proto';
 import type { Changed } from '../engine/tabs';
 import type { Line } from '../engine/transport';
 import { words } from '../i18n';
+import { keepDrafts } from './talk/drafts';
+import { keepHere } from './talk/here';
+import { leaving, watchVersion } from './talk/newer';
+import { keepDays } from './talk/today';
 
 let opened: Engine | undefined;
 export const session = signal<Session | undefined>(undefined);
@@ -17,6 +22,14 @@ export const outbox = signal<readonly OutboxRow[]>([]);
 export const touched = signal<ReadonlyMap<string, number>>(new Map());
 /** Who writes where, and until when that is believed. */
 export const typing = signal<ReadonlyMap<string, { user: string; until: number }>>(new Map());
+/** What the server said of one's own settings, by what they are about (settingId); cleared ones have no value. */
+export const told = signal<ReadonlyMap<string, Kept>>(new Map());
+/** Those that are set. */
+export const settings = computed<ReadonlyMap<string, Kept>>(() => new Map([...told.value].filter(([, { value }]) => value !== undefined && value !== null && value !== false)));
+/** Those who are here now. */
+export const online = signal<ReadonlySet<string>>(new Set());
+/** What was missed has come: what is not known now is not there, or not for oneself. */
+export const settled = signal(false);
 export const outdated = signal(false);
 export const wasSignedOut = signal(false);
 
@@ -35,6 +48,7 @@ export async function start(): Promise<void> {
     changed: (changed) => void heard(changed),
     outdated: () => {
       outdated.value = true;
+      leaving.on = true;
       location.reload();
     },
   });
@@ -44,8 +58,12 @@ export async function start(): Promise<void> {
   addEventListener('pageshow', wake);
   document.addEventListener('visibilitychange', wake);
   addEventListener('beforeunload', (event) => {
-    if (outbox.value.some((row) => row.state === 'waiting')) event.preventDefault();
+    if (!leaving.on && outbox.value.some((row) => row.state === 'waiting')) event.preventDefault();
   });
+  keepHere();
+  keepDays();
+  keepDrafts();
+  watchVersion();
 }
 
 async function readAll(): Promise<void> {
@@ -54,6 +72,12 @@ async function readAll(): Promise<void> {
   users.value = new Map(all[1].map((user) => [user.user, user]));
   outbox.value = all[2];
   session.value = engine().session;
+  settled.value = engine().settled;
+  await readSettings();
+}
+
+async function readSettings(): Promise<void> {
+  told.value = new Map((await engine().settings()).map(({ id, kept }) => [id, kept]));
 }
 
 async function heard(changed: Changed): Promise<void> {
@@ -62,6 +86,9 @@ async function heard(changed: Changed): Promise<void> {
   if (!opened) return;
   if (changed.session) await readAll();
   if (changed.users) users.value = new Map((await engine().users()).map((user) => [user.user, user]));
+  if (changed.settings) await readSettings();
+  if (changed.online) online.value = new Set(changed.online);
+  if (changed.settled) settled.value = true;
   if (changed.outbox) outbox.value = await engine().outbox();
   if (changed.conversations) await reread(changed.conversations);
   if (changed.notice?.type === 'typing') {
@@ -103,14 +130,35 @@ async function reread(ids: readonly string[]): Promise<void> {
 
 export const me = computed(() => session.value?.user ?? '');
 
-/** Those that are known by name, the most recently used first. */
+/** Those that are known by name: what one pinned, then the most recently used first. */
 export const listed = computed(() =>
   [...conversations.value.values()]
     .filter((record) => !record.unnamed && !record.gone)
-    .sort((one, other) => (other.newest?.ts ?? 0) - (one.newest?.ts ?? 0) || (one.id < other.id ? -1 : 1)),
+    .sort(
+      (one, other) =>
+        Number(isSet('pinned', other.id)) - Number(isSet('pinned', one.id)) ||
+        (other.newest?.ts ?? 0) - (one.newest?.ts ?? 0) ||
+        (one.id < other.id ? -1 : 1),
+    ),
 );
 
-export const unreadTotal = computed(() => listed.value.reduce((sum, record) => sum + record.unread, 0));
+/** What is muted or put away counts only where one is named. */
+export const unreadTotal = computed(() =>
+  listed.value.reduce((sum, { id, unread, unread_mentions }) => sum + (isQuiet(id) || isSet('archived', id) ? (unread_mentions ?? 0) : unread), 0),
+);
+
+export function isSet(key: 'pinned' | 'archived' | 'unread', conversation: string): boolean {
+  return settings.value.has(`${key}:${conversation}`);
+}
+
+/** Nothing is notified from here; what is set for this conversation counts before what is set for all. */
+export function isQuiet(conversation: string): boolean {
+  const own = settings.value.get(`notify:${conversation}`);
+  const notify = own?.key === 'notify' && lasts(own.value?.until) ? own : settings.value.get('notify:');
+  return notify?.key === 'notify' && notify.value?.level === 'none' && lasts(notify.value.until);
+}
+
+const lasts = (until: number | null | undefined) => until === undefined || until === null || until > Date.now();
 
 export function personName(user: string): string {
   const known = users.value.get(user);

@@ -1,11 +1,17 @@
-// Which stretch of a long conversation is in the page: at most so many messages, whatever one scrolls through. What must not
-// live here: what they look like, and the network.
+// Which stretch of a long conversation is in the page: at most so many messages, whatever one scrolls through and wherever one
+// jumps to. What must not live here: what they look like, and the network.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { afar } from '../engine/afar';
 import type { ConversationRecord, Entry } from '../engine/records';
-import { engine, touched } from './state';
+import { conversations, engine, touched } from './state';
+import { kept } from './talk/kept';
 
 export const MOST = 400;
-const PAGE = 60;
+/** So many at a time that a slow phone draws them between two frames of scrolling. */
+const PAGE = 30;
+const FIRST = 60;
+/** Nobody looks at an empty page for longer, when there is something to show. */
+const SOON_MS = 1_500;
 
 export interface View {
   entries: Entry[];
@@ -17,72 +23,142 @@ export interface View {
   back: () => Promise<void>;
   on: () => Promise<void>;
   toEnd: () => Promise<void>;
+  /** What lies around a message, held or not. False if there is nothing to be had. */
+  to: (seq: number) => Promise<boolean>;
+}
+
+interface Shown {
+  entries: Entry[];
+  atEnd: boolean;
+  /** Of a stretch that is not held: nothing lies before it. */
+  first: boolean;
 }
 
 export function useWindow(record: ConversationRecord | undefined): View {
   const id = record?.id;
-  const [entries, setEntries] = useState<Entry[]>([]);
-  const [atEnd, setAtEnd] = useState(true);
+  const [shown, setShown] = useState<Shown>({ entries: [], atEnd: true, first: false });
   const [loading, setLoading] = useState(false);
   const busy = useRef(false);
-  const now = useRef({ entries, atEnd });
-  now.current = { entries, atEnd };
-  const show = (next: Entry[], end: boolean) => {
-    now.current = { entries: next, atEnd: end };
-    setEntries(next);
-    setAtEnd(end);
+  const rungAgain = useRef(false);
+  const now = useRef(shown);
+  const show = (entries: Entry[], atEnd: boolean, first = false) => {
+    now.current = { entries: kept(now.current.entries, entries), atEnd, first };
+    setShown(now.current);
   };
+  /** Where what is held begins. */
+  const from = () => (id ? conversations.value.get(id)?.from : undefined) ?? record?.from ?? 0;
+  const far = (where: { before: number } | { after: number }, limit: number) => afar((ask) => engine().ask(ask), id!, where, limit);
 
-  const toEnd = async () => {
-    if (id) show(await engine().entries(id, Number.MAX_SAFE_INTEGER, PAGE), true);
+  const newest = async () => {
+    if (id) show(await engine().entries(id, Number.MAX_SAFE_INTEGER, FIRST), true);
   };
-  /** The same stretch, as it is now; at the end what is new as well. */
-  const again = async () => {
-    const [first] = now.current.entries;
-    if (!id || !first) return toEnd();
-    const found = await engine().later(id, first.seq - 1, MOST * 2);
-    const last = now.current.entries.at(-1)?.seq ?? 0;
-    const end = now.current.atEnd;
-    const next = end ? found.slice(-MOST) : found.filter((entry) => entry.seq <= last);
-    // The copy was dropped and fetched anew, or its beginning moved beyond.
-    if (!next.length) return toEnd();
-    show(next, end);
-  };
-  const one = async (work: () => Promise<void>) => {
-    if (busy.current) return;
+  /** One at a time: two that read and then show would take from each other what they found. */
+  const alone = async (work: () => Promise<void>): Promise<boolean> => {
+    if (busy.current) return false;
     busy.current = true;
-    setLoading(true);
     try {
       await work();
+      return true;
     } catch {
-      // Without a line there is nothing older to be had; what is held stays.
+      // Without a line there is nothing to be had that is not held; what is held stays.
+      return false;
     } finally {
       busy.current = false;
-      setLoading(false);
+      if (rungAgain.current) void again();
     }
   };
-  const back = () =>
-    one(async () => {
-      const [first] = now.current.entries;
-      if (!id || !first) return;
-      let older = await engine().entries(id, first.seq, PAGE);
-      if (!older.length && (await engine().older(id))) older = await engine().entries(id, first.seq, PAGE);
+  const one = async (work: () => Promise<void>): Promise<boolean> => {
+    if (busy.current) return false;
+    setLoading(true);
+    const done = await alone(work);
+    setLoading(false);
+    return done;
+  };
+  const around = async (talk: string, seq: number): Promise<Shown> => {
+    // What the page knows of the copy may be older than the copy.
+    const held = await engine().conversation(talk);
+    if (seq >= (held?.from ?? 0)) {
+      const [before, after] = await Promise.all([engine().entries(talk, seq, PAGE), engine().later(talk, seq - 1, FIRST)]);
+      return { entries: [...before, ...after], atEnd: after.length < FIRST, first: false };
+    }
+    const [before, after] = await Promise.all([far({ before: seq }, PAGE), far({ after: seq - 1 }, FIRST)]);
+    return { entries: [...before.entries, ...after.entries], atEnd: !after.more, first: !before.more };
+  };
+  /** Who jumps waits for what is under way, and is not passed over. */
+  const patiently = async (work: () => Promise<void>): Promise<boolean> => {
+    while (busy.current) await new Promise((resolve) => setTimeout(resolve, 20));
+    return one(work);
+  };
+  const to = (seq: number) =>
+    patiently(async () => {
+      if (!id) return;
+      const { entries, atEnd, first } = await around(id, seq);
+      show(entries, atEnd, first);
+    });
+  const toEnd = async () => {
+    await patiently(newest);
+  };
+  /** The same stretch, as it is now; at the end what is new as well. What is not held stays as it was looked at. */
+  const again = async () => {
+    rungAgain.current = busy.current;
+    await alone(async () => {
+      const { entries, atEnd, first } = now.current;
+      const [oldest] = entries;
+      if (!id) return;
+      if (!oldest) return begin();
+      const looked = entries.filter((entry) => entry.seq < from());
+      const found = await engine().later(id, Math.max(oldest.seq, from()) - 1, MOST * 2);
+      const last = entries.at(-1)?.seq ?? 0;
+      const next = [...looked, ...found];
+      const same = atEnd ? next.slice(-MOST) : next.filter((entry) => entry.seq <= last);
+      // The copy was dropped and fetched anew, or its beginning moved beyond.
+      if (same.length) show(same, atEnd, first);
+      else await newest();
+    });
+  };
+  /** At what is not read yet, if it is held or comes soon; else at the newest. */
+  const begin = async () => {
+    const { unread = 0, read_seq = 0 } = (id && (await engine().conversation(id))) || {};
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, SOON_MS));
+    const found = id && unread > PAGE ? await Promise.race([around(id, read_seq + 1).catch(() => undefined), late]) : undefined;
+    if (found) show(found.entries, found.atEnd, found.first);
+    else await newest();
+  };
+  const back = async () => {
+    await one(async () => {
+      const [oldest] = now.current.entries;
+      if (!id || !oldest) return;
+      const { older, first } = await before(oldest.seq);
       const all = [...older, ...now.current.entries];
-      if (older.length) show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST);
+      if (older.length || first) show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST, first);
     });
-  const on = () =>
-    one(async () => {
+  };
+  const before = async (seq: number): Promise<{ older: Entry[]; first: boolean }> => {
+    if (seq < from()) {
+      const page = await far({ before: seq }, PAGE);
+      return { older: page.entries, first: !page.more };
+    }
+    let older = await engine().entries(id!, seq, PAGE);
+    if (!older.length && (await engine().older(id!))) older = await engine().entries(id!, seq, PAGE);
+    return { older, first: false };
+  };
+  const on = async () => {
+    if (now.current.atEnd) return;
+    await one(async () => {
       const last = now.current.entries.at(-1);
-      if (!id || !last || now.current.atEnd) return;
-      const next = await engine().later(id, last.seq, PAGE);
-      show([...now.current.entries, ...next].slice(-MOST), next.length < PAGE);
+      if (!id || !last) return;
+      const held = last.seq + 1 >= from();
+      const next = held ? await engine().later(id, last.seq, PAGE) : (await far({ after: last.seq }, PAGE)).entries;
+      show([...now.current.entries, ...next].slice(-MOST), held && next.length < PAGE);
     });
+  };
 
   const rung = id ? touched.value.get(id) : 0;
   useEffect(() => {
     void again();
   }, [id, rung]);
-  const [first] = entries;
-  const atBeginning = record?.complete === true && (first === undefined || first.seq <= record.from);
-  return { entries, atEnd, atBeginning, loading, back, on, toEnd };
+  const { entries, atEnd, first } = shown;
+  const [oldest] = entries;
+  const atBeginning = first || (record?.complete === true && (oldest === undefined || oldest.seq <= record.from));
+  return { entries, atEnd, atBeginning, loading, back, on, toEnd, to };
 }

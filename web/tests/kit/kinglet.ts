@@ -12,7 +12,7 @@ import { uuidv7 } from '../../src/engine/ids';
 const BINARY = process.env.KINGLET_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/kinglet');
 export const PASSWORD = 'seven quiet herons';
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().on('error', reject);
     probe.listen(0, '127.0.0.1', () => {
@@ -41,10 +41,14 @@ export class Kinglet {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.isSecure ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
   get socketUrl(): string {
-    return `ws://127.0.0.1:${this.port}/ws`;
+    return `${this.isSecure ? 'wss' : 'ws'}://127.0.0.1:${this.port}/ws`;
+  }
+  /** Whether it vouches for itself, with a certificate authority of its own. */
+  get isSecure(): boolean {
+    return this.env.KINGLET_TLS_MODE === 'local';
   }
 
   async run(): Promise<void> {
@@ -104,8 +108,9 @@ export class Kinglet {
     return api;
   }
 
-  claim(name = 'ada', device = uuidv7()): Promise<SignedIn> {
-    return this.api().claim({ code: this.claimCode, name, display_name: '', password: PASSWORD, device: { id: device, name: 'test' } });
+  claim(name = 'ada', device = uuidv7(), team?: string): Promise<SignedIn> {
+    const device_ = { id: device, name: 'test' };
+    return this.api().claim({ code: this.claimCode, name, display_name: '', password: PASSWORD, device: device_, team });
   }
 
   invite(owner: SignedIn, uses = 1): Promise<InvitationInfo> {

@@ -1,5 +1,6 @@
 // For work on the pages: the client as it is in the source, in front of a server that was built earlier. With
 // KINGLET_PREVIEW=1 the browser tests use it; else they use what is in the binary. What must not live here: tests.
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, preview } from 'vite';
 import type { Kinglet } from './kinglet';
@@ -11,6 +12,9 @@ export async function front(server: Kinglet): Promise<{ url: string; close: () =
   const outDir = path.join(HOME, 'dist');
   await build({ root: HOME, logLevel: 'warn', build: { outDir, emptyOutDir: true } });
   const target = server.url;
+  // Behind a certificate of the server's own stands the preview with the same one.
+  const pem = server.isSecure ? await readFile(path.join(server.folder, 'data/tls/leaf.pem')) : undefined;
+  const on = (to: string, ws = false) => ({ target: to, ws, secure: false });
   const shown = await preview({
     root: HOME,
     logLevel: 'warn',
@@ -19,7 +23,8 @@ export async function front(server: Kinglet): Promise<{ url: string; close: () =
       port: 0,
       host: '127.0.0.1',
       allowedHosts: true,
-      proxy: { '/api': { target }, '/health': { target }, '/ws': { target: server.socketUrl.replace('/ws', ''), ws: true } },
+      ...(pem ? { https: { key: pem, cert: pem } } : {}),
+      proxy: { '/api': on(target), '/health': on(target), '/trust': on(target), '/ws': on(server.socketUrl.replace('/ws', ''), true) },
     },
   });
   return { url: shown.resolvedUrls!.local[0]!.replace(/\/$/, ''), close: () => shown.close() };

@@ -33,7 +33,7 @@ function get(path: string, headers: http.OutgoingHttpHeaders = {}): Promise<Answ
 const assets = async () => [...String((await get('/')).body).matchAll(/"(\/assets\/[^"]+)"/g)].map((found) => found[1]!);
 
 test('each of the client’s own addresses gives the page, and no other does', async () => {
-  for (const path of ['/', '/join', '/reset', '/sign-in', '/c/c5f9k2m8xqa']) {
+  for (const path of ['/', '/join', '/reset', '/sign-in', '/c/c5f9k2m8xqa', '/c/c5f9k2m8xqa/12']) {
     const answer = await get(path);
     expect([path, answer.status, answer.headers['content-type']]).toEqual([path, 200, 'text/html; charset=utf-8']);
   }

@@ -32,7 +32,7 @@ struct ClientFile {
 static FILES: &[ClientFile] = &include!(concat!(env!("OUT_DIR"), "/client.rs"));
 const INDEX: &str = "/index.html";
 /// The client's own addresses: it finds out itself what to show there. Anything else that is no file is not found.
-const PAGES: [&str; 5] = ["/", "/join", "/reset", "/sign-in", "/c/{conversation}"];
+const PAGES: [&str; 6] = ["/", "/join", "/reset", "/sign-in", "/share", "/c/{conversation}"];
 /// The same for one's own things and for administration: a list, its pages, one of a page's rows.
 const DESKS: [&str; 5] = [
     "/me",
@@ -41,12 +41,18 @@ const DESKS: [&str; 5] = [
     "/admin/{page}",
     "/admin/{page}/{row}",
 ];
+/// The link to a message of a conversation.
+const MESSAGE: &str = "/c/{conversation}/{message}";
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASKED_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The pages and the files. Each file has its own route: what is not there is not found, as anywhere else.
 pub fn routes() -> Router<Arc<Face>> {
-    let pages = PAGES.into_iter().chain(DESKS).map(|path| (path, get(page)));
+    let pages = PAGES
+        .into_iter()
+        .chain(DESKS)
+        .chain([MESSAGE])
+        .map(|path| (path, get(page)));
     let files = FILES.iter().filter(|file| file.path != INDEX);
     let files = files.map(|file| (file.path, get(asset)));
     pages
@@ -123,7 +129,7 @@ fn knows_it(asked: &HeaderMap, tag: &str) -> bool {
     tags.any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
-/// No script but our own, no markup made of text, no frame around it, nothing from elsewhere.
+/// No script but our own, no script address made of text but the service worker's, no markup made of text, no frame around it, nothing from elsewhere.
 fn guard(headers: &mut HeaderMap, asked: &HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, policy(asked));
     let fixed = [
@@ -154,7 +160,7 @@ fn policy(asked: &HeaderMap) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
          font-src 'self'; connect-src 'self'{sockets}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types kinglet-worker"
     );
     HeaderValue::from_str(&policy).expect("a host of plain characters makes a header")
 }
@@ -191,6 +197,30 @@ mod tests {
         );
         assert!(policy("[::1]:8080").contains("wss://[::1]:8080;"));
         assert!(policy("localhost:1; script-src *").contains("connect-src 'self';"));
+    }
+
+    /// A worker that is kept by a cache cannot be replaced, and one at another place does not see the pages.
+    #[test]
+    fn the_service_worker_and_the_manifest_are_asked_for_again_and_lie_at_the_root() {
+        for (path, media) in [
+            ("/sw.js", "text/javascript; charset=utf-8"),
+            ("/manifest.webmanifest", "application/manifest+json"),
+            ("/apple-touch-icon.png", "image/png"),
+        ] {
+            let answer = served(file(path).expect("it is built"), &HeaderMap::new());
+            let headers = answer.headers();
+            assert_eq!(headers[header::CONTENT_TYPE], media, "{path}");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-cache", "{path}");
+        }
+        let policy = policy(&HeaderMap::new());
+        let policy = policy.to_str().expect("text");
+        for part in [
+            "worker-src 'self';",
+            "manifest-src 'self';",
+            "trusted-types kinglet-worker",
+        ] {
+            assert!(policy.contains(part), "{policy}");
+        }
     }
 
     #[test]

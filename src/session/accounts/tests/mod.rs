@@ -147,6 +147,8 @@ fn settings() -> AccountSettings {
         invitation_days: 7,
         sign_in_addresses: KeptAddress::Prefix,
         canonical_url: "https://kinglet.local/".into(),
+        address_is_set: false,
+        encrypted: true,
     }
 }
 
@@ -169,6 +171,8 @@ fn claim(code: &str, n: u8) -> Claim {
         display_name: String::new(),
         password,
         device: device(n),
+        team: None,
+        address: None,
     }
 }
 

@@ -24,6 +24,7 @@ mod devices;
 mod directory;
 mod erase;
 mod history;
+mod house;
 mod invitations;
 mod leaving;
 mod links;
@@ -42,6 +43,8 @@ pub use devices::SignInWith;
 pub(in crate::store::sqlite) use devices::is_signed_in;
 pub use erase::EraseBy;
 pub use history::Entrance;
+pub(super) use house::stored_address;
+pub use house::{Founding, HouseChange, HouseFacts};
 pub use invitations::{InvitationFacts, InvitationRow, Inviter};
 pub use leaving::{Departed, Departure};
 pub(in crate::store::sqlite) use links::void_lost;
@@ -101,7 +104,6 @@ impl By {
 }
 
 const SECRET_KEY: &str = "server_secret";
-const ADDRESS_KEY: &str = "canonical_url";
 
 impl Store {
     /// Whether somebody has claimed the server.
@@ -115,19 +117,6 @@ impl Store {
             return Ok(secret);
         }
         self.write(server_secret).await
-    }
-
-    /// The address that people were told, if any was.
-    pub async fn address(&self) -> Outcome<Option<String>> {
-        self.read(|connection| stored_address(connection).map_err(sql_refusal))
-            .await
-    }
-
-    /// Notes the address that people are told from now on, and gives the one that holds: what was noted before stays,
-    /// unless it is replaced.
-    pub async fn fix_address(&self, address: String, replace: bool) -> Outcome<String> {
-        self.write(move |registers| fix_address(registers, address, replace))
-            .await
     }
 }
 
@@ -160,30 +149,6 @@ fn server_secret(registers: &mut Registers<'_>) -> Outcome<[u8; 32]> {
         )
         .map_err(sql_refusal)?;
     Ok(secret)
-}
-
-pub(super) fn stored_address(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let bytes: Option<Vec<u8>> = connection
-        .query_row("SELECT value FROM meta WHERE key = ?1", [ADDRESS_KEY], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-fn fix_address(registers: &mut Registers<'_>, address: String, replace: bool) -> Outcome<String> {
-    let stored = stored_address(registers.connection).map_err(sql_refusal)?;
-    if let Some(stored) = stored.filter(|_| !replace) {
-        return Ok(stored);
-    }
-    registers
-        .connection
-        .execute(
-            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-            params![ADDRESS_KEY, address.as_bytes()],
-        )
-        .map_err(sql_refusal)?;
-    Ok(address)
 }
 
 /// As the argument of `map_err`.

@@ -7,6 +7,7 @@ use super::devices::{put_device, revoke_all};
 use super::directory;
 use super::erase::is_reserved;
 use super::history::{self, Entrance};
+use super::house::{self, Founding};
 use super::office::{authority, may_cease};
 use super::{
     By, Entered, GONE, INFO, Outcome, Registers, SecretHash, Store, audit, bots, from_sql, is_constraint,
@@ -52,10 +53,13 @@ impl Store {
         device: NewDevice,
         token: SecretHash,
         by: Entrance,
-    ) -> Outcome<Entered> {
+        founding: Founding,
+    ) -> Outcome<(Entered, String)> {
         self.write(move |registers| {
             let entered = claim(registers, &user, &device, &token)?;
-            history::note(registers, &entered, &by).map(|()| entered)
+            history::note(registers, &entered, &by)?;
+            let address = house::found(registers, founding)?;
+            Ok((entered, address))
         })
         .await
     }

@@ -1,0 +1,41 @@
+// The one banner about trust: what is missing, and the way to it. What must not live here: how it is found out (trust.ts).
+import { useEffect, useState } from 'preact/hooks';
+import { firstWords } from '../../i18n/first';
+import { trust } from './trust';
+import './first.css';
+
+const WAY = '/trust';
+const HIDDEN = 'kinglet-trust-hidden';
+
+/** Only a server that vouches for itself has the page. */
+async function isThere(): Promise<boolean> {
+  try {
+    return (await fetch(WAY, { method: 'HEAD' })).ok;
+  } catch {
+    return false;
+  }
+}
+
+export default function TrustBanner() {
+  const [way, setWay] = useState(false);
+  const [hidden, setHidden] = useState(sessionStorage.getItem(HIDDEN) !== null);
+  useEffect(() => {
+    void isThere().then(setWay);
+  }, []);
+  const { trustMissing, trustPlain, trustWay, trustAsk, trustHide } = firstWords.value;
+  if (hidden) return null;
+  const hide = () => {
+    sessionStorage.setItem(HIDDEN, 'yes');
+    setHidden(true);
+  };
+  return (
+    <aside class="trust" aria-label={trustWay}>
+      <p>
+        {trust.value === 'plain' ? trustPlain : trustMissing} {way ? <a href={WAY}>{trustWay}</a> : trustAsk}
+      </p>
+      <button type="button" class="quiet" onClick={hide}>
+        {trustHide}
+      </button>
+    </aside>
+  );
+}

@@ -1,0 +1,11 @@
+// How far this browser trusts the server: a page over plain http has no secure context; behind a warning that somebody came
+// past everything goes but the service worker, which the browser then refuses. What must not live here: what is said of it.
+import { computed } from '@preact/signals';
+import { workerRefused } from '../installed/worker';
+
+export type Trust = 'full' | 'bypassed' | 'plain';
+
+export const trust = computed<Trust>(() => {
+  if (!isSecureContext) return 'plain';
+  return location.protocol === 'https:' && workerRefused.value === 'SecurityError' ? 'bypassed' : 'full';
+});

@@ -1,0 +1,102 @@
+// The page's side of the service worker: has it installed, hears when a new version waits, and lets it take over when a person
+// says so. What must not live here: what the worker keeps (src/worker).
+import { signal } from '@preact/signals';
+import { isFresh, SHELL } from '../../worker/shell';
+import type { Said } from '../../worker/notice';
+import { go } from '../route';
+
+/** By scripts/worker.ts; while developing there is none. */
+declare const WORKER_ON: boolean;
+
+/** A new version is there and waits until nobody minds: `takeUpdate` loads it, what waits to be sent stays. */
+export const updateWaits = signal(false);
+/** The last push message that came while this page was open. */
+export const lastPush = signal<{ test: boolean; at: number } | undefined>(undefined);
+/** Why the browser would not have a worker here: `SecurityError` where its warning about the certificate was passed over. */
+export const workerRefused = signal<string | undefined>(undefined);
+
+const LOOK_MS = 60_000;
+let registration: ServiceWorkerRegistration | undefined;
+let looked = 0;
+let taking = false;
+
+/** Only in a secure context, and not in every private window. */
+export const workers = (): ServiceWorkerContainer | undefined => (typeof WORKER_ON !== 'undefined' && WORKER_ON ? navigator.serviceWorker : undefined);
+
+/** The one script address that this page may ever make of a string. */
+function address(): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+  if (!trustedTypes) return '/sw.js';
+  return trustedTypes.createPolicy('kinglet-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('');
+}
+
+/** At once: a tap on a notification may lead here while the page is still being drawn. */
+export function hearWorker(container: ServiceWorkerContainer): void {
+  container.addEventListener('message', (event: MessageEvent<Said>) => heard(event.data));
+  let first = !container.controller;
+  container.addEventListener('controllerchange', () => {
+    changed(first);
+    first = false;
+  });
+}
+
+export async function beginWorker(container: ServiceWorkerContainer): Promise<void> {
+  if (isFresh(new URL(location.href))) {
+    await forgetWorker(container);
+    return;
+  }
+  registration = await container.register(address(), { updateViaCache: 'none' }).catch((error: unknown) => {
+    workerRefused.value = (error as Error).name;
+    return undefined;
+  });
+  registration?.addEventListener('updatefound', watch);
+  watch();
+}
+
+/** The first worker of all is nobody's update. */
+function watch(): void {
+  const coming = registration?.installing;
+  coming?.addEventListener('statechange', waits);
+  waits();
+}
+
+function waits(): void {
+  if (registration?.waiting && navigator.serviceWorker.controller) updateWaits.value = true;
+}
+
+/** Another tab may have said so; who looks at this one says it here, too. */
+function changed(first: boolean): void {
+  if (taking || document.visibilityState === 'hidden') {
+    if (!first || taking) location.reload();
+  } else if (!first) updateWaits.value = true;
+}
+
+/** Loads the new version. */
+export function takeUpdate(): void {
+  const waiting = registration?.waiting;
+  if (!waiting) {
+    location.reload();
+    return;
+  }
+  taking = true;
+  waiting.postMessage('take-over');
+}
+
+/** The server may have been replaced while the line was gone. A line that comes and goes asks for it now and then. */
+export function lookForUpdate(): void {
+  if (!registration || Date.now() - looked < LOOK_MS) return;
+  looked = Date.now();
+  void registration.update().then(watch, () => {});
+}
+
+/** The way out for who has to get rid of all that is kept of the client: `/?fresh`. What people wrote is not touched. */
+async function forgetWorker(container: ServiceWorkerContainer): Promise<void> {
+  for (const one of await container.getRegistrations()) await one.unregister();
+  for (const name of await caches.keys()) if (name.startsWith(SHELL)) await caches.delete(name);
+  history.replaceState(null, '', location.pathname);
+}
+
+function heard(said: Said): void {
+  if (said.is === 'go') go(said.path);
+  else lastPush.value = { test: said.test, at: Date.now() };
+}

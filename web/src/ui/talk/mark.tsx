@@ -1,0 +1,48 @@
+// How far a message of one's own has come; in a group a button that says who has read it. What must not live here: the list of
+// them (readers.tsx), which is fetched when it is asked for.
+import { signal } from '@preact/signals';
+import type { FunctionComponent } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { words } from '../../i18n';
+import { conversations } from '../state';
+
+export interface Asked {
+  conversation: string;
+  seq: number;
+}
+export const asked = signal<Asked | undefined>(undefined);
+
+export function ReadMark({ conversation, seq, read }: Asked & { read: boolean }) {
+  const { read: isRead, sent, whoRead } = words.value;
+  const text = read ? isRead : sent;
+  const inside = (
+    <>
+      <span aria-hidden="true">{read ? '✓✓' : '✓'}</span>
+      <span class="unseen">{text}</span>
+    </>
+  );
+  const record = conversations.value.get(conversation);
+  if (!record || record.kind === 'direct' || record.read_lists === false) {
+    return (
+      <span class="state" title={text}>
+        {inside}
+      </span>
+    );
+  }
+  return (
+    <button type="button" class="state" title={whoRead} onClick={() => (asked.value = { conversation, seq })}>
+      {inside}
+    </button>
+  );
+}
+
+/** The list, once somebody wants it. */
+export function ReadersPlace() {
+  const [List, setList] = useState<FunctionComponent<Asked & { close: () => void }>>();
+  const about = asked.value;
+  useEffect(() => {
+    // What could not be fetched is not there any more: the page says so itself.
+    if (about && !List) import('./readers').then(({ Readers }) => setList(() => Readers)).catch(() => {});
+  }, [about]);
+  return about && List ? <List {...about} close={() => (asked.value = undefined)} /> : null;
+}

@@ -1,0 +1,207 @@
+// Three people finding each other and what was said, talking beside the conversation, and looking after their group. What must
+// not live here: what they do with single messages (together.test.ts).
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { SignedIn } from '../../src/proto';
+import { barriers, confess, launch, overflow, type Person, shoot, type Size } from '../kit/browser';
+import { Kinglet } from '../kit/kinglet';
+import { does, says, signIn } from '../kit/people';
+import { front } from '../kit/preview';
+
+let browser: Browser;
+let server: Kinglet;
+let shown: { url: string; close: () => Promise<void> };
+let ada: SignedIn;
+let bob: SignedIn;
+let cyd: SignedIn;
+let here: Person[] = [];
+
+beforeAll(async () => {
+  browser = await launch();
+  server = await Kinglet.start();
+  shown = await front(server);
+  ada = await server.claim('ada');
+  bob = await server.join(ada, 'bob');
+  cyd = await server.join(ada, 'cyd');
+});
+afterAll(async () => {
+  await browser?.close();
+  await shown?.close();
+  await server?.stop();
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') for (const one of here) await confess(one);
+  for (const one of here) await one.context.close();
+  here = [];
+});
+
+async function at(name: string, size: Size, path: string, more = {}): Promise<Person> {
+  const one = await signIn(browser, shown.url, name, size, more);
+  here.push(one);
+  if (path !== '/') {
+    await one.page.goto(path);
+    await one.page.locator('.head h1').waitFor();
+  }
+  return one;
+}
+const group = async (title: string, more = {}) => (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user], history: true, ...more })).conversation;
+const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
+const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
+const box = ({ page }: Person) => page.locator('.talk .composer textarea');
+const side = ({ page }: Person) => page.locator('.side');
+async function good(one: Person): Promise<void> {
+  expect(await barriers(one)).toEqual([]);
+  expect(await overflow(one)).toBe(0);
+  expect(one.complaints).toEqual([]);
+}
+const inSight = (one: Person, text: string) => row(one, text).evaluate((el) => {
+  const { top, bottom } = el.getBoundingClientRect();
+  return top > 0 && bottom < innerHeight;
+});
+
+test('mentions and emoji by name, an input method left alone; search and links lead to a message in its context', async () => {
+  const talk = await group('Kitchen');
+  for (let n = 1; n <= 40; n += 1) await says(server, bob, talk, `line ${n}`);
+  const duck = await says(server, bob, talk, '周五吃北京烤鸭，好吗？');
+  for (let n = 41; n <= 130; n += 1) await says(server, bob, talk, `line ${n}`);
+  await says(server, ada, talk, 'All read');
+  const one = await at('ada', 'desktop', `/c/${talk}`);
+  const other = await at('bob', 'phone', '/', { language: 'zh-CN' });
+  await row(one, 'All read').waitFor();
+  // By keys alone: a person, an emoji, and words of an input method whose Enter is its own.
+  await box(one).pressSequentially('@bo');
+  await one.page.getByRole('option', { name: 'bob' }).waitFor();
+  await shoot(one, 'mention');
+  await good(one);
+  await box(one).press('Enter');
+  expect(await box(one).inputValue()).toBe('@bob ');
+  await box(one).pressSequentially(':tad');
+  await one.page.getByRole('option', { name: ':tada:' }).waitFor();
+  await box(one).press('Tab');
+  expect(await box(one).inputValue()).toBe('@bob 🎉');
+  await box(one).dispatchEvent('compositionstart');
+  await box(one).dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+  await box(one).dispatchEvent('keydown', { key: 'Process', keyCode: 229 });
+  await box(one).dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+  await box(one).dispatchEvent('compositionend');
+  expect(await box(one).inputValue()).toBe('@bob 🎉');
+  await one.page.getByRole('button', { name: 'Emoji' }).click();
+  await one.page.getByLabel('Search emoji').getByRole('textbox').fill('鸭');
+  await one.page.locator('.emojis button', { hasText: '🦆' }).waitFor();
+  await shoot(one, 'emoji');
+  await good(one);
+  await one.page.locator('.emojis button', { hasText: '🦆' }).click();
+  await one.page.keyboard.press('Enter');
+  await row(one, '@bob 🎉🦆').waitFor();
+  await other.page.locator('.row', { hasText: '提到您' }).waitFor();
+  // Words in Chinese, in this conversation, far before what is held.
+  await one.page.keyboard.press('Control+f');
+  const dialog = one.page.getByRole('dialog');
+  await dialog.getByRole('textbox').fill('烤鸭');
+  await dialog.locator('mark', { hasText: '烤鸭' }).waitFor();
+  await shoot(one, 'search');
+  await good(one);
+  await one.page.keyboard.press('ArrowDown');
+  await one.page.keyboard.press('Enter');
+  await row(one, '北京烤鸭').waitFor();
+  await expect.poll(() => inSight(one, '北京烤鸭')).toBe(true);
+  expect(await row(one, '北京烤鸭').evaluate((el) => el === document.activeElement)).toBe(true);
+  expect(await row(one, 'line 40').count()).toBe(1);
+  await row(one, 'line 41').waitFor();
+  // The same by its link, on a phone that has never seen it.
+  await other.page.goto(`/c/${talk}/${duck.seq}`);
+  await row(other, '北京烤鸭').waitFor();
+  await expect.poll(() => inSight(other, '北京烤鸭')).toBe(true);
+  await good(other);
+  await shoot(other, 'linked');
+  // Quickly to somebody, and what the keys are.
+  await one.page.keyboard.press('Control+k');
+  await dialog.getByRole('textbox').fill('cy');
+  await dialog.getByRole('button', { name: 'cyd' }).waitFor();
+  await one.page.keyboard.press('Enter');
+  await one.page.getByRole('heading', { name: 'cyd' }).waitFor();
+  await one.page.keyboard.press('Escape');
+  await one.page.locator('.row').first().focus();
+  await one.page.keyboard.press('?');
+  await dialog.getByText('From message to message').waitFor();
+  await shoot(one, 'keys');
+  await good(one);
+});
+
+test('a thread beside the conversation, on a phone in its place; pins; and a group looked after', async () => {
+  const talk = await group('Garden', { join: 'approval' });
+  const seeds = await says(server, bob, talk, 'Who buys the seeds?');
+  const one = await at('ada', 'desktop', `/c/${talk}`);
+  const other = await at('bob', 'phone', `/c/${talk}`, { scheme: 'dark' });
+  // A thread.
+  await row(one, 'Who buys').click({ button: 'right' });
+  await one.page.getByRole('menuitem', { name: 'Reply in a thread' }).click();
+  const writeIn = (who: Person) => side(who).getByRole('textbox', { name: 'Reply in the thread' });
+  await writeIn(one).fill('I do');
+  await writeIn(one).press('Enter');
+  await side(one).locator('.said', { hasText: 'I do' }).waitFor();
+  await row(other, 'Who buys').getByRole('button', { name: '1 reply' }).click();
+  await side(other).locator('.said', { hasText: 'I do' }).waitFor();
+  expect(await row(one, 'I do').count()).toBe(0);
+  await writeIn(other).fill('Tomatoes, please');
+  await side(other).getByLabel('Also show in the conversation').check();
+  await good(other);
+  await shoot(other, 'thread');
+  await side(other).getByRole('button', { name: 'Send' }).click();
+  await side(one).locator('.said', { hasText: 'Tomatoes' }).waitFor();
+  await row(one, 'Tomatoes').waitFor();
+  await row(one, 'Who buys').getByRole('button', { name: '2 replies' }).waitFor();
+  await good(one);
+  await shoot(one, 'thread');
+  await says(server, bob, talk, 'And basil', { thread: seeds.seq });
+  await side(one).locator('.said', { hasText: 'And basil' }).waitFor();
+  await side(one).getByRole('button', { name: 'Close' }).click();
+  await side(one).waitFor({ state: 'detached' });
+  await says(server, bob, talk, 'And thyme', { thread: seeds.seq });
+  await one.page.getByRole('button', { name: 'Threads' }).click();
+  await side(one).getByText('1 new reply').waitFor();
+  await good(one);
+  await side(other).getByRole('button', { name: 'Close' }).click();
+  // Pins.
+  await row(one, 'Who buys').click({ button: 'right' });
+  await one.page.getByRole('menuitem', { name: 'Pin', exact: true }).click();
+  await other.page.getByRole('button', { name: 'Details' }).click();
+  await side(other).getByRole('button', { name: 'Pinned messages (1)' }).click();
+  await side(other).getByText('Pinned by ada').waitFor();
+  await good(other);
+  await side(other).locator('.hit').click();
+  await other.page.locator('.message.found').waitFor();
+  // What the owner sets, and what the others see of it.
+  await one.page.getByRole('button', { name: 'Details' }).click();
+  const put = async (label: string, text: string, button: string) => {
+    const field = one.page.getByRole('textbox', { name: label, exact: true });
+    const form = side(one).locator('.line-form', { has: field });
+    await field.fill(text);
+    await form.getByRole('button', { name: button }).click();
+  };
+  await put('Announcement', 'Closed on Friday', 'Put up');
+  await put('Your name here', 'Gardener', 'Save');
+  await put('Name', 'Roof garden', 'Rename');
+  await other.page.getByRole('heading', { name: 'Roof garden' }).waitFor();
+  await row(other, 'Who buys').waitFor();
+  await other.page.getByText('announced: Closed on Friday').waitFor();
+  await does(server, cyd, { type: 'join', conversation: talk });
+  await side(one).getByRole('button', { name: 'Let in' }).click();
+  await side(one).locator('.members .member', { hasText: 'cyd' }).waitFor();
+  await side(one).locator('.members .member', { hasText: 'Gardener (you)' }).waitFor();
+  await side(one).getByRole('button', { name: 'Actions for bob' }).click();
+  await side(one).getByRole('button', { name: 'Make admin' }).click();
+  await side(one).locator('.members .member', { hasText: 'Admin' }).waitFor();
+  await side(one).getByLabel('Notifications').selectOption('mentions');
+  await side(one).getByRole('button', { name: 'Make a link' }).click();
+  await side(one).getByText('Good for 20 people').waitFor();
+  await good(one);
+  await shoot(one, 'details');
+  await other.page.getByRole('button', { name: 'Details' }).click();
+  await side(other).locator('.members').waitFor();
+  await good(other);
+  await shoot(other, 'details');
+  other.page.on('dialog', (ask) => void ask.accept());
+  await side(other).getByRole('button', { name: 'Leave' }).click();
+  await side(one).locator('.members .member', { hasText: 'bob' }).waitFor({ state: 'detached' });
+});
