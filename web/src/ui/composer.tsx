@@ -111,7 +111,8 @@ function useGrowing(box: RefObject<HTMLTextAreaElement | null>, text: string): v
     const el = box.current;
     if (!el) return;
     el.style.height = 'auto';
-    el.style.height = `${Math.min(el.scrollHeight + 2, MOST_PX)}px`;
+    // Empty it is one line, however the hint in it would wrap.
+    if (text) el.style.height = `${Math.min(el.scrollHeight + 2, MOST_PX)}px`;
   }, [text]);
 }
 
