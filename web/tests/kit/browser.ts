@@ -83,7 +83,8 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** What axe finds, in one line each. Its program comes past the content security policy, by the debugger's door. */
 export async function barriers({ page }: Person): Promise<string[]> {
-  await page.evaluate(axe);
+  // It stays as long as the document does.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
   return page.evaluate(async () => {
     const run = (globalThis as unknown as { axe: { run: () => Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> } }).axe;
     const { violations } = await run.run();

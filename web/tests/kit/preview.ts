@@ -16,6 +16,8 @@ export async function front(server: Kinglet): Promise<{ url: string; close: () =
   const target = server.url;
   // Behind a certificate of the server's own stands the preview with the same one.
   const pem = server.isSecure ? await readFile(path.join(server.folder, 'data/tls/leaf.pem')) : undefined;
+  // What the server lets its pages do, the preview lets them do.
+  const policy = server.isSecure ? null : (await fetch(target)).headers.get('content-security-policy');
   const on = (to: string, ws = false) => ({ target: to, ws, secure: false });
   const shown = await preview({
     root: HOME,
@@ -25,6 +27,7 @@ export async function front(server: Kinglet): Promise<{ url: string; close: () =
       port: 0,
       host: '127.0.0.1',
       allowedHosts: true,
+      ...(policy ? { headers: { 'Content-Security-Policy': policy } } : {}),
       ...(pem ? { https: { key: pem, cert: pem } } : {}),
       proxy: { '/api': on(target), '/health': on(target), '/trust': on(target), '/ws': on(server.socketUrl.replace('/ws', ''), true) },
     },
