@@ -8,7 +8,8 @@ import { launch, type Person } from '../kit/browser';
 import { box, log, Talkers } from '../kit/talkers';
 
 const SLOWER = 4;
-const ROWS = 10_000;
+/** Fewer for a look in passing. */
+const ROWS = Number(process.env.KINGLET_MEASURE_ROWS ?? 10_000);
 const RUNS = 5;
 const figures: string[] = [];
 let browser: Browser;
