@@ -38,7 +38,7 @@ export default defineConfig({
         test: { name: 'measure', include: ['tests/measure/**/*.test.ts'], environment: 'node', fileParallelism: false, testTimeout: 900_000, hookTimeout: 300_000 },
       },
       {
-        test: { name: 'screens', include: ['tests/screens/**/*.test.ts'], environment: 'node', testTimeout: 300_000, hookTimeout: 120_000 },
+        test: { name: 'screens', include: ['tests/screens/**/*.test.ts'], environment: 'node', maxConcurrency: 2, testTimeout: 300_000, hookTimeout: 120_000 },
       },
       {
         test: {

@@ -79,6 +79,8 @@ impl House {
             who_may_invite: WhoMayInvite::Admins,
             invitation_days: 7,
             canonical_url: "http://127.0.0.1".into(),
+            address_is_set: false,
+            encrypted: false,
             sign_in_addresses: KeptAddress::default(),
         };
         let (accounts, _) = Accounts::open(store.clone(), settings)

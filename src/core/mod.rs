@@ -1,6 +1,5 @@
 //! The rules: pure, synchronous, no clock, no I/O, no tokio. What must not live here: anything that waits.
 
-pub mod address;
 pub mod audience;
 pub mod change;
 pub mod cursor;

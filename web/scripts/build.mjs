@@ -50,6 +50,17 @@ async function prepare(folder, name) {
   return [`/${name}`, media, tag, packed ? 'packed' : 'plain', hashed ? 'hashed' : 'named'].join('\t');
 }
 
+/** What the first screen needs, by its own words, may be so large when it is compressed: people open it on phones. */
+const FIRST_LOAD = 70 * 1024;
+async function firstLoad(folder) {
+  const page = await readFile(path.join(folder, 'index.html'), 'utf8');
+  const parts = [...new Set(page.match(/\/assets\/[\w-]+\.(?:js|css)/g))];
+  const sizes = await Promise.all(parts.map(async (part) => (await readFile(path.join(folder, `${part}.gz`))).length));
+  const sum = sizes.reduce((one, other) => one + other, 0);
+  if (sum > FIRST_LOAD) throw new Error(`the first load is ${sum} bytes of ${FIRST_LOAD}: put what the first screen does not need behind import()`);
+  console.log(`first load: ${sum} bytes`);
+}
+
 const out = path.resolve(process.argv[2] ?? path.join(HOME, 'dist'));
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
@@ -57,3 +68,4 @@ await build({ root: HOME, logLevel: 'warn', build: { outDir: out, emptyOutDir: t
 const lines = [];
 for (const name of await files(out)) lines.push(await prepare(out, name));
 await writeFile(path.join(out, 'files.txt'), `${lines.join('\n')}\n`);
+await firstLoad(out);

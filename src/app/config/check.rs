@@ -11,7 +11,7 @@ use axum::http::Uri;
 use serde::Serialize;
 
 use super::{Config, Network, TlsMode};
-use crate::core::address::is_host;
+use crate::session::accounts::is_host;
 
 /// The most that `limits.connections` may ask for.
 pub const CONNECTIONS_MAX: u32 = 200_000;

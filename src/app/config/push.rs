@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Problem, open_file, problem};
-use crate::core::address::is_host;
+use crate::session::accounts::is_host;
 use crate::workers::push::guard::host_and_port;
 
 /// A file of certificates is not larger than this.

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::Face;
 use super::problem::Problem;
-use crate::core::address::WebAddress;
 use crate::proto::{Code, Refusal};
+use crate::session::accounts::WebAddress;
 
 /// Accepted hosts and origins, all in lower case.
 #[derive(Clone, Debug, Default)]

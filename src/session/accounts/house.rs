@@ -8,8 +8,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Accounts, Caller, NewDevice, Outcome, name_refusal};
-use crate::core::address::WebAddress;
+use super::{Accounts, Caller, NewDevice, Outcome, WebAddress, name_refusal};
 use crate::core::names;
 use crate::proto::account::FirstRun;
 use crate::proto::house::{ChangeServer, ServerInfo};

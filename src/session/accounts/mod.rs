@@ -6,6 +6,7 @@
 //! Invariants: nothing about an account is told before a password or a token was right; every way to a token goes
 //! through `tries`; no method logs a name, a code or a token.
 
+mod address;
 mod admin;
 mod bots;
 mod claim;
@@ -44,6 +45,7 @@ use crate::proto::{ClientId, Code, DeviceId, Refusal, UserId};
 use crate::store::Store;
 use crate::store::sqlite::accounts::{Entered, NewUser};
 
+pub use address::{WebAddress, is_host};
 pub use admin::{Administrator, may_oversee};
 pub use bots::may_run;
 pub use claim::PeerPlace;

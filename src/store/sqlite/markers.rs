@@ -300,7 +300,8 @@ mod tests {
         let tables = "CREATE TABLE device (no INTEGER PRIMARY KEY, user INTEGER, last_seen INTEGER);
              CREATE TABLE erasure (user INTEGER); CREATE TABLE follow (user, conversation, root, seq, number);
              CREATE TABLE marker (conversation, user, seq, count, PRIMARY KEY (conversation, user));
-             INSERT INTO device SELECT value, value, 0 FROM generate_series(1, 600)";
+             WITH RECURSIVE n(no) AS (SELECT 1 UNION ALL SELECT no + 1 FROM n WHERE no < 600)
+             INSERT INTO device SELECT no, no, 0 FROM n";
         connection.execute_batch(tables).expect("tables");
         let markers = Markers::default();
         for device in 1..=600 {
@@ -311,14 +312,14 @@ mod tests {
         let touched = || {
             let sql =
                 "SELECT (SELECT count(*) FROM device WHERE last_seen = 7), (SELECT count(*) FROM marker)";
-            let row = connection.query_row(sql, [], |row| Ok([row.get(0)?, row.get::<_, usize>(1)?]));
+            let row = connection.query_row(sql, [], |row| Ok([row.get(0)?, row.get::<_, i64>(1)?]));
             row.expect("two counts")
         };
         let mut rounds = 0;
         while !markers.flush(&connection, most).expect("written") {
             markers.written();
             rounds += 1;
-            assert_eq!(touched(), [rounds * most; 2]);
+            assert_eq!(touched(), [(rounds * most) as i64; 2]);
         }
         markers.written();
         assert_eq!(touched(), [600; 2]);

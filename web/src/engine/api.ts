@@ -40,8 +40,8 @@ export class Api {
 
   constructor(
     /** Without a slash at its end; empty for the page's own server. */
-    private readonly base = '',
-    private readonly http: typeof fetch = (...args) => fetch(...args),
+    readonly base = '',
+    readonly http: typeof fetch = (...args) => fetch(...args),
   ) {}
 
   health(): Promise<Health> {

@@ -9,7 +9,7 @@ import type { CacheMeta, ConversationRecord, Entry, OutboxRow, Session, SettingR
 
 /** Raise it when the form of the copy changes: the old copy is then dropped and fetched anew. */
 export const CACHE_VERSION = 2;
-const KEEP_VERSION = 1;
+const KEEP_VERSION = 2;
 
 interface CacheSchema extends DBSchema {
   conversations: { key: string; value: ConversationRecord };
@@ -21,6 +21,8 @@ interface CacheSchema extends DBSchema {
 
 interface KeepSchema extends DBSchema {
   outbox: { key: number; value: OutboxRow };
+  /** The bytes that rows of the outbox wait to bring, by the row's client id. */
+  files: { key: string; value: Blob | ArrayBuffer };
   meta: { key: string; value: unknown };
 }
 
@@ -67,6 +69,7 @@ export async function openKeep(names: Names = NAMES, outdated: () => void = () =
       upgrade(db) {
         if (!db.objectStoreNames.contains('outbox')) db.createObjectStore('outbox', { keyPath: 'n', autoIncrement: true });
         if (!db.objectStoreNames.contains('meta')) db.createObjectStore('meta');
+        if (!db.objectStoreNames.contains('files')) db.createObjectStore('files');
       },
       blocking(_current, _blocked, event) {
         (event.target as IDBDatabase).close();

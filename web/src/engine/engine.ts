@@ -3,49 +3,27 @@
 import type { Notice, Reply, SignedIn } from '../proto';
 import { Api } from './api';
 import { type Cache, CACHE_STORES, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
+import { Carrier } from './carrier';
 import { uuidv7 } from './ids';
-import { type Leadership, stand } from './leader';
+import { stand } from './leader';
 import { readBack, readOn } from './log';
 import { Outbox, Sender } from './outbox';
+import type { Options, Within } from './parts';
 import { Presence } from './presence';
-import { type Change, type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow, type Session, type SettingRecord, type UserRecord } from './records';
+import { type Change, type ConversationRecord, type Entry, type NewFile, type OutboxRow, placed, type Session, type SettingRecord, type UserRecord } from './records';
 import { Settings, type Wish } from './settings';
 import { Sync } from './sync';
 import { type Call, type Changed, Tabs } from './tabs';
 import { type Ask, type Line, Transport } from './transport';
 
+export type { Options } from './parts';
+
 /** So long a command that was held may be taken back. */
 export const HOLD_MS = 6_000;
 
-export interface Options {
-  /** `ws://...` and `http://...`; for a page its own server's. */
-  socketUrl: string;
-  base?: string;
-  names?: Names;
-  locks?: LockManager | undefined;
-  socket?: (url: string, protocol: string) => WebSocket;
-  http?: typeof fetch;
-  random?: () => number;
-  changed: (changed: Changed) => void;
-  /** A newer client took the databases over. */
-  outdated?: () => void;
-}
-
-/** What there is only while somebody is signed in. */
-interface Within {
-  session: Session;
-  outbox: Outbox;
-  settings: Settings;
-  presence: Presence;
-  sync: Sync;
-  sender: Sender;
-  transport: Transport;
-  leadership: Leadership;
-}
-
 export class Engine {
   line: Line = 'connecting';
-  /** All that was missed came once since this tab was opened. */
+  /** All that was missed has come, since the line was there again. */
   settled = false;
   private within: Within | undefined;
   private readonly tabs: Tabs;
@@ -58,7 +36,7 @@ export class Engine {
   ) {
     this.tabs = new Tabs(this.names.keep, {
       changed: (changed) => void this.heard(changed),
-      outbox: () => void this.within?.sender.kick(),
+      outbox: () => this.within && this.kick(this.within),
       who: () => {
         if (this.within?.leadership.leads) this.tabs.tell({ line: this.line, online: this.within.presence.online, settled: this.settled });
       },
@@ -135,6 +113,7 @@ export class Engine {
     if (!within) return;
     within.leadership.resign();
     within.sender.sleep();
+    within.carrier.stop();
     within.sync.stop();
     within.transport.stop();
   }
@@ -146,12 +125,20 @@ export class Engine {
     const sender = new Sender(outbox, {
       ask,
       changed: () => this.tell({ outbox: true }),
+      dropped: () => void carrier.kick(),
       acked: async (row, ack) => {
+        carrier.sent([row.client_id]);
         const record = await this.cache.get('conversations', ack.conversation);
         if (ack.erased || (record && record.have >= ack.seq)) await outbox.remove(row.n);
         else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
       },
     });
+    const carried = {
+      changed: () => this.tell({ outbox: true }),
+      progress: (client_id: string, sent: number) => this.tell({ progress: { client_id, sent } }),
+      up: () => void sender.kick(),
+    };
+    const carrier = new Carrier(outbox, this.api, carried, this.options.random);
     const settings = new Settings(this.cache, this.keep, session.user, {
       ask: (what) => this.ask(what),
       changed: () => this.tell({ settings: true }),
@@ -164,6 +151,7 @@ export class Engine {
       user: (id) => this.api.user(id),
       changed: (what) => this.tell(what),
       arrived: async (ids) => {
+        carrier.sent(ids);
         if (await outbox.arrived(ids)) this.tell({ outbox: true });
       },
       settled: async () => {
@@ -184,14 +172,19 @@ export class Engine {
       },
       {
         line: (line) => {
-          if (line !== 'online' && line !== 'fallback') sender.sleep();
+          if (line !== 'online' && line !== 'fallback') {
+            sender.sleep();
+            carrier.sleep();
+            this.settled = false;
+          }
           if (line !== 'online') presence.lost();
           this.line = line;
-          this.tell({ line });
+          this.tell({ line, settled: this.settled });
         },
         begin: (beginning) => {
           sync.begin(beginning);
           sender.welcome();
+          carrier.welcome();
           if (this.line === 'online') void presence.begin().catch(() => {});
         },
         events: (events) => sync.events(events),
@@ -203,10 +196,10 @@ export class Engine {
     const leadership = stand(
       this.keep,
       `${this.names.keep}:line`,
-      { won: () => transport.start(), lost: () => transport.stop() },
+      { won: () => transport.start(), lost: () => (carrier.stop(), transport.stop()) },
       this.options.locks,
     );
-    this.within = { session, outbox, settings, presence, sync, sender, transport, leadership };
+    this.within = { session, outbox, settings, presence, sync, sender, carrier, transport, leadership };
     this.tabs.who();
     for (const row of await outbox.rows()) if (row.state === 'held') this.letGo(this.within, row.n, row.created + HOLD_MS - Date.now());
   }
@@ -240,7 +233,7 @@ export class Engine {
 
   private async heard(changed: Changed): Promise<void> {
     if (changed.line) this.line = changed.line;
-    if (changed.settled) this.settled = true;
+    if (changed.settled !== undefined) this.settled = changed.settled;
     if (changed.session) {
       const session = await readSession(this.keep);
       if (session?.token !== this.session?.token) {
@@ -362,6 +355,23 @@ export class Engine {
     return row;
   }
 
+  /** Writes a message down that carries a file, with the file's bytes. `more` is what else belongs to the command. */
+  async postFile(to: ConversationRecord | { user: string }, file: NewFile, more: Record<string, unknown> = {}): Promise<OutboxRow> {
+    const { within } = this;
+    if (!within) throw new Error('nobody is signed in');
+    const client_id = uuidv7();
+    const [lane, place] = placed(to, client_id);
+    const row = await within.outbox.addFile(lane, { client_id, ...place, type: 'send', ...more }, file);
+    this.tell({ outbox: true });
+    this.kick(within);
+    return row;
+  }
+
+  /** The bytes that a message waits to bring, to show them meanwhile. */
+  async waitingBytes(row: OutboxRow): Promise<Blob | undefined> {
+    return this.within?.outbox.bytes(row);
+  }
+
   private letGo(within: Within, n: number, after: number): void {
     const go = async () => {
       if (this.within !== within || !(await within.outbox.release(n))) return;
@@ -380,15 +390,12 @@ export class Engine {
   async discard(n: number): Promise<void> {
     await this.within?.outbox.remove(n);
     this.tell({ outbox: true });
+    if (this.within) this.kick(this.within);
   }
 
   private kick(within: Within): void {
-    if (within.leadership.leads) void within.sender.kick();
-    else this.tabs.outbox();
+    if (!within.leadership.leads) return this.tabs.outbox();
+    void within.sender.kick();
+    void within.carrier.kick();
   }
-}
-
-function placed(to: ConversationRecord | { user: string } | 'new', client_id: string): [string, object] {
-  if (to === 'new') return [`new:${client_id}`, {}];
-  return 'user' in to ? [laneTo(to.user), { to: to.user }] : [laneOf(to), { conversation: to.id }];
 }

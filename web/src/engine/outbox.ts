@@ -1,8 +1,9 @@
 // What was said and is not yet known to be on the server's disk: written down first, sent in order, with the same client id
-// at every try. What must not live here: the network's state, and what the log makes of an ack.
+// at every try. What must not live here: the network's state, what the log makes of an ack, and how files get up (upload.ts).
 import type { Ack, Reply } from '../proto';
 import type { Keep } from './db';
-import type { Change, OutboxRow } from './records';
+import { uuidv7 } from './ids';
+import type { Change, NewFile, OutboxFile, OutboxRow } from './records';
 import { Lost, Refused, verdict } from './refusal';
 import type { Ask } from './transport';
 
@@ -10,6 +11,18 @@ import type { Ask } from './transport';
 const LANES = 8;
 /** Over plain HTTP an answer may be lost while the line stays. */
 const UNANSWERED_MS = 5_000;
+/** What is said after a file waits for it, so that order is kept; but nobody's words wait for a film. */
+const ORDERED_BYTES = 2 * 1024 * 1024;
+
+/** The lane's first that may go now. */
+export function nextOf(rows: readonly OutboxRow[], lane: string): OutboxRow | undefined {
+  for (const row of rows) {
+    if (row.lane !== lane || row.state !== 'waiting') continue;
+    if (!row.file || row.file.up) return row;
+    if (row.file.size <= ORDERED_BYTES) return undefined;
+  }
+  return undefined;
+}
 
 export class Outbox {
   constructor(
@@ -31,6 +44,33 @@ export class Outbox {
     return { ...row, n };
   }
 
+  /** A message that carries a file: both are on this device's disk, or neither. */
+  async addFile(lane: string, command: Change, file: NewFile): Promise<OutboxRow> {
+    const { bytes, ...about } = file;
+    const change = { ...command, body: { ...about, blob: '' } };
+    const carries = { upload: uuidv7(), name: file.name, size: bytes.size, type: bytes.type };
+    const row = { client_id: change.client_id, user: this.user, lane, change, created: Date.now(), state: 'waiting' as const, file: carries };
+    try {
+      return { ...row, n: await this.write(row as unknown as OutboxRow, bytes) };
+    } catch (error) {
+      if ((error as DOMException).name === 'QuotaExceededError') throw error;
+      // Some private windows keep no Blob, but do keep its bytes.
+      return { ...row, n: await this.write(row as unknown as OutboxRow, await bytes.arrayBuffer()) };
+    }
+  }
+
+  private async write(row: OutboxRow, bytes: Blob | ArrayBuffer): Promise<number> {
+    const tx = this.keep.transaction(['outbox', 'files'], 'readwrite');
+    const [n] = await Promise.all([tx.objectStore('outbox').add(row), tx.objectStore('files').put(bytes, row.client_id), tx.done]);
+    return n;
+  }
+
+  /** What a row brings. */
+  async bytes(row: OutboxRow): Promise<Blob | undefined> {
+    const kept = await this.keep.get('files', row.client_id);
+    return kept === undefined || kept instanceof Blob ? kept : new Blob([kept], { type: row.file?.type ?? '' });
+  }
+
   /** In the order in which they were written down; other people's on this device stay theirs. */
   async rows(): Promise<OutboxRow[]> {
     return (await this.keep.getAll('outbox')).filter((row) => row.user === this.user);
@@ -45,7 +85,11 @@ export class Outbox {
   }
 
   async remove(n: number): Promise<void> {
-    await this.keep.delete('outbox', n);
+    const tx = this.keep.transaction(['outbox', 'files'], 'readwrite');
+    const row = await tx.objectStore('outbox').get(n);
+    if (row?.file) await tx.objectStore('files').delete(row.client_id);
+    await tx.objectStore('outbox').delete(n);
+    await tx.done;
   }
 
   /** Failed commands go to the end: what was said after them was sent meanwhile. A refused id was not used up. */
@@ -53,7 +97,8 @@ export class Outbox {
     const tx = this.keep.transaction('outbox', 'readwrite');
     const row = await tx.store.get(n);
     if (row?.state === 'failed') {
-      const { n: _, error: __, ...again } = row;
+      const { n: _, error, ...again } = row;
+      if (again.file) again.file = retried(again.file, error?.code);
       await tx.store.delete(n);
       await tx.store.add({ ...again, state: 'waiting' } as OutboxRow);
     }
@@ -73,12 +118,14 @@ export class Outbox {
   async arrived(clientIds: readonly string[]): Promise<boolean> {
     if (!clientIds.length) return false;
     const ids = new Set(clientIds);
-    const tx = this.keep.transaction('outbox', 'readwrite');
+    const tx = this.keep.transaction(['outbox', 'files'], 'readwrite');
+    const store = tx.objectStore('outbox');
     let any = false;
-    for (const row of await tx.store.getAll()) {
+    for (const row of await store.getAll()) {
       if (row.user !== this.user || !ids.has(row.client_id)) continue;
       any = true;
-      await tx.store.delete(row.n);
+      await store.delete(row.n);
+      if (row.file) await tx.objectStore('files').delete(row.client_id);
     }
     await tx.done;
     return any;
@@ -96,11 +143,22 @@ export class Outbox {
   }
 }
 
+/** What the server has dropped has to be brought under a new name. */
+export function anew(file: OutboxFile): OutboxFile {
+  return { ...file, upload: uuidv7(), up: false, again: true };
+}
+
+function retried(file: OutboxFile, code: string | undefined): OutboxFile {
+  return { ...(code === 'not_found' ? anew(file) : file), again: false };
+}
+
 export interface SenderHooks {
   ask: (ask: Ask) => Promise<Reply>;
   /** Rows look different now. */
   changed: () => void;
   acked: (row: OutboxRow, ack: Ack) => Promise<void>;
+  /** A file has to be brought once more. */
+  dropped?: () => void;
 }
 
 /** Only one tab has one that is awake: the one with the line. */
@@ -138,9 +196,10 @@ export class Sender {
 
   async kick(): Promise<void> {
     if (!this.awake) return;
-    const lanes = new Set((await this.outbox.rows()).filter((row) => row.state === 'waiting').map((row) => row.lane));
-    for (const lane of lanes) {
+    const rows = await this.outbox.rows();
+    for (const lane of new Set(rows.map((row) => row.lane))) {
       if (this.busy.size >= LANES) return;
+      if (!nextOf(rows, lane)) continue;
       if (this.busy.has(lane) || this.parked.has(lane) || this.timers.has(lane)) continue;
       this.busy.add(lane);
       void this.run(lane);
@@ -159,7 +218,7 @@ export class Sender {
 
   /** Sends the lane's first; false when nothing more can be done now. */
   private async one(lane: string): Promise<boolean> {
-    const row = (await this.outbox.rows()).find((one) => one.lane === lane && one.state === 'waiting');
+    const row = nextOf(await this.outbox.rows(), lane);
     if (!row) return false;
     try {
       const reply = await this.hooks.ask(row.change);
@@ -190,6 +249,12 @@ export class Sender {
         await this.outbox.remove(row.n);
         break;
       case 'final':
+        if (error.code === 'not_found' && row.file && !row.file.again) {
+          // Unsent files are dropped after a day; this device still has it.
+          await this.outbox.change(row.n, { file: anew(row.file) });
+          this.hooks.dropped?.();
+          break;
+        }
         await this.outbox.change(row.n, {
           state: 'failed',
           error: { code: error.code, message: error.message, next: error.next },

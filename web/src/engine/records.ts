@@ -1,5 +1,6 @@
 // What the client keeps on disk. What must not live here: how it is read and written (db.ts), what changes it (log.ts).
 import type { Body, Code, ConversationInfo, Event, Kept, ServerRole, UserInfo } from '../proto';
+import type { FileKind } from './fileroutes';
 
 export type UserRecord = UserInfo;
 
@@ -66,6 +67,32 @@ export interface Entry {
 /** A command that changes something, before it is sent: everything but the frame's own `id`. */
 export type Change = { type: string; client_id: string } & Record<string, unknown>;
 
+/** A file to be sent: what this device knows of it. The server looks at the bytes itself. */
+export interface NewFile {
+  kind: FileKind;
+  name: string;
+  bytes: Blob;
+  caption?: string;
+  width?: number;
+  height?: number;
+  duration_ms?: number;
+}
+
+/** What a message carries that is still on its way up; the bytes lie beside the outbox until the message is acked. */
+export interface OutboxFile {
+  /** The client id of the upload: at every try the same, so that it goes on where it stands. */
+  upload: string;
+  name: string;
+  size: number;
+  type: string;
+  /** All of it is on the server's disk: the message may go. */
+  up?: boolean;
+  /** Why the server took none of it yet; it is tried again. */
+  waits?: Code | undefined;
+  /** The server had dropped it once before the message came. */
+  again?: boolean;
+}
+
 export interface OutboxRow {
   /** The order in which they were written down. */
   n: number;
@@ -79,7 +106,8 @@ export interface OutboxRow {
   state: 'waiting' | 'acked' | 'failed' | 'held';
   conversation?: string;
   seq?: number;
-  error?: { code: Code; message: string; next: string };
+  file?: OutboxFile;
+  error?: { code: Code | 'unreadable'; message: string; next: string };
 }
 
 /** What belongs to the copy as a whole. */
@@ -96,4 +124,10 @@ export function laneOf(conversation: Pick<ConversationRecord, 'id' | 'kind' | 'p
 
 export function laneTo(user: string): string {
   return `to:${user}`;
+}
+
+/** The lane of a command, and how it names where it goes. */
+export function placed(to: ConversationRecord | { user: string } | 'new', client_id: string): [string, object] {
+  if (to === 'new') return [`new:${client_id}`, {}];
+  return 'user' in to ? [laneTo(to.user), { to: to.user }] : [laneOf(to), { conversation: to.id }];
 }

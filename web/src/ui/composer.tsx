@@ -1,10 +1,12 @@
 // Where one writes: a message, a reply, a change of what one said. What must not live here: what becomes of it, and what is
 // offered meanwhile (together/complete.tsx, together/picker.tsx).
+import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { some } from '../engine/look';
 import type { ConversationRecord, Entry } from '../engine/records';
 import type { Body } from '../proto';
 import { words } from '../i18n';
+import { Attach, hasFiles, sendFiles } from './files/slot';
 import { engine, users } from './state';
 import { begun, draftOf, paused, put as putHere } from './talk/drafts';
 import { answer, answering, placeOf } from './together/acts';
@@ -16,6 +18,7 @@ import { nameIn, rosters } from './together/members';
 import { oneLine } from './together/quote';
 
 const TYPING_MS = 4_000;
+const MOST_PX = 240;
 /** On a touch screen Enter makes a new line, as everywhere else there. */
 const touch = () => matchMedia('(pointer: coarse)').matches;
 const Complete = lazy(() => import('./together/complete').then((part) => part.Complete));
@@ -89,6 +92,30 @@ async function handIn(to: Props['to'], wish: string, answered: Answered, more: o
   } else await engine().post(to, { type: 'send', body: { kind: 'text', text: wish }, ...(entry ? { reply_to: entry.seq } : {}), ...more });
 }
 
+/** Others see that one writes, told every few seconds; after what was sent it begins anew. */
+function useTyping(to: Props['to']): (on: boolean) => void {
+  const told = useRef(0);
+  return (on) => {
+    if (!on) told.current = 0;
+    if ('user' in to || !on || Date.now() - told.current < TYPING_MS) return;
+    told.current = Date.now();
+    void engine()
+      .ask({ type: 'typing', conversation: to.id, on: true })
+      .catch(() => {});
+  };
+}
+
+/** As high as what is in it, up to a bound. */
+function useGrowing(box: RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useEffect(() => {
+    const el = box.current;
+    if (!el) return;
+    el.style.height = 'auto';
+    // Empty it is one line, however the hint in it would wrap.
+    if (text) el.style.height = `${Math.min(el.scrollHeight + 2, MOST_PX)}px`;
+  }, [text]);
+}
+
 export function Composer({ to, title, thread }: Props) {
   const id = 'user' in to ? to.user : to.id;
   const place = placeOf(id, thread);
@@ -101,14 +128,9 @@ export function Composer({ to, title, thread }: Props) {
   const [caret, setCaret] = useState(0);
   const box = useRef<HTMLTextAreaElement>(null);
   const keys = useRef<((event: KeyboardEvent) => boolean) | undefined>(undefined);
-  const told = useRef(0);
+  const tellTyping = useTyping(to);
   const word = wordAt(text, caret);
-  useEffect(() => {
-    const el = box.current;
-    if (!el) return;
-    el.style.height = 'auto';
-    el.style.height = `${Math.min(el.scrollHeight + 2, 240)}px`;
-  }, [text]);
+  useGrowing(box, text);
   const { to: where, n, focus } = putHere.value;
   useEffect(() => {
     if (!touch() || answered || (where === id && focus)) box.current?.focus({ preventScroll: true });
@@ -116,11 +138,7 @@ export function Composer({ to, title, thread }: Props) {
   const typed = (value: string) => {
     write(value);
     setCaret(box.current?.selectionStart ?? value.length);
-    if ('user' in to || !value || Date.now() - told.current < TYPING_MS) return;
-    told.current = Date.now();
-    void engine()
-      .ask({ type: 'typing', conversation: to.id, on: true })
-      .catch(() => {});
+    tellTyping(value !== '');
   };
   /** Puts something where the caret is, or in place of the word that is being written. */
   const put = (what: string, from = caret) => {
@@ -133,11 +151,20 @@ export function Composer({ to, title, thread }: Props) {
       el?.setSelectionRange(start + what.length, start + what.length);
     });
   };
+  /** Whatever keeps the files here keeps the words, too. */
+  const sendWith = async (wish: string) => {
+    const more = { ...(answered ? { reply_to: answered.entry.seq } : {}), ...(thread ? { thread, ...(also ? { also_send: true } : {}) } : {}) };
+    write('');
+    if (await sendFiles(to, wish, more)) answer(place, undefined);
+    else write([text, box.current?.value].filter(Boolean).join('\n'));
+  };
   const send = async () => {
     const wish = encoded(text.trim(), labels);
+    if (hasFiles(to, thread) && !answered?.edit) return sendWith(wish);
     // Only a file may be left without words.
     if (!wish && (!answered?.edit || answered.entry.body?.kind === 'text')) return;
-    told.current = 0;
+    tellTyping(false);
+    setPicking(false);
     box.current?.focus();
     if (!answered?.edit) write('');
     answer(place, undefined);
@@ -179,6 +206,7 @@ export function Composer({ to, title, thread }: Props) {
           void send();
         }}
       >
+        {!answered?.edit && <Attach to={to} thread={thread} />}
         <textarea
           ref={box}
           rows={1}
@@ -194,7 +222,7 @@ export function Composer({ to, title, thread }: Props) {
         <button type="button" class="quiet icon" aria-label={emoji} title={emoji} aria-expanded={picking} onClick={() => setPicking(!picking)}>
           <Icon of="emoji" />
         </button>
-        <button type="submit" class="main" aria-disabled={text.trim() === ''}>
+        <button type="submit" class="main" aria-disabled={text.trim() === '' && !hasFiles(to, thread)}>
           {answered?.edit ? save : sendWord}
         </button>
       </form>

@@ -3,6 +3,7 @@ import type { Entry, OutboxRow } from '../engine/records';
 import type { Body } from '../proto';
 import { clock, fullTime, words } from '../i18n';
 import { Avatar } from './avatar';
+import { FileSlot, isFile } from './files/slot';
 import { engine, me, personName, users } from './state';
 import { ReadMark } from './talk/mark';
 import { WaysOut } from './talk/ways';
@@ -68,11 +69,16 @@ function Part({ block }: { block: Block }) {
   }
 }
 
-export function Said({ body }: { body: Body | undefined }) {
+export function Said({ body, row }: { body: Body | undefined; row?: OutboxRow }) {
   if (!body) return <p class="faint">{words.value.erased}</p>;
   if (body.kind === 'text') return <div class="said">{blocks(body.text).map((block, at) => <Part key={at} block={block} />)}</div>;
-  const name = body.kind === 'opaque' ? '' : body.name;
-  return <p class="faint">{name ? `${name} · ${words.value.notSupported}` : words.value.notSupported}</p>;
+  if (!isFile(body)) return <p class="faint">{words.value.notSupported}</p>;
+  return (
+    <>
+      <FileSlot body={body} row={row} />
+      {body.caption && <Said body={{ kind: 'text', text: body.caption }} />}
+    </>
+  );
 }
 
 const keyOf = ({ conversation, seq }: Entry) => `${conversation}/${seq}`;
@@ -169,7 +175,7 @@ export function Unsent({ row, follows }: { row: OutboxRow; follows: boolean }) {
       </header>
       <div class="body">
         {typeof row.change.reply_to === 'number' && <Quote conversation={String(row.change.conversation)} seq={row.change.reply_to} />}
-        {row.change.forward_of ? <Passed of={row.change.forward_of as { conversation: string; seq: number }} /> : <Said body={body} />}
+        {row.change.forward_of ? <Passed of={row.change.forward_of as { conversation: string; seq: number }} /> : <Said body={body} row={row} />}
         {row.state === 'failed' && <WaysOut row={row} />}
       </div>
       <footer>

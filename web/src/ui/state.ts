@@ -18,6 +18,8 @@ export const line = signal<Line>('connecting');
 export const conversations = signal<ReadonlyMap<string, ConversationRecord>>(new Map());
 export const users = signal<ReadonlyMap<string, UserRecord>>(new Map());
 export const outbox = signal<readonly OutboxRow[]>([]);
+/** How many bytes of a waiting message's file are up, by its client id. */
+export const progress = signal<ReadonlyMap<string, number>>(new Map());
 /** Raised for a conversation whose entries may look different. */
 export const touched = signal<ReadonlyMap<string, number>>(new Map());
 /** Who writes where, and until when that is believed. */
@@ -85,10 +87,15 @@ async function heard(changed: Changed): Promise<void> {
   if (changed.line === 'signed-out') wasSignedOut.value = true;
   if (!opened) return;
   if (changed.session) await readAll();
+  if (changed.progress) progress.value = new Map(progress.value).set(changed.progress.client_id, changed.progress.sent);
   if (changed.users) users.value = new Map((await engine().users()).map((user) => [user.user, user]));
   if (changed.settings) await readSettings();
   if (changed.online) online.value = new Set(changed.online);
-  if (changed.settled) settled.value = true;
+  if (changed.settled !== undefined) {
+    // What was missed of one's own settings is known before it is said that nothing is missing.
+    if (changed.settled) await readSettings();
+    settled.value = engine().settled;
+  }
   if (changed.outbox) outbox.value = await engine().outbox();
   if (changed.conversations) await reread(changed.conversations);
   if (changed.notice?.type === 'typing') {

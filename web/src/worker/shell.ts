@@ -7,7 +7,7 @@ export const TOLD = 'kinglet-told';
 export const PAGE = '/';
 
 /** Where the server speaks itself. */
-const SERVERS_OWN = /^\/(api|ws|health|metrics|console)(\/|$)/;
+const SERVERS_OWN = /^\/(api|ws|health|metrics|console|trust)(\/|$)/;
 
 /** Any address that is no file and not the server's is the client's: it finds out itself what to show. */
 export function isPage(url: URL): boolean {

@@ -96,10 +96,16 @@ test('in Chinese all of it is Chinese', async () => {
   expect(await ada.page.evaluate(() => document.documentElement.lang)).toBe('zh-Hans');
   await good(ada);
   await shoot(ada, 'setup-zh');
+  const address = await ada.page.getByLabel('团队使用的地址').inputValue();
+  expect(new URL(address).hostname).toBe('127.0.0.1');
   await ada.page.getByLabel('认领码').fill('0000000000');
   await ada.page.getByLabel('团队名称').fill('港口');
   await ada.page.getByLabel('您的名字').fill('ada');
   await ada.page.getByLabel('密码', { exact: true }).fill(PASSWORD);
+  await ada.page.getByLabel('团队使用的地址').fill('https://elsewhere.example');
+  await ada.page.getByRole('button', { name: '创建团队' }).click();
+  await ada.page.getByRole('alert').getByText('服务器在该地址没有应答').waitFor();
+  await ada.page.getByLabel('团队使用的地址').fill(address);
   await ada.page.getByRole('button', { name: '创建团队' }).click();
   await ada.page.getByRole('alert').getByText('认领码不正确').waitFor();
   await ada.page.getByLabel('认领码').fill(server.claimCode);

@@ -189,7 +189,9 @@ test('a page of another version than the worker’s is not kept', async () => {
   await telling(one, async () => {
     await one.page.goto('/sw.js');
     const outcome = await one.page.evaluate(async () => {
-      const { installing } = await navigator.serviceWorker.register('/sw.js');
+      const { trustedTypes } = globalThis as unknown as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+      const policy = trustedTypes?.createPolicy('kinglet-worker', { createScriptURL: (url: string) => url });
+      const { installing } = await navigator.serviceWorker.register(policy?.createScriptURL('/sw.js') ?? '/sw.js');
       return new Promise((resolve) => installing?.addEventListener('statechange', () => resolve(installing.state)));
     });
     expect(outcome).toBe('redundant');

@@ -20,16 +20,18 @@ export interface Launch {
   hosts?: string[];
   /** A home directory with settings of its own. */
   home?: string;
+  /** Further arguments. */
+  args?: readonly string[];
 }
 
-export async function launch({ hosts = [], home }: Launch = {}): Promise<Browser> {
+export async function launch({ hosts = [], home, args = [] }: Launch = {}): Promise<Browser> {
   const executablePath = PATHS.find((one) => one && existsSync(one));
   if (!executablePath) throw new Error('there is no Chromium: install it (on Debian: apt-get install chromium) or set KINGLET_CHROMIUM');
   // Everything here is our own, and containers often have no user namespaces for the sandbox.
   // A name beyond loopback that leads here: over plain http its pages have no secure context.
   const rules = [PLAIN_HOST, ...hosts].map((host) => `MAP ${host} 127.0.0.1`).join(',');
   const env = home ? { env: { ...process.env, HOME: home } as Record<string, string> } : {};
-  return chromium.launch({ executablePath, args: ['--no-sandbox', `--host-resolver-rules=${rules}`], ...env });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', `--host-resolver-rules=${rules}`, ...args], ...env });
 }
 
 export interface Person {
@@ -40,7 +42,7 @@ export interface Person {
   complaints: string[];
 }
 
-export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean } = {}): Promise<Person> {
+export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean; noWorker?: boolean } = {}): Promise<Person> {
   const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
   const desktop = { viewport: { width: 1280, height: 800 } };
   const context = await browser.newContext({
@@ -49,6 +51,7 @@ export async function person(browser: Browser, url: string, size: Size, more: { 
     colorScheme: more.scheme ?? 'light',
     locale: more.language ?? 'en',
     ...(more.agent ? { userAgent: more.agent } : {}),
+    ...(more.noWorker ? { serviceWorkers: 'block' as const } : {}),
   });
   // Safari's word for an app on the home screen.
   if (more.installed) await context.addInitScript(() => Object.assign(navigator, { standalone: true }));

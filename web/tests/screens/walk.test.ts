@@ -17,7 +17,7 @@ const HOME = path.resolve(import.meta.dirname, '../..');
 const PAGES = path.join(HOME, 'screens/pages');
 const IMAGES = path.resolve(HOME, '../docs/images');
 /** More would make the README slow. */
-const IMAGE_BYTES = 120_000;
+const IMAGE_BYTES = 120 * 1024;
 
 type Dress = [Size, Scheme, Language];
 const EVERY = (['phone', 'desktop'] as const).flatMap((size) =>
@@ -52,7 +52,7 @@ async function rests({ page }: Person, word: string): Promise<void> {
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 
-test.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
+test.concurrent.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
   const words = language === 'en' ? en : zh;
   const one = await person(browser, shown.url, size, { scheme, language });
   const wrong: string[] = [];
@@ -75,6 +75,7 @@ test.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
   await visit('join', `/join#${team.code}`);
   await visit('join-bad', '/join#AAAA-BBBB');
   await visit('reset-bad', '/reset#AAAA-BBBB');
+  await visit('pair', '/pair');
   await one.page.goto(`${shown.url}/sign-in`);
   await one.page.getByLabel(words.name, { exact: true }).fill('ada');
   await one.page.getByLabel(words.password, { exact: true }).fill(PASSWORD);
@@ -88,8 +89,16 @@ test.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, language) => {
     await one.page.keyboard.press('Escape');
   }
   await visit('group', `/c/${team.group}`);
+  for (const side of ['details', 'threads', 'pins']) await visit(`group-${side}`, `/c/${team.group}#${side}`);
   await visit('direct', `/c/${team.direct}`);
+  for (const [name, keys] of [['switcher', 'Control+k'], ['search', 'Control+f']] as const) {
+    await one.page.keyboard.press(keys);
+    await one.page.getByRole('dialog').waitFor();
+    await look(name);
+    await one.page.keyboard.press('Escape');
+  }
   await visit('not-there', '/c/c0000000000');
+  await visit('sheet', '/sheet');
   await visit('share', '/share?text=https%3A%2F%2Fexample.org');
   for (const desk of ['/me', '/admin']) {
     await visit(desk.slice(1), desk);

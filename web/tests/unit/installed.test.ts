@@ -8,10 +8,10 @@ import { isPage, named, stale } from '../../src/worker/shell';
 describe('what the worker answers', () => {
   const page = (path: string) => isPage(new URL(path, 'https://chat.example'));
   test('the client’s addresses are pages', () => {
-    for (const path of ['/', '/join', '/c/c5f9k2m8xqa', '/me/devices', '/share?text=a.b', '/admin/people/u1ada7x3q9k']) expect([path, page(path)]).toEqual([path, true]);
+    for (const path of ['/', '/join', '/pair', '/c/c5f9k2m8xqa', '/me/devices', '/share?text=a.b', '/admin/people/u1ada7x3q9k']) expect([path, page(path)]).toEqual([path, true]);
   });
   test('the server’s own addresses, files, and what is asked for afresh are not', () => {
-    for (const path of ['/api/v1/me/export', '/ws', '/health', '/metrics', '/sw.js', '/icon.svg', '/?fresh', '/c/c5f9k2m8xqa?fresh=1']) expect([path, page(path)]).toEqual([path, false]);
+    for (const path of ['/api/v1/me/export', '/ws', '/health', '/metrics', '/trust', '/sw.js', '/icon.svg', '/?fresh', '/c/c5f9k2m8xqa?fresh=1']) expect([path, page(path)]).toEqual([path, false]);
   });
   test('what a page names, and which shells go', () => {
     expect(named('<script src="/assets/index-1.js"></script><link href="/assets/index-2.css"><link href="/icon.svg">')).toEqual(['/assets/index-1.js', '/assets/index-2.css']);

@@ -32,7 +32,16 @@ struct ClientFile {
 static FILES: &[ClientFile] = &include!(concat!(env!("OUT_DIR"), "/client.rs"));
 const INDEX: &str = "/index.html";
 /// The client's own addresses: it finds out itself what to show there. Anything else that is no file is not found.
-const PAGES: [&str; 6] = ["/", "/join", "/reset", "/sign-in", "/share", "/c/{conversation}"];
+const PAGES: [&str; 8] = [
+    "/",
+    "/join",
+    "/reset",
+    "/sign-in",
+    "/pair",
+    "/sheet",
+    "/share",
+    "/c/{conversation}",
+];
 /// The same for one's own things and for administration: a list, its pages, one of a page's rows.
 const DESKS: [&str; 5] = [
     "/me",

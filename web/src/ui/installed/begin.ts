@@ -46,7 +46,7 @@ export function beginInstalled(): void {
   if (!container) return;
   hearWorker(container);
   // A plain reload would open the version that is kept.
-  reloadBy(takeUpdate);
+  reloadBy(() => void takeUpdate());
   effect(() => {
     if (updateWaits.value) newer.value = 'there';
   });

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { isFresh, SHELL } from '../../worker/shell';
 import type { Said } from '../../worker/notice';
 import { go } from '../route';
+import { leaving } from '../talk/newer';
 
 /** By scripts/worker.ts; while developing there is none. */
 declare const WORKER_ON: boolean;
@@ -16,6 +17,8 @@ export const lastPush = signal<{ test: boolean; at: number } | undefined>(undefi
 export const workerRefused = signal<string | undefined>(undefined);
 
 const LOOK_MS = 60_000;
+/** After so long a page is loaded anew as it is. */
+const INSTALL_MS = 10_000;
 let registration: ServiceWorkerRegistration | undefined;
 let looked = 0;
 let taking = false;
@@ -66,20 +69,36 @@ function waits(): void {
 
 /** Another tab may have said so; who looks at this one says it here, too. */
 function changed(first: boolean): void {
-  if (taking || document.visibilityState === 'hidden') {
-    if (!first || taking) location.reload();
+  if (taking || (!first && document.visibilityState === 'hidden')) {
+    // Nothing to warn of: all that was written is kept.
+    leaving.on = true;
+    location.reload();
   } else if (!first) updateWaits.value = true;
 }
 
 /** Loads the new version. */
-export function takeUpdate(): void {
-  const waiting = registration?.waiting;
+export async function takeUpdate(): Promise<void> {
+  const waiting = registration?.waiting ?? (await fetched());
   if (!waiting) {
     location.reload();
     return;
   }
   taking = true;
   waiting.postMessage('take-over');
+}
+
+/** A page may know of a new version before the worker does. */
+async function fetched(): Promise<ServiceWorker | null> {
+  if (!registration) return null;
+  await registration.update().catch(() => {});
+  const { installing } = registration;
+  if (installing) {
+    await new Promise<void>((resolve) => {
+      installing.addEventListener('statechange', () => resolve());
+      setTimeout(resolve, INSTALL_MS);
+    });
+  }
+  return registration.waiting;
 }
 
 /** The server may have been replaced while the line was gone. A line that comes and goes asks for it now and then. */

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Wish } from '../../engine/settings';
 import type { ConversationRecord } from '../../engine/records';
 import { brief, explained, words } from '../../i18n';
+import { FilesButton } from '../files/slot';
 import { go } from '../route';
 import { HeadActs } from '../together/headacts';
 import { engine, isQuiet, isSet, line, me, online, users } from '../state';
@@ -25,6 +26,7 @@ export function Head({ record, peer, title }: Props) {
         <h1>{title}</h1>
         {other && other !== me.value ? <Being user={other} /> : <p>{record && record.kind !== 'direct' ? words.value.members(record.members) : ''}</p>}
       </div>
+      {record && !record.gone && <FilesButton record={record} />}
       {record && !record.gone && <HeadActs record={record} />}
       {record && !record.gone && <Menu record={record} />}
     </header>

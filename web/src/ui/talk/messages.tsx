@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord, Entry, OutboxRow } from '../../engine/records';
 import { dayName, words } from '../../i18n';
 import { sameDay } from '../../i18n/days';
+import { albums } from '../files/slot';
 import { happened, Message, Unsent } from '../message';
 import { engine, line, me } from '../state';
 import { useJump } from '../together/jump';
@@ -66,7 +67,10 @@ export function Messages({ record, view, rows }: Props) {
   useSize(box, anchor);
   useReaders(record, view.entries);
   const down = async () => {
-    if (!view.atEnd) await view.toEnd();
+    if (!view.atEnd) {
+      await view.toEnd();
+      await drawn();
+    }
     anchor.toBottom();
     scrolled();
   };
@@ -76,7 +80,10 @@ export function Messages({ record, view, rows }: Props) {
   });
   const up = async () => {
     if (mark === undefined) return;
-    if (!box.current?.querySelector(MARK)) await view.to(mark + 1);
+    if (!box.current?.querySelector(MARK)) {
+      await view.to(mark + 1);
+      await drawn();
+    }
     anchor.lead(MARK);
   };
   const last = view.entries.at(-1)?.event;
@@ -88,7 +95,7 @@ export function Messages({ record, view, rows }: Props) {
       <div ref={box} class="scroll" tabIndex={0} role="log" aria-label={messages} aria-busy={view.loading} onScroll={scrolled}>
         <div>
           <p class="faint edge">{view.atBeginning ? beginning : view.loading ? older : ''}</p>
-          {rendered(view, record, mark, MOST - unsent.length)}
+          {albums(rendered(view, record, mark, MOST - unsent.length))}
           {unsent.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
           {view.atEnd && rows.length > unsent.length && <p class="faint edge">{moreWaiting(rows.length - unsent.length)}</p>}
         </div>
@@ -113,6 +120,9 @@ function Down({ unread, go }: { unread: number; go: () => void }) {
     </button>
   );
 }
+
+/** What was set is in the page after this. */
+const drawn = () => new Promise((resolve) => setTimeout(resolve));
 
 function markInSight(el: HTMLElement): boolean {
   const there = el.querySelector<HTMLElement>(MARK);

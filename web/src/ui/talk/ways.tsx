@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { OutboxRow } from '../../engine/records';
 import type { Body } from '../../proto';
 import { explained, words } from '../../i18n';
+import { FileWrong } from '../files/slot';
 import { directWith, engine } from '../state';
 import { draftOf, putDraft, settleOther } from './drafts';
 
@@ -21,7 +22,7 @@ export function WaysOut({ row }: { row: OutboxRow }) {
   return (
     <div class="failed" role="alert">
       <p>
-        <strong>{failed}.</strong> {row.error ? explained(row.error) : ''}
+        <strong>{failed}.</strong> {row.file ? <FileWrong row={row} /> : row.error ? explained(row.error) : ''}
       </p>
       <p>
         <Way label={retry} act={() => void engine().retry(row.n)} />
