@@ -197,8 +197,8 @@ test('a report is read and resolved, a bot made whose token is shown once, and t
   await expect(desk.server.api(token).call('GET', '/api/v1/profile')).rejects.toMatchObject({ code: 'signed_out' });
   await page.goto('/admin/audit');
   await page.getByLabel('What', { exact: true }).selectOption('bot_made');
+  await expect.poll(() => page.getByRole('row').count()).toBe(2);
   await page.getByRole('row').filter({ hasText: 'Bot made' }).waitFor();
-  expect(await page.getByRole('row').count()).toBe(2);
   const { entries } = await desk.server.api(ada.token).call<AuditPage>('GET', '/api/v1/audit');
   await page.getByLabel('What', { exact: true }).selectOption('');
   await expect.poll(() => page.getByRole('row').count()).toBe(entries.length + 1);
