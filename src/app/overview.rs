@@ -2,7 +2,7 @@
 //! settings. What must not live here: who may see it, and how it is drawn.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -81,15 +81,11 @@ fn memory(services: &Services) -> MemoryFigures {
 }
 
 fn disk(data: &Path, room: Room) -> DiskFigures {
-    let size = |name: &&str| {
-        fs::metadata(data.join(PathBuf::from(*name)))
-            .map(|file| file.len())
-            .unwrap_or(0)
-    };
+    let size = |name: &str| fs::metadata(data.join(name)).map_or(0, |file| file.len());
     DiskFigures {
         free: room.disk.map(|(free, _)| free),
         total: room.disk.map(|(_, total)| total),
-        database: DATABASE.iter().map(size).sum(),
+        database: DATABASE.into_iter().map(size).sum(),
         files: room.files,
         files_limit: room.files_limit,
         written: fs::read_to_string("/proc/self/io")

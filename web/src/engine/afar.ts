@@ -1,6 +1,7 @@
 // A stretch of a conversation that is not held here, only looked at: where one jumps to. What must not live here: the copy
 // (log.ts), and when one jumps.
 import type { Event, HistoryPage, Reply } from '../proto';
+import { annotated, entryOf, threaded } from './entry';
 import type { Entry } from './records';
 import { Lost } from './refusal';
 import type { Ask } from './transport';
@@ -21,27 +22,18 @@ export async function afar(ask: (ask: Ask) => Promise<Reply>, conversation: stri
 export function unfolded(page: HistoryPage): Entry[] {
   const entries = new Map<number, Entry>();
   for (const event of [...page.events, ...(page.annotations ?? [])]) {
-    if (event.kind === 'edited' || event.kind === 'recalled' || event.kind === 'reaction') annotate(entries.get(event.target), event);
-    else if (event.kind !== 'erased') entries.set(event.seq, entry(event));
+    const target = isChange(event) && 'target' in event ? entries.get(event.target) : undefined;
+    if (target) annotated(target, event);
+    else if (!isChange(event)) entries.set(event.seq, entryOf(event));
+  }
+  for (const { thread, ...summary } of page.threads ?? []) {
+    const root = entries.get(thread);
+    if (root) threaded(root, summary);
   }
   return [...entries.values()].sort((one, other) => one.seq - other.seq);
 }
 
-function entry(event: Event): Entry {
-  const plain: Entry = { conversation: event.conversation, seq: event.seq, event };
-  if (event.kind !== 'message') return plain;
-  return event.erased || !event.body ? { ...plain, erased: true } : { ...plain, body: event.body };
-}
-
-function annotate(to: Entry | undefined, event: Event): void {
-  if (!to || to.erased) return;
-  if (event.kind === 'recalled') {
-    to.erased = true;
-    delete to.body;
-    delete to.reactions;
-  } else if (event.kind === 'edited' && event.body) Object.assign(to, { body: event.body, edited: event.seq });
-  else if (event.kind === 'reaction' && event.emoji) {
-    const users = ((to.reactions ??= {})[event.emoji] ??= {});
-    users[event.by] = event.removed ? -event.seq : event.seq;
-  }
+/** Changes what was there before, and is nothing to show by itself. */
+function isChange({ kind }: Event): boolean {
+  return kind === 'edited' || kind === 'recalled' || kind === 'reaction' || kind === 'erased';
 }

@@ -23,7 +23,7 @@ export const HOLD_MS = 6_000;
 
 export class Engine {
   line: Line = 'connecting';
-  /** All that was missed came once since this tab was opened. */
+  /** All that was missed has come, since the line was there again. */
   settled = false;
   private within: Within | undefined;
   private readonly tabs: Tabs;
@@ -175,10 +175,11 @@ export class Engine {
           if (line !== 'online' && line !== 'fallback') {
             sender.sleep();
             carrier.sleep();
+            this.settled = false;
           }
           if (line !== 'online') presence.lost();
           this.line = line;
-          this.tell({ line });
+          this.tell({ line, settled: this.settled });
         },
         begin: (beginning) => {
           sync.begin(beginning);
@@ -232,7 +233,7 @@ export class Engine {
 
   private async heard(changed: Changed): Promise<void> {
     if (changed.line) this.line = changed.line;
-    if (changed.settled) this.settled = true;
+    if (changed.settled !== undefined) this.settled = changed.settled;
     if (changed.session) {
       const session = await readSession(this.keep);
       if (session?.token !== this.session?.token) {

@@ -15,7 +15,7 @@ export interface Changed {
   settings?: boolean;
   /** Those who are here now. */
   online?: string[];
-  /** What was missed is here: what is not in the copy now is not there, or not for oneself. */
+  /** What was missed is here, since the line was there again: what is not in the copy now is not there, or not for oneself. */
   settled?: boolean;
   line?: Line;
   /** How many bytes of a row's file are up. */

@@ -4,6 +4,7 @@
 export const adminEn = {
   mySettings: 'My settings',
   administration: 'Administration',
+  shortcuts: 'Keyboard shortcuts',
   theme: 'Theme',
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
   pageLost: 'This page could not be loaded. Check that you are on the server’s network, then try again.',
@@ -12,6 +13,7 @@ export const adminEn = {
 export const adminZh: typeof adminEn = {
   mySettings: '我的设置',
   administration: '管理',
+  shortcuts: '键盘快捷键',
   theme: '主题',
   themes: { system: '跟随系统', light: '浅色', dark: '深色' },
   pageLost: '页面无法加载。请确认您在服务器的网络中，然后重试。',

@@ -1,5 +1,6 @@
 // Where one writes: a message, a reply, a change of what one said. What must not live here: what becomes of it, and what is
 // offered meanwhile (together/complete.tsx, together/picker.tsx).
+import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { some } from '../engine/look';
 import type { ConversationRecord, Entry } from '../engine/records';
@@ -17,6 +18,7 @@ import { nameIn, rosters } from './together/members';
 import { oneLine } from './together/quote';
 
 const TYPING_MS = 4_000;
+const MOST_PX = 240;
 /** On a touch screen Enter makes a new line, as everywhere else there. */
 const touch = () => matchMedia('(pointer: coarse)').matches;
 const Complete = lazy(() => import('./together/complete').then((part) => part.Complete));
@@ -90,6 +92,30 @@ async function handIn(to: Props['to'], wish: string, answered: Answered, more: o
   } else await engine().post(to, { type: 'send', body: { kind: 'text', text: wish }, ...(entry ? { reply_to: entry.seq } : {}), ...more });
 }
 
+/** Others see that one writes, told every few seconds; after what was sent it begins anew. */
+function useTyping(to: Props['to']): (on: boolean) => void {
+  const told = useRef(0);
+  return (on) => {
+    if (!on) told.current = 0;
+    if ('user' in to || !on || Date.now() - told.current < TYPING_MS) return;
+    told.current = Date.now();
+    void engine()
+      .ask({ type: 'typing', conversation: to.id, on: true })
+      .catch(() => {});
+  };
+}
+
+/** As high as what is in it, up to a bound. */
+function useGrowing(box: RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useEffect(() => {
+    const el = box.current;
+    if (!el) return;
+    el.style.height = 'auto';
+    // Empty it is one line, however the hint in it would wrap.
+    if (text) el.style.height = `${Math.min(el.scrollHeight + 2, MOST_PX)}px`;
+  }, [text]);
+}
+
 export function Composer({ to, title, thread }: Props) {
   const id = 'user' in to ? to.user : to.id;
   const place = placeOf(id, thread);
@@ -102,14 +128,9 @@ export function Composer({ to, title, thread }: Props) {
   const [caret, setCaret] = useState(0);
   const box = useRef<HTMLTextAreaElement>(null);
   const keys = useRef<((event: KeyboardEvent) => boolean) | undefined>(undefined);
-  const told = useRef(0);
+  const tellTyping = useTyping(to);
   const word = wordAt(text, caret);
-  useEffect(() => {
-    const el = box.current;
-    if (!el) return;
-    el.style.height = 'auto';
-    el.style.height = `${Math.min(el.scrollHeight + 2, 240)}px`;
-  }, [text]);
+  useGrowing(box, text);
   const { to: where, n, focus } = putHere.value;
   useEffect(() => {
     if (!touch() || answered || (where === id && focus)) box.current?.focus({ preventScroll: true });
@@ -117,11 +138,7 @@ export function Composer({ to, title, thread }: Props) {
   const typed = (value: string) => {
     write(value);
     setCaret(box.current?.selectionStart ?? value.length);
-    if ('user' in to || !value || Date.now() - told.current < TYPING_MS) return;
-    told.current = Date.now();
-    void engine()
-      .ask({ type: 'typing', conversation: to.id, on: true })
-      .catch(() => {});
+    tellTyping(value !== '');
   };
   /** Puts something where the caret is, or in place of the word that is being written. */
   const put = (what: string, from = caret) => {
@@ -146,7 +163,8 @@ export function Composer({ to, title, thread }: Props) {
     if (hasFiles(to, thread) && !answered?.edit) return sendWith(wish);
     // Only a file may be left without words.
     if (!wish && (!answered?.edit || answered.entry.body?.kind === 'text')) return;
-    told.current = 0;
+    tellTyping(false);
+    setPicking(false);
     box.current?.focus();
     if (!answered?.edit) write('');
     answer(place, undefined);

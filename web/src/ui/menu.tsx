@@ -6,6 +6,7 @@ import { nextTheme, theme } from './look';
 import { LanguageButton } from './parts';
 import { go } from './route';
 import { engine, me, outbox, session, users } from './state';
+import { finding } from './together/wishes';
 
 /** One's role as the server told it last; what the session was begun with may be older. */
 export function myRole(): string {
@@ -39,6 +40,10 @@ export function Menu() {
       removeEventListener('keydown', shut);
     };
   }, []);
+  const keys = () => {
+    if (box.current) box.current.open = false;
+    finding.value = 'keys';
+  };
   const { menu, mySettings, administration, themes } = words.value;
   return (
     <details class="menu" ref={box}>
@@ -54,6 +59,9 @@ export function Menu() {
           {words.value.theme}: {themes[theme.value]}
         </button>
         <LanguageButton />
+        <button type="button" class="quiet only-desktop" onClick={keys}>
+          {words.value.shortcuts}
+        </button>
         <button type="button" class="quiet" onClick={() => void signOut()}>
           {words.value.signOut}
         </button>

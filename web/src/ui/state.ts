@@ -91,7 +91,11 @@ async function heard(changed: Changed): Promise<void> {
   if (changed.users) users.value = new Map((await engine().users()).map((user) => [user.user, user]));
   if (changed.settings) await readSettings();
   if (changed.online) online.value = new Set(changed.online);
-  if (changed.settled) settled.value = true;
+  if (changed.settled !== undefined) {
+    // What was missed of one's own settings is known before it is said that nothing is missing.
+    if (changed.settled) await readSettings();
+    settled.value = engine().settled;
+  }
   if (changed.outbox) outbox.value = await engine().outbox();
   if (changed.conversations) await reread(changed.conversations);
   if (changed.notice?.type === 'typing') {

@@ -12,6 +12,7 @@ import { ReadersPlace } from './talk/mark';
 import { Messages } from './talk/messages';
 import { OtherDraft } from './talk/ways';
 import { lazy } from './together/lazy';
+import { Over } from './together/over';
 import { useMembers } from './together/members';
 import { usePins } from './together/pins';
 import { useWindow } from './window';
@@ -40,6 +41,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
   return (
     <>
       <Head record={record} peer={peer} title={title} />
+      {record && <Over record={record} />}
       <Messages record={record} view={view} rows={rows} />
       <Typing id={record?.id} />
       <OtherDraft id={record?.id ?? ''} />

@@ -80,6 +80,11 @@ test('L1: past the warning chat and outbox work over HTTP, too, and one banner n
   await ada.page.getByRole('log').getByText('and once more').waitFor();
   await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
   expect(await ada.page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0);
+  const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Bring the ropes.') };
+  await ada.page.getByLabel('Files', { exact: true }).last().setInputFiles([notes]);
+  await ada.page.getByRole('list', { name: 'Files to send' }).getByText('notes.txt').waitFor();
+  await ada.page.getByRole('button', { name: 'Send', exact: true }).click();
+  await ada.page.getByRole('log').getByRole('button', { name: 'Download notes.txt' }).waitFor();
 
   const banner = ada.page.getByRole('complementary', { name: 'How to trust it' });
   await banner.getByText(/does not trust this server’s certificate/).waitFor();

@@ -89,7 +89,7 @@ test('cut at every stage, the server killed, two tabs and another person: all th
 test('away from home it says what to check; a newer version is offered calmly, and outbox and draft stay', async () => {
   const { bob, ada, server } = both;
   await both.says(bob, ada, 'Good evening');
-  const one = await both.at('ada', 'phone', { url: cable.url });
+  const one = await both.at('ada', 'phone', { url: cable.url, noWorker: true });
   one.page.on('dialog', (dialog) => {
     one.complaints.push(dialog.message());
     void dialog.accept();

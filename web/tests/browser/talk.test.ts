@@ -3,6 +3,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launch, type Person, shoot } from '../kit/browser';
+import { Cable } from '../kit/cable';
 import { box, good, log, Talkers, write } from '../kit/talkers';
 
 let browser: Browser;
@@ -65,7 +66,8 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await both.says(bob, ada, 'Hello');
   const lunch = await both.group('Supper');
   const one = await both.at('ada', 'desktop');
-  const other = await both.at('ada', 'phone', { scheme: 'dark', language: 'zh-CN' });
+  const cable = await Cable.to(both.shown.url);
+  const other = await both.at('ada', 'phone', { scheme: 'dark', language: 'zh-CN', url: cable.url });
   const first = () => one.page.getByRole('navigation').getByRole('listitem').first();
   await one.page.goto(`/c/${lunch}`);
   await one.page.getByRole('link', { name: /^bob/ }).click();
@@ -89,11 +91,12 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await there.click();
   expect(await box(other).inputValue()).toBe('half a thought');
   // Both write without hearing of each other: what is under one's hands stays, the other's is offered.
-  await other.context.setOffline(true);
+  cable.pull();
   await box(other).fill('from the phone');
   await box(one).fill('from the laptop');
   await expect.poll(async () => JSON.stringify(await both.server.api(ada.token).command({ id: 1, type: 'settings' })), { timeout: 20_000 }).toContain('from the laptop');
-  await other.context.setOffline(false);
+  cable.health = 'good';
+  await other.page.evaluate(() => dispatchEvent(new Event('online')));
   await other.page.getByText('您在另一台设备上写了').waitFor();
   expect(await box(other).inputValue()).toBe('from the phone');
   await expect.poll(() => box(one).inputValue()).toBe('from the phone');
@@ -101,6 +104,7 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await good(other);
   await other.page.getByRole('button', { name: '使用' }).click();
   expect(await box(other).inputValue()).toBe('from the phone\nfrom the laptop');
+  await cable.close();
   const theirs = await both.at('bob', 'phone');
   const being = ({ page }: Person) => page.locator('.head .being');
   await being(one).getByText('online', { exact: true }).waitFor();
@@ -130,7 +134,7 @@ test('who has read it in a group, and four ways out for what was refused', async
   await one.page.keyboard.press('Escape');
   const reply = await both.server.api(bob.token).command({ id: 1, type: 'mark_read', conversation: lunch, seq: 2 });
   expect(reply.type).toBe('ok');
-  await log(one).getByRole('button', { name: 'Read' }).click();
+  await log(one).getByRole('button', { name: 'Read', exact: true }).click();
   await one.page.getByRole('dialog').getByText('Read by 1').waitFor();
   await shoot(one, 'readers');
   await good(one);

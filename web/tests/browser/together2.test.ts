@@ -184,7 +184,8 @@ test('a thread beside the conversation, on a phone in its place; pins; and a gro
   await put('Name', 'Roof garden', 'Rename');
   await other.page.getByRole('heading', { name: 'Roof garden' }).waitFor();
   await row(other, 'Who buys').waitFor();
-  await other.page.getByText('announced: Closed on Friday').waitFor();
+  await other.page.locator('.over').getByText('Closed on Friday').waitFor();
+  await other.page.locator('.over').getByText('Who buys the seeds?').waitFor();
   await does(server, cyd, { type: 'join', conversation: talk });
   await side(one).getByRole('button', { name: 'Let in' }).click();
   await side(one).locator('.members .member', { hasText: 'cyd' }).waitFor();

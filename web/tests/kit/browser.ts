@@ -42,7 +42,7 @@ export interface Person {
   complaints: string[];
 }
 
-export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean } = {}): Promise<Person> {
+export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean; noWorker?: boolean } = {}): Promise<Person> {
   const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
   const desktop = { viewport: { width: 1280, height: 800 } };
   const context = await browser.newContext({
@@ -51,6 +51,7 @@ export async function person(browser: Browser, url: string, size: Size, more: { 
     colorScheme: more.scheme ?? 'light',
     locale: more.language ?? 'en',
     ...(more.agent ? { userAgent: more.agent } : {}),
+    ...(more.noWorker ? { serviceWorkers: 'block' as const } : {}),
   });
   // Safari's word for an app on the home screen.
   if (more.installed) await context.addInitScript(() => Object.assign(navigator, { standalone: true }));
@@ -82,7 +83,8 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** What axe finds, in one line each. Its program comes past the content security policy, by the debugger's door. */
 export async function barriers({ page }: Person): Promise<string[]> {
-  await page.evaluate(axe);
+  // It stays as long as the document does.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
   return page.evaluate(async () => {
     const run = (globalThis as unknown as { axe: { run: () => Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> } }).axe;
     const { violations } = await run.run();

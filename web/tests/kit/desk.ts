@@ -70,7 +70,7 @@ export async function walk(one: Person, base: '/me' | '/admin', name: string): P
   for (const way of ways) {
     await page.locator(`.desk > nav a[href="${way}"]`).click();
     await page.locator('.desk-page h1').waitFor();
-    await page.locator('.desk-page .hint[role="status"]').waitFor({ state: 'detached' });
+    await page.locator('.desk-page .loading').waitFor({ state: 'detached' });
     await good(one);
     await shoot(one, `${name}-${way.split('/').at(-1)}`);
     if (size === 'phone') await page.locator('.page-head .back').click();

@@ -71,11 +71,14 @@ test('the journal is read on until a page is full, and the next begins where it 
   const second = await find(page, first.next, fits);
   expect(second.entries.map((entry) => entry.no)).toEqual(Array.from({ length: 40 }, (_, at) => 200 - 5 * at));
   expect(second.next).toBeUndefined();
+  const whole = await find(page, undefined, () => true);
+  expect((await find(page, whole.next, () => true)).entries[0]!.no).toBe(whole.entries.at(-1)!.no - 1);
 });
 
 test('who takes over is in each of the conversations', () => {
   const owned = (...users: string[]) => ({ candidates: users.map((user) => ({ user })) }) as OwnedConversation;
   expect(heirs([owned('a', 'b', 'c'), owned('c', 'b')])).toEqual(['b', 'c']);
+  expect(heirs([owned('a', 'b'), owned('a', 'b'), owned('b')])).toEqual(['b']);
   expect(heirs([owned('a'), owned('b')])).toEqual([]);
 });
 

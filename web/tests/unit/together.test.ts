@@ -2,12 +2,13 @@
 // a message, and commands that may be taken back. What must not live here: pages (tests/browser).
 import 'fake-indexeddb/auto';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { openKeep } from '../../src/engine/db';
+import { openCache, openKeep } from '../../src/engine/db';
 import { annotated, entryOf, threaded } from '../../src/engine/entry';
 import { uuidv7 } from '../../src/engine/ids';
+import { take, takePage } from '../../src/engine/log';
 import { Outbox } from '../../src/engine/outbox';
 import type { Entry, OutboxRow } from '../../src/engine/records';
-import { BOB, event, ME, message, TALK } from '../kit/events';
+import { BOB, event, ME, message, page, TALK } from '../kit/events';
 
 beforeAll(() => {
   // What a browser has and this process has not, and pages read as they are loaded.
@@ -103,6 +104,18 @@ test('of two words about one message the later one stands, whichever comes first
   annotated(one, event(10, 'recalled', { target: 4 }));
   expect(annotated(one, edit(11, 'too late'))).toBe(false);
   expect([one.body, one.erased]).toEqual([undefined, true]);
+});
+
+test('the copy keeps how many replies hang on a message, from events and from pages, and when people and pins changed', async () => {
+  const cache = await openCache({ cache: uuidv7(), keep: uuidv7() });
+  const replies = async () => (await cache.get('entries', [TALK, 1]))?.thread;
+  await take(cache, ME, [message(1, 'root', 1), message(2, 'first', 1, { thread: 1, thread_count: 1 }), event(3, 'nickname', { user: BOB, name: 'B' })]);
+  expect(await replies()).toEqual({ replies: 1, last: 2 });
+  await takePage(cache, ME, TALK, page([message(4, 'second', 1, { thread: 1, thread_count: 2 }), event(5, 'pinned', { target: 1 })], { threads: [{ thread: 1, replies: 3, last_seq: 6 }] }), 5);
+  expect(await replies()).toEqual({ replies: 3, last: 6 });
+  const record = await cache.get('conversations', TALK);
+  expect([record?.roster, record?.pins, record?.threads]).toEqual([3, 5, 4]);
+  cache.close();
 });
 
 test('a held command is sent when its moment is over, unless it was taken back, and only once', async () => {

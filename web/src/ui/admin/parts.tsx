@@ -98,7 +98,7 @@ export function Loaded<T>({ from, children }: { from: Load<T>; children: (value:
       </div>
     );
   }
-  if (from.value === undefined) return <p class="hint" role="status">{desk.value.working}</p>;
+  if (from.value === undefined) return <p class="hint loading" role="status">{desk.value.working}</p>;
   return <>{children(from.value)}</>;
 }
 

@@ -21,7 +21,7 @@ export function Person({ id }: { id: string }) {
   const title = load.value ? load.value.display_name || load.value.name : office.value.people;
   return (
     <Page title={title} back="/admin/people">
-      <Loaded from={load}>{(user) => <Shown key={JSON.stringify(user)} user={user} again={load.again} />}</Loaded>
+      <Loaded from={load}>{(user) => <Shown user={user} again={load.again} />}</Loaded>
     </Page>
   );
 }
@@ -63,7 +63,7 @@ function Shown({ user, again }: { user: UserProfile; again: () => void }) {
 function Acts({ user, again }: { user: UserProfile; again: () => void }) {
   return (
     <>
-      {myRole() === 'owner' && !user.bot && !user.deactivated && <RolePart user={user} again={again} />}
+      {myRole() === 'owner' && !user.bot && !user.deactivated && <RolePart key={user.role} user={user} again={again} />}
       {!user.deactivated && <Access user={user} again={again} />}
       <Measures user={user.user} gone={user.deactivated === true} />
       <Ending user={user} again={again} />
@@ -236,7 +236,7 @@ function Progress({ user }: { user: UserProfile }) {
     return () => {
       over = true;
     };
-  }, [user.user]);
+  }, [user.user, user.erased]);
   if (!erasure) return null;
   const { erasing, eraseDone } = office.value;
   return (

@@ -182,7 +182,7 @@ function OnItsWay({ row }: { row: OutboxRow }) {
   const still = !isThere ? waits : row.file!.waits === 'storage_full' ? waitsFull : waitsTurn;
   return (
     <p class="on-its-way">
-      <progress max={size} value={sent ?? 0} aria-label={moving ? uploading('') : still} />
+      {moving && <progress max={size} value={sent} aria-label={uploading('')} />}
       <span>{moving ? uploading(percent(sent, size)) : still}</span>
       <button type="button" class="quiet" onClick={() => void engine().discard(row.n)}>{words.value.cancel}</button>
     </p>

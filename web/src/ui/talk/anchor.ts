@@ -22,8 +22,6 @@ export interface Anchor {
 /** `atEnd`: the newest is in the page, so its bottom is the bottom. */
 export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean, marks: unknown[]): Anchor {
   const state = useRef({ stick: true, seq: 0, top: 0, height: 0, lead: '', atEnd });
-  // Asked from timers and observers of an earlier drawing, too.
-  state.current.atEnd = atEnd;
   const atBottom = (el: HTMLElement) => state.current.atEnd && el.scrollHeight - el.scrollTop - el.clientHeight < AT_BOTTOM;
   const look = () => {
     const el = box.current;
@@ -51,6 +49,8 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
     const el = box.current;
     if (!el) return;
     const { lead } = state.current;
+    // Only now: who was at the end of a page that was not the newest is not to be taken to the end of the newest.
+    state.current.atEnd = atEnd;
     // What one is led to is in the first page that comes, or not at all.
     if (el.querySelector('[data-seq]')) state.current.lead = '';
     if (lead && ledTo(el, lead)) state.current.stick = atBottom(el);

@@ -67,7 +67,10 @@ export function Messages({ record, view, rows }: Props) {
   useSize(box, anchor);
   useReaders(record, view.entries);
   const down = async () => {
-    if (!view.atEnd) await view.toEnd();
+    if (!view.atEnd) {
+      await view.toEnd();
+      await drawn();
+    }
     anchor.toBottom();
     scrolled();
   };
@@ -77,7 +80,10 @@ export function Messages({ record, view, rows }: Props) {
   });
   const up = async () => {
     if (mark === undefined) return;
-    if (!box.current?.querySelector(MARK)) await view.to(mark + 1);
+    if (!box.current?.querySelector(MARK)) {
+      await view.to(mark + 1);
+      await drawn();
+    }
     anchor.lead(MARK);
   };
   const last = view.entries.at(-1)?.event;
@@ -114,6 +120,9 @@ function Down({ unread, go }: { unread: number; go: () => void }) {
     </button>
   );
 }
+
+/** What was set is in the page after this. */
+const drawn = () => new Promise((resolve) => setTimeout(resolve));
 
 function markInSight(el: HTMLElement): boolean {
   const there = el.querySelector<HTMLElement>(MARK);

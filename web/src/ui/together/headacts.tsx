@@ -18,7 +18,7 @@ export function HeadActs({ record }: { record: ConversationRecord }) {
         <Icon of="search" />
       </button>
       {record.kind !== 'direct' && (
-        <button type="button" class="quiet icon" aria-label={fresh ? `${threads}: ${unread(fresh)}` : threads} title={threads} aria-pressed={side === 'threads'} onClick={() => flip('threads')}>
+        <button type="button" class={fresh ? 'quiet icon' : 'quiet icon roomy'} aria-label={fresh ? `${threads}: ${unread(fresh)}` : threads} title={threads} aria-pressed={side === 'threads'} onClick={() => flip('threads')}>
           <Icon of="thread" />
           {fresh > 0 && <span class="fresh" aria-hidden="true">{fresh}</span>}
         </button>
