@@ -31,6 +31,10 @@ const MARKS: [string, 'bold' | 'struck' | 'italic'][] = [
 ];
 /** Deeper nesting is shown as it stands; nobody writes it by accident. */
 const DEEPEST = 6;
+/** A mark whose end is not among so many of its kind, and a named link that is longer than this, are shown as they stand: a long
+    message of nothing but marks must not keep anybody's browser busy. */
+const MOST_ENDS = 64;
+const LONGEST_LINK = 4_096;
 
 export function blocks(text: string): Block[] {
   const lines = text.replace(UNSEEN, '').split('\n');
@@ -144,7 +148,8 @@ export function safe(address: string): string | undefined {
 }
 
 function named(rest: string): Piece {
-  const found = NAMED.exec(rest);
+  if (rest[rest.indexOf(']') + 1] !== '(') return undefined;
+  const found = NAMED.exec(rest.slice(0, LONGEST_LINK));
   const to = found && safe(found[2]!);
   return found && to ? { node: { is: 'link', to, of: found[1]! }, length: found[0].length } : undefined;
 }
@@ -163,7 +168,8 @@ function marked(line: string, at: number, depth: number): Piece {
     const begin = at + mark.length;
     // Inside a word an underscore is just that.
     if (mark === '_' && /\w/.test(line[at - 1] ?? '')) continue;
-    for (let end = line.indexOf(mark, begin + 1); end > 0; end = line.indexOf(mark, end + 1)) {
+    let tries = MOST_ENDS;
+    for (let end = line.indexOf(mark, begin + 1); end > 0 && tries > 0; end = line.indexOf(mark, end + 1), tries -= 1) {
       const open = /\s/.test(line[begin]!) || /\s/.test(line[end - 1]!) || line[end - 1] === '\\';
       const inWord = mark === '_' && /\w/.test(line[end + 1] ?? '');
       const double = mark.length === 1 && (line[end + 1] === mark || line[end - 1] === mark);

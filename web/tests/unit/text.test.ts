@@ -43,8 +43,18 @@ test('controls and turned writing are shown as nothing, and only http leads anyw
   for (const address of ['javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'https://']) expect(safe(address)).toBeUndefined();
 });
 
-test('a long line of marks takes no time worth speaking of', () => {
-  const begin = performance.now();
-  for (const text of ['*a '.repeat(2_000), '_'.repeat(5_000), '['.repeat(5_000), '**a'.repeat(2_000), '`'.repeat(5_001)]) inline(text);
-  expect(performance.now() - begin).toBeLessThan(1_000);
+/** The least of a few runs: whatever else the machine does only adds to it. */
+function least(text: string): number {
+  const once = () => {
+    const begin = performance.now();
+    inline(text);
+    return performance.now() - begin;
+  };
+  return Math.min(...Array.from({ length: 5 }, once));
+}
+
+test('a line of marks that is eight times as long takes about eight times as long, not sixty-four', () => {
+  for (const mark of ['*a ', '_', '[', '**a', '`']) {
+    expect(least(mark.repeat(8_000)) / Math.max(least(mark.repeat(1_000)), 0.05), mark).toBeLessThan(32);
+  }
 });
