@@ -110,7 +110,15 @@ async fn what_is_allowed_between_frames_works() {
     for byte in bytes {
         socket.put(&[byte]).await;
     }
-    assert_eq!(socket.frame().await, Some((PONG, b"in between".to_vec())));
+    let mut first = socket.frame().await;
+    // That one has come is told of oneself, too, and may still be on its way.
+    while first
+        .as_ref()
+        .is_some_and(|(opcode, text)| *opcode == TEXT && text.starts_with(br#"{"type":"user""#))
+    {
+        first = socket.frame().await;
+    }
+    assert_eq!(first, Some((PONG, b"in between".to_vec())));
     let (opcode, payload) = socket.frame().await.expect("an answer");
     assert_eq!(opcode, TEXT);
     assert!(String::from_utf8_lossy(&payload).starts_with(r#"{"re":5,"type":"conversations""#));

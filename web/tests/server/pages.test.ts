@@ -33,11 +33,11 @@ function get(path: string, headers: http.OutgoingHttpHeaders = {}): Promise<Answ
 const assets = async () => [...String((await get('/')).body).matchAll(/"(\/assets\/[^"]+)"/g)].map((found) => found[1]!);
 
 test('each of the client’s own addresses gives the page, and no other does', async () => {
-  for (const path of ['/', '/join', '/reset', '/sign-in', '/c/c5f9k2m8xqa', '/c/c5f9k2m8xqa/12']) {
+  for (const path of ['/', '/join', '/reset', '/sign-in', '/pair', '/sheet', '/share', '/me', '/admin/people', '/c/c5f9k2m8xqa', '/c/c5f9k2m8xqa/12']) {
     const answer = await get(path);
     expect([path, answer.status, answer.headers['content-type']]).toEqual([path, 200, 'text/html; charset=utf-8']);
   }
-  for (const path of ['/nowhere', '/c', '/assets/', '/assets/index.js', '/index.html', '/join/x', '/pair', '/files.txt']) {
+  for (const path of ['/nowhere', '/c', '/assets/', '/assets/index.js', '/index.html', '/join/x', '/files.txt']) {
     const answer = await get(path);
     expect([path, answer.status]).toEqual([path, 404]);
     expect(JSON.parse(String(answer.body)).error.code).toBe('not_found');
@@ -83,7 +83,7 @@ test('every answer of the client says what a page may do: nothing but its own', 
     const policy = String(headers['content-security-policy']);
     for (const part of ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'", "base-uri 'none'"])
       expect(policy).toContain(part);
-    expect(policy).toContain("require-trusted-types-for 'script'; trusted-types 'none'");
+    expect(policy).toContain("require-trusted-types-for 'script'; trusted-types kinglet-worker");
     expect(policy).toContain(`connect-src 'self' ws://127.0.0.1:${server.port} wss://127.0.0.1:${server.port};`);
     expect(policy).not.toMatch(/unsafe|\*/);
     expect(headers['x-content-type-options']).toBe('nosniff');
