@@ -101,9 +101,16 @@ const bytes = (text: string) => new TextEncoder().encode(text).length;
 
 const isOnline = () => line.value === 'online' || line.value === 'fallback';
 
+/** Whether another tab has written on, which this one has not heard of yet: it tells the server itself. */
+function isBehind(id: string, text: string): boolean {
+  const stored = read(localStorage.getItem(place(id)));
+  return stored !== undefined && stored.text !== text;
+}
+
 async function tell(id: string): Promise<void> {
   const draft = now(id);
   const online = isOnline() && settled.value;
+  if (isBehind(id, draft.text)) return;
   if (!draft.dirty || !isShared(id) || !online || bytes(draft.text) > MOST_BYTES) return;
   const value: Draft | undefined = draft.text ? { text: draft.text, ...(draft.reply_to === undefined ? {} : { reply_to: draft.reply_to }) } : undefined;
   write(id, { ...draft, sent: draft.text });
@@ -115,7 +122,7 @@ async function tell(id: string): Promise<void> {
     return;
   }
   const after = now(id);
-  if (after.text !== draft.text || after.reply_to !== draft.reply_to) return;
+  if (after.text !== draft.text || after.reply_to !== draft.reply_to || isBehind(id, after.text)) return;
   const { dirty: _, sent: __, ...clean } = after;
   write(id, clean);
 }
