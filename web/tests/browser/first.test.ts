@@ -228,7 +228,7 @@ test('the keyboard alone suffices to set up', async () => {
   await ada.page.getByRole('button', { name: 'I have it on paper' }).focus();
   await ada.page.keyboard.press('Enter');
   // The field has the focus again.
-  await ada.page.locator('label input:focus').waitFor();
+  await ada.page.locator('input:focus').waitFor();
   const asked = (await ada.page.locator('label').filter({ hasText: 'of the key' }).innerText()).match(/\d+/g)!.map(Number);
   await ada.page.keyboard.type(asked.map((at) => paper[at - 1]).join(''));
   await ada.page.keyboard.press('Enter');
