@@ -40,7 +40,8 @@ function write(id: string, draft: LocalDraft): void {
     try {
       localStorage.setItem(place(id), JSON.stringify(draft));
     } catch {
-      // No room: it stays in this page, and goes to the server.
+      // No room: it stays in this page, and goes to the server. An older text in its place would look like another tab's.
+      localStorage.removeItem(place(id));
     }
   }
   drafts.value = all;
