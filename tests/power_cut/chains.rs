@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use kinglet::limits::FOLD_ROWS;
 use kinglet::proto::{Code, JoinRule};
 use kinglet::store::Receipt;
-use kinglet::store::sqlite::fault_vfs::{Action, Cut, FileKind, Op};
+use kinglet::store::sqlite::fault_vfs::{Action, Cut, Fault, FileKind, Op};
 
 use crate::ledger::Ledger;
 use crate::machine::Machine;
-use crate::store_kit::words::{group, send, send_to};
+use crate::store_kit::words::{group, recall, send, send_to};
 use crate::store_kit::{Dice, actor};
 
 /// A crash between the write and the sync leaves a row in the page cache. After the restart its retry is acknowledged as a
@@ -64,13 +65,9 @@ async fn a_row_shown_after_a_crash_survives_the_power_cut() {
     let desk = machine.start().expect("it starts");
     ledger.burst(&desk, vec![(actor(1), send_to(2, "before"))]).await;
     let room = ledger.acked[0].2.conversation;
-    machine.disk.fail_nth_on(
-        FileKind::Wal,
-        Op::Sync,
-        1,
-        kinglet::store::sqlite::fault_vfs::Fault::Eio,
-        false,
-    );
+    machine
+        .disk
+        .fail_nth_on(FileKind::Wal, Op::Sync, 1, Fault::Eio, false);
     machine.disk.forget_on_failed_sync(false);
     ledger
         .burst(&desk, vec![(actor(1), send(room, "written, not synced"))])
@@ -86,6 +83,40 @@ async fn a_row_shown_after_a_crash_survives_the_power_cut() {
     machine.go_down(Some(desk), Action::CutHere(Cut::DropAll));
     let desk = machine.start().expect("it starts after the cut");
     assert_eq!(desk.log(room).await.expect("readable"), shown);
+}
+
+/// A checkpoint beside the writer leaves pages for a later one to sync. When that sync fails, no further one may succeed
+/// without them: the program ends, and the next start moves the whole log anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_whose_sync_fails_ends_the_program() {
+    for round in 0..4 {
+        let machine = Machine::new(round).await;
+        let mut ledger = Ledger::default();
+        let desk = machine.start().expect("it starts");
+        ledger.burst(&desk, vec![(actor(1), send_to(2, "before"))]).await;
+        let (room, seq) = (ledger.acked[0].2.conversation, ledger.acked[0].2.seq);
+        machine
+            .disk
+            .fail_nth_on(FileKind::Db, Op::Sync, 1, Fault::Eio, false);
+        // What is erased must leave the log, so a checkpoint follows.
+        ledger.burst(&desk, vec![(actor(1), recall(room, seq))]).await;
+        for _ in 0..200 {
+            if !machine.fatal().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let why = machine.fatal();
+        assert!(
+            why.iter().any(|why| why.contains("could not be synced")),
+            "{why:?}"
+        );
+        machine.go_down(Some(desk), Action::CutHere(Cut::Random(round)));
+        assert_eq!(machine.examined(), Vec::<String>::new(), "round {round}");
+        let desk = machine.start().expect("it starts after the cut");
+        ledger.check(&desk, "after the power cut").await;
+        ledger.retry(&desk, &mut Dice(round)).await;
+    }
 }
 
 /// No answer leaves before the sync of its commit has returned.

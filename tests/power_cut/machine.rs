@@ -64,9 +64,11 @@ impl Machine {
 
     /// The program starts.
     pub fn start(&self) -> Result<Desk, OpenError> {
+        let (disk, generation) = (Arc::clone(&self.disk), self.disk.generation());
         let setup = Setup {
             vfs: Some(self.disk.boot()),
             fatal: Arc::default(),
+            exit: Arc::new(move || disk.end(generation)),
             ..self.setup.clone()
         };
         locked(&self.said).push(Arc::clone(&setup.fatal));

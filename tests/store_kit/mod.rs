@@ -41,6 +41,8 @@ pub struct Setup {
     pub recall_seconds: u64,
     pub edit_seconds: u64,
     pub fatal: Arc<Mutex<Vec<String>>>,
+    /// How the program that gave up ends; a real one leaves the process without closing anything.
+    pub exit: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Setup {
@@ -52,6 +54,7 @@ impl Setup {
             recall_seconds: u64::MAX,
             edit_seconds: u64::MAX,
             fatal: Arc::default(),
+            exit: Arc::new(|| ()),
         }
     }
 }
@@ -61,7 +64,7 @@ pub struct Sqlite;
 
 impl Factory for Sqlite {
     fn open(&self, setup: &Setup, clock: Arc<Clock>, sink: Box<dyn Committed>) -> Result<Store, OpenError> {
-        let fatal = Arc::clone(&setup.fatal);
+        let (fatal, exit) = (Arc::clone(&setup.fatal), Arc::clone(&setup.exit));
         let options = Options {
             directory: setup.directory.clone(),
             vfs: setup.vfs.clone(),
@@ -70,7 +73,10 @@ impl Factory for Sqlite {
                 edit_seconds: setup.edit_seconds,
             },
             roster_members: setup.roster_members,
-            fatal: Arc::new(move |why| locked(&fatal).push(why.to_owned())),
+            fatal: Arc::new(move |why| {
+                locked(&fatal).push(why.to_owned());
+                exit();
+            }),
         };
         Store::open(options, clock, sink)
     }

@@ -78,8 +78,8 @@ impl Checkpointer {
         let _ = self.nudges.try_send(());
     }
 
-    /// Called by the writer after each commit, with its own connection.
-    pub fn after_commit(&self, connection: &Connection, long: bool) {
+    /// Called by the writer after each commit, with its own connection. An error ends the program.
+    pub fn after_commit(&self, connection: &Connection, long: bool) -> Result<(), String> {
         match self.state.load(Ordering::Acquire) {
             IDLE if long => {
                 self.state.store(RUNNING, Ordering::Release);
@@ -88,18 +88,19 @@ impl Checkpointer {
             }
             NEARLY => {
                 if long {
-                    passive(connection);
+                    passive(connection)?;
                 }
                 self.state.store(IDLE, Ordering::Release);
             }
             _ => {}
         }
+        Ok(())
     }
 }
 
 /// Runs until the last `Checkpointer` is gone. PASSIVE never makes the writer wait; emptying the log after an erasure does,
-/// for a moment.
-pub fn run(connection: &Connection, nudges: &Nudges) {
+/// for a moment. An error ends the program.
+pub fn run(connection: &Connection, nudges: &Nudges) -> Result<(), String> {
     let mut emptying = Emptying::default();
     loop {
         let wait = emptying.wait(nudges.erasures.load(Ordering::Acquire), monotonic());
@@ -108,15 +109,15 @@ pub fn run(connection: &Connection, nudges: &Nudges) {
             Some(wait) => nudges.receiver.recv_timeout(wait),
         };
         if nudged == Err(RecvTimeoutError::Disconnected) {
-            return;
+            return Ok(());
         }
         if nudges.state.load(Ordering::Acquire) == RUNNING {
-            let moved = passive(connection);
+            let moved = passive(connection)?;
             nudges
                 .state
                 .store(if moved { NEARLY } else { IDLE }, Ordering::Release);
         }
-        emptying.attempt(connection, &nudges.erasures);
+        emptying.attempt(connection, &nudges.erasures)?;
     }
 }
 
@@ -142,15 +143,15 @@ impl Emptying {
         })
     }
 
-    fn attempt(&mut self, connection: &Connection, erasures: &AtomicU64) {
+    fn attempt(&mut self, connection: &Connection, erasures: &AtomicU64) -> Result<(), String> {
         // Read before the attempt: what is erased meanwhile has the next one.
         let wanted = erasures.load(Ordering::Acquire);
         let now = monotonic();
         if self.wait(wanted, now).is_none_or(|wait| !wait.is_zero()) {
-            return;
+            return Ok(());
         }
         let since = *self.since.get_or_insert(now);
-        match emptied(connection) {
+        match emptied(connection)? {
             Ok(true) => {
                 add(&METERS.erasures_done, wanted - self.done);
                 self.done = wanted;
@@ -174,30 +175,54 @@ impl Emptying {
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// Empties the write-ahead log if nobody reads from it just now. Nearly everything is moved before the writer has to wait.
-fn emptied(connection: &Connection) -> rusqlite::Result<bool> {
-    passive(connection);
-    connection.busy_timeout(limits::ERASURE_WAIT)?;
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    Ok(busy == 0)
+/// The outer error ends the program.
+fn emptied(connection: &Connection) -> Result<rusqlite::Result<bool>, String> {
+    passive(connection)?;
+    let busy = connection.busy_timeout(limits::ERASURE_WAIT).and_then(|()| {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+    });
+    match busy {
+        Err(error) if is_failed_sync(&error) => Err(unsynced(&error)),
+        busy => Ok(busy.map(|busy| busy == 0)),
+    }
 }
 
-fn passive(connection: &Connection) -> bool {
+/// Whether everything went well. An error ends the program.
+fn passive(connection: &Connection) -> Result<bool, String> {
     let begun = monotonic();
     match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0)) {
         Ok(_) => {
             add(&METERS.checkpoints, 1);
             METERS.checkpoint_seconds.observe_time(begun.elapsed());
-            true
+            Ok(true)
         }
+        Err(error) if is_failed_sync(&error) => Err(unsynced(&error)),
         Err(error) => {
             log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds");
-            false
+            Ok(false)
         }
     }
+}
+
+/// A checkpoint beside the writer moves pages that only a later one syncs. After a failed sync the kernel takes them for
+/// clean, the next sync succeeds without them, and SQLite forgets the log they came from: a power cut would leave torn pages.
+/// A start moves the whole log once more, so the program must end, and must not close the database on its way.
+pub fn is_failed_sync(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(
+        code,
+        Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
+    )
+}
+
+/// Why the program ends after a failed sync.
+pub fn unsynced(error: &rusqlite::Error) -> String {
+    format!("the database could not be synced: {error}; what was acknowledged is in the write-ahead log")
 }
 
 /// Brings everything recovered from the write-ahead log into the database, synced, before anybody is served from it: rows

@@ -339,7 +339,13 @@ impl Store {
             indexing: super::search::Indexing::default(),
             gone: Vec::new(),
         };
-        spawn("checkpointer", move || checkpoint::run(&checkpoints, &nudges)).map_err(thread)?;
+        let fatal = Arc::clone(&options.fatal);
+        spawn("checkpointer", move || {
+            if let Err(error) = checkpoint::run(&checkpoints, &nudges) {
+                fatal(&error);
+            }
+        })
+        .map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);
         let mut writer = writer;
         checkpoint::watch(&mut writer.connection).map_err(sql("watched"))?;

@@ -481,8 +481,7 @@ impl Writer {
         let pages = super::checkpoint::wal_pages();
         METERS.wal_bytes.store(u64::from(pages) * 4096, Ordering::Relaxed);
         let long = pages >= limits::WAL_PAGES;
-        self.shared.checkpointer.after_commit(&self.connection, long);
-        Ok(())
+        self.shared.checkpointer.after_commit(&self.connection, long)
     }
 
     /// A full disk refuses the batch and the server goes on. Anything else ends it: after a failed sync nobody knows what
@@ -571,7 +570,11 @@ impl Writer {
         }
         // A stopped server's database is one file, whoever copies it. A reader at work only leaves that to the next start.
         let _ = self.connection.busy_timeout(limits::ERASURE_RETRY);
-        let _ = super::checkpoint::complete(&self.connection);
+        if let Err(error) = super::checkpoint::complete(&self.connection)
+            && super::checkpoint::is_failed_sync(&error)
+        {
+            (self.shared.fatal)(&super::checkpoint::unsynced(&error));
+        }
     }
 }
 

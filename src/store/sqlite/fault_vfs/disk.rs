@@ -143,7 +143,15 @@ impl Disk {
 
     /// The process dies: every handle is dead, the page cache stays, and so does what in it was never synced.
     pub fn crash(&self) {
+        self.end(self.generation());
+    }
+
+    /// The process of a generation dies, unless it has already.
+    pub fn end(&self, generation: u64) {
         let mut state = self.state.lock();
+        if self.generation() != generation {
+            return;
+        }
         self.generation.fetch_add(1, Ordering::SeqCst);
         for (path, entry) in &mut state.files {
             if let Some(live) = &entry.live {
@@ -260,7 +268,8 @@ impl Disk {
             .sum()
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    /// Of the process that runs now.
+    pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
 

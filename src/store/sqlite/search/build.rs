@@ -85,7 +85,7 @@ impl Writer {
         }
         METERS.index_step.observe_time(begun.elapsed());
         let long = checkpoint::wal_pages() >= limits::WAL_PAGES;
-        self.shared.checkpointer.after_commit(&self.connection, long);
+        self.shared.checkpointer.after_commit(&self.connection, long)?;
         Ok(true)
     }
 
