@@ -78,6 +78,15 @@ struct Outcome {
 /// Coalesced registers ride on a commit when this much time has gone by.
 const FLUSH_EVERY: Duration = Duration::from_secs(30);
 
+impl Drop for Writer {
+    /// Whoever hands something in at this moment must not wait for an answer for ever: a channel whose receiver is merely
+    /// dropped may keep what was sent meanwhile.
+    fn drop(&mut self) {
+        self.queue.close();
+        while self.queue.blocking_recv().is_some() {}
+    }
+}
+
 impl Writer {
     pub fn run(mut self) {
         let mut jobs = Vec::with_capacity(limits::BATCH_COMMANDS);
