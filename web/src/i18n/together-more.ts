@@ -51,7 +51,8 @@ const en = {
   everyoneHere: 'Everyone here',
   // Search
   findTitle: 'Search',
-  findHint: 'A person, a conversation, or words of a message',
+  findHint: 'A person, a conversation, or some words',
+  findWords: 'Words of a message',
   findHere: 'In this conversation only',
   jumpTo: 'Conversations and people',
   found: 'Messages',
@@ -213,6 +214,7 @@ const zh: typeof en = {
   everyoneHere: '这里的所有人',
   findTitle: '搜索',
   findHint: '联系人、会话或消息中的文字',
+  findWords: '消息中的文字',
   findHere: '仅在此会话中',
   jumpTo: '会话与联系人',
   found: '消息',

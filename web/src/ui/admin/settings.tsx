@@ -55,7 +55,7 @@ function Rows({ name, rows }: { name: string; rows: readonly ServerSetting[] }) 
   const { settings: label, usual } = office.value;
   const meaning = (one: ServerSetting) => {
     const own = words.value.lang === 'en' ? undefined : tuning[one.key];
-    return own ? <span>{own}</span> : <span lang="en">{one.about.split('\n').map((line) => <small key={line}>{line}</small>)}</span>;
+    return own ? <span>{own}</span> : <span lang="en"><small>{one.about.replaceAll('\n', ' ')}</small></span>;
   };
   return (
     <dl class="settings" aria-label={`${label}: ${name}`}>

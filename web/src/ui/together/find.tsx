@@ -93,11 +93,11 @@ export function Find({ here }: { here: string | undefined }) {
     else return;
     event.preventDefault();
   };
-  const { findTitle, findHint, findHere, jumpTo, found, foundNone, foundMore, looking, partial, saved: savedWord, noSaved } = more.value;
+  const { findTitle, findHint, findWords, findHere, jumpTo, found, foundNone, foundMore, looking, partial, saved: savedWord, noSaved } = more.value;
   return (
     <Dialog title={findTitle} close={close}>
       <div class="find" onKeyDown={pressed}>
-        <input type="text" inputMode="search" enterkeyhint="search" autocomplete="off" maxLength={80} aria-label={findHint} placeholder={findHint} value={query} onInput={(event) => (setQuery(event.currentTarget.value), setSaved(undefined))} />
+        <input type="text" inputMode="search" enterkeyhint="search" autocomplete="off" maxLength={80} aria-label={only ? findWords : findHint} placeholder={only ? findWords : findHint} value={query} onInput={(event) => (setQuery(event.currentTarget.value), setSaved(undefined))} />
         {here?.startsWith('c') && (
           <label class="only">
             <input type="checkbox" checked={only} onChange={() => setOnly(!only)} />
