@@ -36,6 +36,13 @@ const DEEPEST = 6;
 const MOST_ENDS = 64;
 const LONGEST_LINK = 4_096;
 
+/** One sign with whatever belongs to it: a variant, a tone, a partner it is joined with, the other half of a flag. */
+const SIGN = String.raw`(?:(?![\u0000-\u2190])[\p{Extended_Pictographic}\u{1f1e6}-\u{1f1ff}][\ufe0f\u{1f3fb}-\u{1f3ff}\u{e0020}-\u{e007f}]*(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]*)*)`;
+const FEW_SIGNS = new RegExp(`^\\s*(?:${SIGN}\\s*){1,6}$`, 'u');
+
+/** Nothing but a few of them: shown large. ©, ™ and what else is older than emoji is none. */
+export const isEmoji = (text: string): boolean => text.length < 80 && FEW_SIGNS.test(text);
+
 export function blocks(text: string): Block[] {
   const lines = text.replace(UNSEEN, '').split('\n');
   const found: Block[] = [];

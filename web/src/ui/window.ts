@@ -5,6 +5,7 @@ import { afar } from '../engine/afar';
 import type { ConversationRecord, Entry } from '../engine/records';
 import { conversations, engine, touched } from './state';
 import { kept } from './talk/kept';
+import { placeIn } from './talk/places';
 
 /** Enough for the tallest screen; each of them costs a slow phone something whenever the page is drawn. */
 export const MOST = 240;
@@ -132,11 +133,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       else await newest();
     });
   };
-  /** At what is not read yet, if it is held or comes soon; else at the newest. */
+  /** At what is not read yet, if it is held or comes soon; or where one was before; else at the newest. */
   const begin = async () => {
     const { unread = 0, read_seq = 0 } = (id && (await engine().conversation(id))) || {};
     const late = new Promise<undefined>((resolve) => setTimeout(resolve, SOON_MS));
-    const found = id && unread > PAGE ? await Promise.race([around(id, read_seq + 1).catch(() => undefined), late]) : undefined;
+    const goal = unread > FIRST ? read_seq + 1 : unread === 0 && id ? placeIn(id)?.seq : undefined;
+    const found = id && goal !== undefined ? await Promise.race([around(id, goal).catch(() => undefined), late]) : undefined;
     if (found) show(found.entries, found.atEnd, found.first);
     else await newest();
   };

@@ -2,10 +2,12 @@
 // stays where it is. What must not live here: times, which a busy machine makes longer (tests/measure).
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, type Person, type Size } from '../kit/browser';
-import { good, log, Talkers } from '../kit/talkers';
+import { launch, type Person, shoot, type Size } from '../kit/browser';
+import { box, good, log, row, Talkers } from '../kit/talkers';
 
 const LINES = 420;
+/** One answers another that is far above. */
+const [QUOTED, QUOTING] = [11, 381];
 /** Of the issue. The page has fewer, so that a slow phone can draw them. */
 const MOST_NODES = 400;
 /** Drawn between two frames of scrolling. */
@@ -18,7 +20,8 @@ beforeAll(async () => {
   browser = await launch();
   both = await Talkers.meet(browser);
   const { ada, bob } = both;
-  for (let n = 1; n <= LINES; n += 1) talk = (await both.says(n % 3 ? bob : ada, n % 3 ? ada : bob, n % 5 ? `line ${n}` : `A longer one, ${n}. `.repeat(12))).conversation;
+  const more = (n: number) => (n === QUOTING ? { reply_to: QUOTED } : {});
+  for (let n = 1; n <= LINES; n += 1) talk = (await both.says(n % 3 ? bob : ada, n % 3 ? ada : bob, n % 5 ? `line ${n}` : `A longer one, ${n}. `.repeat(12), more(n))).conversation;
   await both.server.api(ada.token).command({ id: 1, type: 'mark_read', conversation: talk, seq: LINES });
 });
 afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
@@ -95,6 +98,59 @@ for (const size of ['phone', 'desktop'] as Size[]) {
     await log(one).evaluate((el) => el.scrollTo(0, el.scrollHeight / 2));
     await one.page.getByRole('button', { name: 'To the newest message' }).click();
     await expect.poll(() => log(one).evaluate((el) => el.scrollHeight - el.scrollTop - el.clientHeight)).toBeLessThan(2);
+    await good(one);
+  });
+}
+
+for (const size of ['phone', 'desktop'] as Size[]) {
+  test(`on a ${size}: one comes back to where one was, also along a quote, just types, sees few signs large, and the tab says what is unread`, async () => {
+    await both.group(`Lunch, ${size}`);
+    const one = await both.at('ada', size);
+    const { page } = one;
+    const open = async (name: string | RegExp) => {
+      if (size === 'phone' && !(await page.getByRole('heading', { name: 'Conversations' }).isVisible())) await page.getByRole('button', { name: 'Back' }).click();
+      await page.getByRole('link', { name }).click();
+    };
+    const inSight = () =>
+      log(one).evaluate((el) => {
+        const edge = el.getBoundingClientRect().top;
+        const row = [...el.querySelectorAll<HTMLElement>('[data-seq]')].find((one_) => one_.getBoundingClientRect().top > edge + 60);
+        return row ? { seq: row.dataset.seq, top: Math.round(row.getBoundingClientRect().top - edge) } : undefined;
+      });
+    await open(/^bob/);
+    await log(one).getByText(`A longer one, ${LINES}.`).waitFor();
+    expect(await log(one).getByText('Today').count()).toBe(1);
+    expect(await log(one).locator('.message.follows').count()).toBeGreaterThan(0);
+    for (const nudge of [0, 1, 2]) await near(one, 'top', nudge);
+    const before = await inSight();
+    expect(Number(before?.seq)).toBeLessThan(LINES - 20);
+    await open(`Lunch, ${size}`);
+    await page.getByRole('heading', { name: /^Lunch/ }).waitFor();
+    await open(/^bob/);
+    await expect.poll(inSight).toEqual(before);
+    // Along a quote, and back to where one was; from there to the newest.
+    await row(one, `line ${QUOTING}`).evaluate((el) => el.scrollIntoView({ block: 'center' }));
+    const reading = await inSight();
+    await row(one, `line ${QUOTING}`).locator('.quote').click();
+    await page.locator(`.message.found[data-seq="${QUOTED}"]`).waitFor();
+    await page.getByRole('button', { name: 'Back to where you were' }).click();
+    await expect.poll(inSight).toEqual(reading);
+    await page.getByRole('button', { name: 'To the newest message' }).click();
+    await log(one).getByText(`A longer one, ${LINES}.`).waitFor();
+    await open(`Lunch, ${size}`);
+    await page.getByRole('heading', { name: `Lunch, ${size}` }).click();
+    await page.keyboard.press('H');
+    await page.keyboard.type('ello');
+    await expect.poll(() => box(one).inputValue()).toBe('Hello');
+    await box(one).fill('👍🏽 🎉');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await log(one).locator('.emoji-only', { hasText: '🎉' }).waitFor();
+    await both.says(both.bob, both.ada, `and this, ${size}`);
+    await expect.poll(() => page.title()).toMatch(/^\(1\)/);
+    await shoot(one, 'feel');
+    await open(/^bob/);
+    await log(one).getByText(`and this, ${size}`).waitFor();
+    await expect.poll(() => page.title()).not.toMatch(/^\(/);
     await good(one);
   });
 }

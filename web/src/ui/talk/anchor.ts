@@ -2,6 +2,7 @@
 // must not live here: what is shown.
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { Place } from './places';
 
 const AT_BOTTOM = 48;
 /** From the top, for what one is led to. */
@@ -12,8 +13,10 @@ export interface Anchor {
   look: () => void;
   /** The newest is in sight. */
   stick: () => boolean;
-  /** As soon as it is in the page it is led to: a selector. */
-  lead: (to: string) => void;
+  /** As soon as it is in the page it is led to: a selector; and how far below the upper edge it is to stand, else a little. */
+  lead: (to: string, top?: number) => void;
+  /** What one looks at, unless that is the newest. */
+  place: () => Place | undefined;
   toBottom: () => void;
   /** Something in it, or it itself, became larger or smaller. */
   settle: () => void;
@@ -22,7 +25,7 @@ export interface Anchor {
 /** `atEnd`: the newest is in the page, so its bottom is the bottom. */
 export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean, marks: unknown[]): Anchor {
   /** `at`: where it was scrolled to from here. As long as it is there, nobody has scrolled, and rounding does not add up. */
-  const state = useRef({ stick: true, seq: 0, top: 0, height: 0, lead: '', at: Number.NaN, atEnd });
+  const state = useRef({ stick: true, seq: 0, top: 0, height: 0, lead: '', leadTop: undefined as number | undefined, at: Number.NaN, atEnd });
   const atBottom = (el: HTMLElement) => state.current.atEnd && el.scrollHeight - el.scrollTop - el.clientHeight < AT_BOTTOM;
   const look = () => {
     const el = box.current;
@@ -31,6 +34,8 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
     if (el.clientHeight === state.current.height) state.current.stick = atBottom(el);
     const here = el.scrollTop === state.current.at && el.clientHeight === state.current.height;
     if (here) return;
+    // Who scrolls meanwhile is not led any more.
+    if (!Number.isNaN(state.current.at)) state.current.lead = '';
     const first = firstInSight(el);
     Object.assign(state.current, {
       height: el.clientHeight,
@@ -50,27 +55,41 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
       state.current.at = el.scrollTop;
     }
   };
+  /** Where too little lies below it yet, it is led to once more when that has come. */
+  const onceMore = (el: HTMLElement, lead: string, leadTop: number | undefined) => {
+    const goal = el.querySelector<HTMLElement>(lead);
+    const there = leadTop === undefined || !goal || Math.abs(topIn(el, goal) - leadTop) <= 1;
+    state.current.at = Number.NaN;
+    look();
+    if (!there && !state.current.atEnd) Object.assign(state.current, { lead, leadTop, at: el.scrollTop });
+  };
   // Before anything is changed: a scroll that was not told of yet counts, too.
   useMemo(look, marks);
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
-    const { lead } = state.current;
+    const { lead, leadTop } = state.current;
     // Only now: who was at the end of a page that was not the newest is not to be taken to the end of the newest.
     state.current.atEnd = atEnd;
     // What one is led to is in the first page that comes, or not at all.
     if (el.querySelector('[data-seq]')) state.current.lead = '';
-    if (lead && ledTo(el, lead)) state.current.stick = atBottom(el);
-    else settle();
+    if (lead && ledTo(el, lead, leadTop)) {
+      state.current.stick = atBottom(el);
+      onceMore(el, lead, leadTop);
+    } else settle();
     state.current.height = el.clientHeight;
   }, marks);
   return {
     look,
     stick: () => state.current.stick,
-    lead: (to) => {
+    lead: (to, top) => {
       const el = box.current;
-      if (el && ledTo(el, to)) look();
-      else state.current.lead = to;
+      if (el && ledTo(el, to, top)) onceMore(el, to, top);
+      else Object.assign(state.current, { lead: to, leadTop: top });
+    },
+    place: () => {
+      const { stick, seq, top } = state.current;
+      return stick || !seq ? undefined : { seq, top };
     },
     settle,
     toBottom: () => {
@@ -81,9 +100,9 @@ export function useAnchor(box: RefObject<HTMLDivElement | null>, atEnd: boolean,
   };
 }
 
-function ledTo(el: HTMLElement, to: string): boolean {
+function ledTo(el: HTMLElement, to: string, top = el.clientHeight * LED): boolean {
   const goal = el.querySelector<HTMLElement>(to);
-  if (goal) el.scrollTop += topIn(el, goal) - el.clientHeight * LED;
+  if (goal) el.scrollTop += topIn(el, goal) - top;
   return goal !== null;
 }
 

@@ -9,6 +9,7 @@ import { useJump } from '../together/jump';
 import { MOST, type View } from '../window';
 import { type Anchor, lastInSight, topIn, useAnchor } from './anchor';
 import { APART_MS, Blocks, items } from './blocks';
+import { cameFrom, keepPlace, type Place, placeIn } from './places';
 import { useMark } from './unread';
 
 const NEAR = 900;
@@ -28,18 +29,22 @@ export function Messages({ record, view, rows }: Props) {
   const looking = () => anchor.stick() && view.atEnd && !document.hidden;
   const [mark, unmark] = useMark(record, looking);
   const anchor = useAnchor(box, view.atEnd, [view.entries, rows.length, mark]);
-  useJump(box, record?.id, view, anchor.lead);
+  useJump(box, record?.id, view, anchor);
   const [above, setAbove] = useState(false);
   /** The mark that was in sight once: nobody has to be led there any more. */
   const found = useRef<number | undefined>(undefined);
   useState(() => {
-    if (mark !== undefined) anchor.lead(MARK);
+    if (mark !== undefined) return anchor.lead(MARK);
+    const place = record && placeIn(record.id);
+    if (place) anchor.lead(`[data-seq="${place.seq}"]`, place.top);
   });
   const scrolled = () => {
     const el = box.current;
     if (!el) return;
     anchor.look();
     setAway(!anchor.stick() || !view.atEnd);
+    if (anchor.stick() && view.atEnd) cameFrom.value = undefined;
+    if (record && view.entries.length) keepPlace(record.id, anchor.place());
     if (mark !== undefined && markInSight(el)) found.current = mark;
     setAbove(mark !== undefined && mark !== found.current && isAbove(el, mark, view));
     if (el.scrollTop < NEAR && !view.atBeginning) void view.back();
@@ -56,6 +61,12 @@ export function Messages({ record, view, rows }: Props) {
     document.addEventListener('visibilitychange', seen);
     return () => document.removeEventListener('visibilitychange', seen);
   }, [view.entries, record?.unread, mark]);
+  useEffect(
+    () => () => {
+      cameFrom.value = undefined;
+    },
+    [record?.id],
+  );
   useLine(box, view);
   useSize(box, anchor);
   useReaders(record, view);
@@ -66,6 +77,13 @@ export function Messages({ record, view, rows }: Props) {
     }
     anchor.toBottom();
     scrolled();
+  };
+  const origin = cameFrom.value?.conversation === record?.id ? cameFrom.value?.place : undefined;
+  const back = async ({ seq, top }: Place) => {
+    await view.to(seq);
+    await drawn();
+    anchor.lead(`[data-seq="${seq}"]`, top);
+    cameFrom.value = undefined;
   };
   useOwn(rows, () => {
     unmark();
@@ -99,17 +117,18 @@ export function Messages({ record, view, rows }: Props) {
           {firstUnread}
         </button>
       )}
-      {away && <Down unread={record?.unread ?? 0} go={() => void down()} />}
+      {away && <Down unread={record?.unread ?? 0} back={origin !== undefined} go={() => void (origin ? back(origin) : down())} />}
     </div>
   );
 }
 
-function Down({ unread, go }: { unread: number; go: () => void }) {
-  const { toNewest, newBelow } = words.value;
+/** Who followed a quote comes back first, and to the newest then. */
+function Down({ unread, back, go }: { unread: number; back: boolean; go: () => void }) {
+  const { toNewest, newBelow, backThere } = words.value;
   return (
     <button type="button" class={unread ? 'down main' : 'down'} onClick={go}>
       <span aria-hidden="true">↓ </span>
-      {unread ? newBelow(unread) : toNewest}
+      {back ? backThere : unread ? newBelow(unread) : toNewest}
     </button>
   );
 }
