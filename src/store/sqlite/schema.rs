@@ -152,6 +152,7 @@ CREATE TABLE invitation (
     GONE,
     AWAY,
     BOTS,
+    MERGES,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -532,6 +533,9 @@ CREATE TABLE bot_token (
 ) STRICT;
 CREATE INDEX bot_token_bot ON bot_token (bot, no);
 ";
+
+/// The index merges less often, and more at once: each merge writes everything in it anew.
+const MERGES: &str = "INSERT INTO search (search, rank) VALUES ('usermerge', 16)";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
