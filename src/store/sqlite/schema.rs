@@ -152,6 +152,7 @@ CREATE TABLE invitation (
     GONE,
     AWAY,
     BOTS,
+    READING,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -531,6 +532,11 @@ CREATE TABLE bot_token (
     UNIQUE (device, client)
 ) STRICT;
 CREATE INDEX bot_token_bot ON bot_token (bot, no);
+";
+
+/// What is kept in memory, too: who does not show what they have read.
+const READING: &str = "
+CREATE INDEX personal_reading ON personal (key) WHERE key = 13 AND value IS NOT NULL;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

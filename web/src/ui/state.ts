@@ -158,6 +158,9 @@ export function isSet(key: 'pinned' | 'archived' | 'unread', conversation: strin
   return settings.value.has(`${key}:${conversation}`);
 }
 
+/** Who does not show what they have read does not see it of others. */
+export const hidesReads = computed(() => settings.value.has('reads_unseen:'));
+
 /** Nothing is notified from here; what is set for this conversation counts before what is set for all. */
 export function isQuiet(conversation: string): boolean {
   const own = settings.value.get(`notify:${conversation}`);
