@@ -108,7 +108,7 @@ test('the owner mutes somebody, removes somebody and hands the group over; who h
   await expect(both.says(bob, crew, 'no')).rejects.toMatchObject({ code: 'muted' });
   await good(one);
   await shoot(one, 'muted');
-  await act('bob', 'Lift the mute');
+  await act('bob', 'Let write');
   await member('bob').getByText('muted').waitFor({ state: 'detached' });
   await both.says(bob, crew, 'Thank you');
   await act('cyd', 'Remove');

@@ -42,7 +42,7 @@ function List({ devices, ask }: { devices: readonly UserDevice[]; ask: (device: 
             </button>
           </div>
         ) : (
-          w.signedOut
+          <div class="choices hint">{w.signedOut}</div>
         ),
     },
   ];

@@ -45,7 +45,7 @@ function Name({ now, load }: { now: ServerInfo; load: Load<ServerInfo> }) {
     if (!same && name.trim()) void run(() => change(load, { team: name.trim() }));
   };
   return (
-    <Part title={w.team}>
+    <Part title={w.name}>
       <form onSubmit={save}>
         <Text label={w.team} hint={w.teamHint} value={name} set={setName} maxLength={60} />
         <p class="wrong" role="alert">
@@ -78,7 +78,7 @@ function Address({ now, load }: { now: ServerInfo; load: Load<ServerInfo> }) {
   return (
     <Part title={w.address}>
       <p>
-        {w.addressIs} <strong class="long">{now.address}</strong>
+        {w.addressIs} <strong>{now.address}</strong>
       </p>
       {now.address_is_set ? (
         <p class="note">{w.addressSet}</p>
@@ -103,8 +103,20 @@ function Address({ now, load }: { now: ServerInfo; load: Load<ServerInfo> }) {
           </button>
         </form>
       )}
-      {asks && <Confirm title={w.addressAsk(clean(to))} lead={<p>{w.addressLead}</p>} act={w.addressSave} danger go={move} close={() => setAsks(false)} />}
+      {asks && <Confirm title={w.addressAsk} lead={<Cost to={clean(to)} />} act={w.addressSave} danger go={move} close={() => setAsks(false)} />}
     </Part>
+  );
+}
+
+function Cost({ to }: { to: string }) {
+  const { addressTo, addressLead } = oversight.value;
+  return (
+    <>
+      <p>
+        {addressTo} <strong>{to}</strong>
+      </p>
+      <p>{addressLead}</p>
+    </>
   );
 }
 
