@@ -58,6 +58,7 @@ export async function start(): Promise<void> {
   const wake = () => document.visibilityState === 'visible' && engine().wake();
   addEventListener('online', wake);
   addEventListener('pageshow', wake);
+  addEventListener('pagehide', () => engine().away());
   document.addEventListener('visibilitychange', wake);
   addEventListener('beforeunload', (event) => {
     if (!leaving.on && outbox.value.some((row) => row.state === 'waiting')) event.preventDefault();

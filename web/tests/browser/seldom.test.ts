@@ -214,3 +214,60 @@ test('where the page may not name its service worker the chat goes on without on
   await one.page.getByLabel('Name').fill('ada');
   expect(one.complaints.filter((complaint) => !/trusted.?types? policy|Content Security Policy/i.test(complaint) || complaint.startsWith('TypeError'))).toEqual([]);
 });
+
+/** A second of film, red above and blue below, as this browser records it. */
+async function film({ page }: Person): Promise<Buffer> {
+  const bytes = await page.evaluate(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+    const on = canvas.getContext('2d')!;
+    let n = 0;
+    const draw = () => {
+      on.fillStyle = '#d02020';
+      on.fillRect(0, 0, 320, 90);
+      on.fillStyle = '#2030d0';
+      on.fillRect(0, 90, 320, 90);
+      on.fillRect((n += 4), 0, 8, 8);
+    };
+    draw();
+    const drawing = setInterval(draw, 40);
+    const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm' });
+    const parts: Blob[] = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const end = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    setTimeout(() => recorder.stop(), 1_000);
+    await end;
+    clearInterval(drawing);
+    return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+  });
+  return Buffer.from(bytes);
+}
+
+test('a video has a first picture, made by who sent it, before anybody plays it', async () => {
+  const { ada, bob } = both;
+  const { conversation } = await both.says(bob, ada, 'Show me the ferry');
+  const one = await both.at('ada', 'desktop');
+  const other = await both.at('bob', 'phone');
+  await other.page.goto(`/c/${conversation}`);
+  await one.page.goto(`/c/${conversation}`);
+  await box(one).waitFor();
+  await one.page.getByLabel('Files', { exact: true }).last().setInputFiles([{ name: 'ferry.webm', mimeType: 'video/webm', buffer: await film(one) }]);
+  await one.page.getByRole('list', { name: 'Files to send' }).getByText('ferry.webm').waitFor();
+  await one.page.getByRole('button', { name: 'Send', exact: true }).click();
+  const play = log(other).getByRole('button', { name: /^Play: ferry.webm/ });
+  await play.waitFor();
+  const reply = await both.server.api(bob.token).command({ id: 1, type: 'history', conversation, limit: 1 });
+  const said = reply.type === 'history' && reply.events[0]?.kind === 'message' ? reply.events[0].body : undefined;
+  expect(said).toMatchObject({ kind: 'video', width: 320, height: 180, thumbhash: expect.stringMatching(/^[\w+/]{8,34}=*$/) });
+  const pixel = (y: number) =>
+    log(other)
+      .locator('.film canvas.hash')
+      .evaluate((canvas, at) => {
+        const { width, height } = canvas as HTMLCanvasElement;
+        return [...(canvas as HTMLCanvasElement).getContext('2d')!.getImageData(Math.floor(width / 2), Math.floor(height * at), 1, 1).data];
+      }, y);
+  await expect.poll(async () => (await pixel(0.2))[0]! - (await pixel(0.2))[2]!).toBeGreaterThan(60);
+  await expect.poll(async () => (await pixel(0.85))[2]! - (await pixel(0.85))[0]!).toBeGreaterThan(60);
+  await good(other);
+  await shoot(other, 'film');
+});
