@@ -15,8 +15,8 @@ export class Desk {
     private readonly shown: { url: string; close: () => Promise<void> },
   ) {}
 
-  static async open(): Promise<Desk> {
-    const [browser, server] = await Promise.all([launch(), Kinglet.start()]);
+  static async open(env: Record<string, string> = {}): Promise<Desk> {
+    const [browser, server] = await Promise.all([launch(), Kinglet.start(env)]);
     return new Desk(server, browser, await front(server));
   }
 

@@ -18,8 +18,8 @@ export class Talkers {
     readonly bob: SignedIn,
   ) {}
 
-  static async meet(browser: Browser): Promise<Talkers> {
-    const server = await Kinglet.start();
+  static async meet(browser: Browser, env: Record<string, string> = {}): Promise<Talkers> {
+    const server = await Kinglet.start(env);
     const shown = await front(server);
     const ada = await server.claim('ada');
     return new Talkers(browser, server, shown, ada, await server.join(ada, 'bob'));
@@ -62,8 +62,9 @@ export class Talkers {
     return this.command(who, { type: 'send', ...where, body: { kind: 'text', text } });
   }
 
-  async group(title: string): Promise<string> {
-    const frame = { type: 'create', kind: 'group', title, members: [this.bob.user], history: true };
+  async group(title: string, more: readonly SignedIn[] = []): Promise<string> {
+    const members = [this.bob, ...more].map(({ user }) => user);
+    const frame = { type: 'create', kind: 'group', title, members, history: true };
     return (await this.command(this.ada, frame)).conversation;
   }
 

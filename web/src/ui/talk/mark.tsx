@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../../i18n';
-import { conversations } from '../state';
+import { conversations, hidesReads } from '../state';
 
 export interface Asked {
   conversation: string;
@@ -12,7 +12,8 @@ export interface Asked {
 }
 export const asked = signal<Asked | undefined>(undefined);
 
-export function ReadMark({ conversation, seq, read }: Asked & { read: boolean }) {
+export function ReadMark({ conversation, seq, read: known }: Asked & { read: boolean }) {
+  const read = known && !hidesReads.value;
   const { read: isRead, sent, whoRead } = words.value;
   const text = read ? isRead : sent;
   const inside = (
@@ -22,7 +23,7 @@ export function ReadMark({ conversation, seq, read }: Asked & { read: boolean })
     </>
   );
   const record = conversations.value.get(conversation);
-  if (!record || record.kind === 'direct' || record.read_lists === false) {
+  if (!record || record.kind === 'direct' || record.read_lists === false || hidesReads.value) {
     return (
       <span class="state" title={text}>
         {inside}

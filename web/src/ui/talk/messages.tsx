@@ -7,7 +7,7 @@ import { dayName, words } from '../../i18n';
 import { sameDay } from '../../i18n/days';
 import { albums } from '../files/slot';
 import { happened, Message, Unsent } from '../message';
-import { engine, line, me } from '../state';
+import { engine, hidesReads, line, me } from '../state';
 import { useJump } from '../together/jump';
 import { MOST, type View } from '../window';
 import { type Anchor, lastInSight, useAnchor } from './anchor';
@@ -204,11 +204,11 @@ function useReaders(record: ConversationRecord | undefined, entries: Entry[]): v
   const mine = entries.findLast((entry) => entry.event.kind === 'message' && entry.event.by === me.value)?.seq;
   const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
-    if (record && mine && online && record.others_read < mine && record.read_lists !== false)
+    if (record && mine && online && record.others_read < mine && record.read_lists !== false && !hidesReads.value)
       void engine()
         .askReaders(record.id, mine)
         .catch(() => {});
-  }, [record?.id, mine, online]);
+  }, [record?.id, mine, online, hidesReads.value]);
 }
 
 /** Drawn again only when something about it changed: a page of 400 would take too long. */
