@@ -13,14 +13,14 @@ const USER: &str = "kinglet-admin";
 const SERVICE: &str = "ssh.service";
 const SSHD: &str = "/usr/sbin/sshd";
 const KEYS: &str = "/etc/kinglet-board/authorized_keys";
-const CONFIG: &str = "/etc/ssh/sshd_config.d/60-kinglet.conf";
+const CONFIG: &str = "/etc/ssh/sshd_config.d/00-kinglet.conf";
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 const LOGINCTL: &str = "/usr/bin/loginctl";
 const TIMER: &str = "kinglet-ssh-off.timer";
 /// How long it is on, unless it is to stay.
 const HOURS: u32 = 24;
 
-/// What sshd is told. It reads its own files after this one, and takes the first word on a matter.
+/// What sshd is told. It takes the first word on a matter, and reads these files by their names.
 const SETTINGS: &str = "\
 # Written by kinglet-board when SSH was switched on; removed when it is switched off.
 PasswordAuthentication no

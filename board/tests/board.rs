@@ -229,7 +229,7 @@ fn ssh_is_for_one_user_by_one_key_and_for_a_day() {
     let bench = Bench::new();
     let (keys, settings) = (
         "etc/kinglet-board/authorized_keys",
-        "etc/ssh/sshd_config.d/60-kinglet.conf",
+        "etc/ssh/sshd_config.d/00-kinglet.conf",
     );
     let told = bench.done(&json!({ "verb": "ssh_on", "key": KEY }));
     assert_eq!(

@@ -21,7 +21,7 @@ fi
 [ "$(stat -c %a:%U /var/lib/kinglet)" = 700:kinglet ]
 touch_as_server() { nsenter --target "$pid" --mount --setuid "$(id -u kinglet)" --setgid "$(id -g kinglet)" touch "$1" 2>/dev/null; }
 touch_as_server /var/lib/kinglet/probe && rm /var/lib/kinglet/probe
-for place in /etc/kinglet/probe /usr/probe /root/probe /var/lib/probe; do
+for place in /etc/kinglet/probe /usr/probe /srv/probe /var/lib/probe; do
   ! touch_as_server $place || { say "$place can be written"; exit 1; }
 done
 # But a disk for backups that is mounted later is seen in there.
