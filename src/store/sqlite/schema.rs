@@ -537,6 +537,7 @@ CREATE INDEX bot_token_bot ON bot_token (bot, no);
 
 /// The index merges less often, and more at once: each merge writes everything in it anew.
 const MERGES: &str = "INSERT INTO search (search, rank) VALUES ('usermerge', 16)";
+
 /// What is kept in memory, too: who does not show what they have read.
 const READING: &str = "
 CREATE INDEX personal_reading ON personal (key) WHERE key = 13 AND value IS NOT NULL;
