@@ -13,6 +13,7 @@
 //! - `kill9`: the crash checker
 
 pub mod args;
+pub mod bare;
 pub mod bytes;
 pub mod catchup;
 pub mod closed;

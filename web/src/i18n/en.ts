@@ -29,7 +29,9 @@ export const en = {
   inviteLead: (team: string) => `Show this code or send the link. Who opens it joins ${team}.`,
   inviteOver: (uses: number, day: string) => `Good for ${uses} people until ${day}.`,
   address: 'Your team reaches this server at',
-  addressOther: (here: string) => `You opened it as ${here}. If people cannot reach the address above, set listen.canonical_url on the server before you send the link.`,
+  addressOther: (here: string) => `You opened it as ${here}. If people cannot reach the address above, change it before you send the link.`,
+  addressPage: 'Name and address of the server',
+  addressAsk: 'An admin can do that.',
   copyLink: 'Copy the link',
   copied: 'Copied',
   qrLabel: 'The invitation as a QR code',
@@ -143,6 +145,7 @@ export const en = {
     not_found: 'This is no longer there, or not for you.',
     too_large: 'This is too long. Send it in parts.',
     storage_full: 'The server’s disk is full. Tell the operator.',
+    safe_mode: 'The server cannot start. Tell the operator; what you have not sent yet waits here.',
   } as Record<string, string>,
 };
 

@@ -28,7 +28,9 @@ export const zh: Words = {
   inviteLead: (team) => `出示此二维码或发送链接。打开它的人将加入“${team}”。`,
   inviteOver: (uses, day) => `最多 ${uses} 人使用，有效期至 ${day}。`,
   address: '团队通过以下地址访问服务器',
-  addressOther: (here) => `您是通过 ${here} 打开的。如果其他人无法访问上面的地址，请在发送链接之前在服务器上设置 listen.canonical_url。`,
+  addressOther: (here) => `您是通过 ${here} 打开的。如果其他人无法访问上面的地址，请在发送链接之前更改。`,
+  addressPage: '服务器的名称与地址',
+  addressAsk: '管理员可以更改。',
   copyLink: '复制链接',
   copied: '已复制',
   qrLabel: '邀请二维码',
@@ -136,5 +138,6 @@ export const zh: Words = {
     not_found: '内容已不存在，或您无权查看。',
     too_large: '内容太长。请分开发送。',
     storage_full: '服务器磁盘已满。请告知运维人员。',
+    safe_mode: '服务器无法启动。请告知运维人员；尚未发送的内容会保留在此设备上。',
   },
 };

@@ -94,6 +94,9 @@ export type AuditEntry = ({
 } | {
   act: "recovery_key_made";
   recipient: string;
+} | {
+  act: "device_ended";
+  ended: DeviceId;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -111,6 +114,8 @@ export type AuditEntry = ({
 export type AuditPage = {
   /** Newest first. */
   entries: AuditEntry[];
+  /** With `more`: the next page is `before` this number. */
+  last?: (number | null);
   more: boolean;
 };
 
@@ -268,7 +273,7 @@ export type Claim = {
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "safe_mode" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {
@@ -439,6 +444,11 @@ export type Edits = {
   limit?: (number | null);
   /** The message's seq. */
   target: number;
+};
+
+/** `POST /api/v1/users/{id}/devices/end` */
+export type EndDevice = {
+  device: DeviceId;
 };
 
 /** `POST /api/v1/me/erase`: erases the one who asks. There is no way back. */
@@ -898,6 +908,9 @@ export type Kept = ({
   key: "unseen";
   value?: boolean;
 } | {
+  key: "reads_unseen";
+  value?: boolean;
+} | {
   key: "status";
   value?: (Status | null);
 } | {
@@ -960,7 +973,7 @@ export type MeasureList = {
   more: boolean;
 };
 
-/** A stored file in a message. The sender gives `blob` and `name`, and may give `caption` and, for sound and film, `duration_ms`, `width` and `height`; everything else is the server's to say. */
+/** A stored file in a message. The sender gives `blob` and `name`, and may give `caption`, for sound and film `duration_ms`, `width` and `height`, and for film `thumbhash`; everything else is the server's to say. */
 export type Media = {
   /** The file, as its upload's end named it. */
   blob: BlobId;
@@ -975,7 +988,7 @@ export type Media = {
   name: string;
   /** Bytes; said by the server. */
   size?: number;
-  /** A picture of a few bytes to show until the file is there: a ThumbHash in base64; said by the server. */
+  /** A picture of a few bytes to show until the file is there: a ThumbHash in base64; of film said by the sender, else by the server. */
   thumbhash?: (string | null);
   /** Pixels, as it is shown; of a picture said by the server. */
   width?: (number | null);
@@ -1866,6 +1879,9 @@ export type Set = ({
   key: "unseen";
   value?: boolean;
 } | {
+  key: "reads_unseen";
+  value?: boolean;
+} | {
   key: "status";
   value?: (Status | null);
 } | {
@@ -2145,6 +2161,21 @@ export type UseReset = {
   code: string;
   device: NewDevice;
   password: string;
+};
+
+export type UserDevice = {
+  created: number;
+  id: DeviceId;
+  /** Absent where the person, or who asks, is `unseen`. */
+  last_seen?: (number | null);
+  name: string;
+  signed_in: boolean;
+};
+
+/** `GET /api/v1/users/{id}/devices`: another person's, for admins. */
+export type UserDevices = {
+  /** The signed-in ones first, then by when they were last here. */
+  devices: UserDevice[];
 };
 
 export type UserId = string;

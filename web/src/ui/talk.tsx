@@ -5,7 +5,7 @@ import { type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow } f
 import { words } from '../i18n';
 import { Composer } from './composer';
 import { go } from './route';
-import { engine, isSet, outbox, personName, titleOf, typing, users } from './state';
+import { engine, isSet, outbox, personName, settings, titleOf, typing, users } from './state';
 import { moveDraft } from './talk/drafts';
 import { Head } from './talk/head';
 import { ReadersPlace } from './talk/mark';
@@ -64,6 +64,7 @@ function Foot({ record, peer, title }: { record: ConversationRecord | undefined;
   const may = !record || record.role !== 'member' || (record.kind !== 'channel' && !record.mute_all);
   const other = users.value.get((record?.kind === 'direct' ? record.peer : peer) ?? '');
   if (record?.gone) return <p class="closed">{gone}</p>;
+  if (other && settings.value.has(`blocked:${other.user}`)) return <p class="closed">{words.value.blockedHere}</p>;
   if (other?.disabled) return <p class="closed">{nobodyHere}</p>;
   if (!may) return <p class="closed">{mayNotPost}</p>;
   return <Composer to={record ?? { user: peer ?? '' }} title={title} />;

@@ -93,6 +93,22 @@ export function plain(text: string, name: (user: string) => string): string {
   return lines.join(' ').trim();
 }
 
+/** Where it leads, in its order; each address once. */
+export function linksIn(text: string): { to: string; of: string }[] {
+  const found = new Map<string, { to: string; of: string }>();
+  const look = (of: readonly Inline[]): void => {
+    for (const piece of of) {
+      if (piece.is === 'link' && !found.has(piece.to)) found.set(piece.to, { to: piece.to, of: piece.of });
+      else if ('of' in piece && typeof piece.of !== 'string') look(piece.of);
+    }
+  };
+  for (const block of blocks(text)) {
+    if (block.is === 'list') for (const item of block.items) look(item.of);
+    else if (block.is !== 'code') for (const line of block.of) look(line);
+  }
+  return [...found.values()];
+}
+
 export function inline(line: string, depth = 0): Inline[] {
   const found: Inline[] = [];
   let plain = '';

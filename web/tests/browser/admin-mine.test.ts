@@ -149,7 +149,7 @@ test('what one is told of, who sees one, a new password, the theme: all of it ho
   expect((await settings(bob)).find((one) => one.key === 'notify')).toMatchObject({ value: { level: 'mentions' } });
   await good(one);
   await page.goto('/me/privacy');
-  await page.getByRole('switch', { name: /Do not show/ }).check();
+  await page.getByRole('switch', { name: /Do not show when/ }).check();
   await page.getByLabel('Whom?').selectOption({ label: 'Ada L.' });
   await page.getByRole('button', { name: 'Block', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();

@@ -10,7 +10,7 @@ let both: Talkers;
 beforeAll(async () => {
   browser = await launch();
   // Of these nobody has said anything to Bob yet.
-  both = await Talkers.meet(browser, 'cyd', 'dee');
+  both = await Talkers.meet(browser, {}, 'cyd', 'dee');
 });
 afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
 afterAll(async () => {

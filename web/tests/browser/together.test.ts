@@ -13,7 +13,7 @@ let bob: SignedIn;
 let cyd: SignedIn;
 beforeAll(async () => {
   browser = await launch();
-  both = await Talkers.meet(browser, 'cyd');
+  both = await Talkers.meet(browser, {}, 'cyd');
   ({ ada, bob } = both);
   cyd = both.others.cyd!;
 });
@@ -23,7 +23,7 @@ afterAll(async () => {
   await browser?.close();
 });
 
-const group = (title: string) => both.group(title, { members: [bob.user, cyd.user] });
+const group = (title: string) => both.group(title, [cyd]);
 const at = (name: string, size: 'phone' | 'desktop', talk: string, more = {}) => both.at(name, size, { path: `/c/${talk}`, ...more });
 const menu = ({ page }: Person) => page.getByRole('menu');
 async function menuOf(one: Person, text: string): Promise<void> {

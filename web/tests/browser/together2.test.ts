@@ -13,7 +13,7 @@ let bob: SignedIn;
 let cyd: SignedIn;
 beforeAll(async () => {
   browser = await launch();
-  both = await Talkers.meet(browser, 'cyd');
+  both = await Talkers.meet(browser, {}, 'cyd');
   ({ ada, bob } = both);
   cyd = both.others.cyd!;
 });
@@ -100,7 +100,7 @@ test('mentions and emoji by name, an input method left alone; search and links l
 });
 
 test('a thread beside the conversation, on a phone in its place; pins; and a group looked after', async () => {
-  const talk = await both.group('Garden', { join: 'approval' });
+  const talk = await both.group('Garden', [], { join: 'approval' });
   const seeds = await both.says(bob, talk, 'Who buys the seeds?');
   const one = await at('ada', 'desktop', `/c/${talk}`);
   const other = await at('bob', 'phone', `/c/${talk}`, { scheme: 'dark' });

@@ -21,8 +21,8 @@ export class Desk {
     this.sessions = new Sessions(browser);
   }
 
-  static async open(): Promise<Desk> {
-    const [browser, server] = await Promise.all([launch(), Kinglet.start()]);
+  static async open(env: Record<string, string> = {}): Promise<Desk> {
+    const [browser, server] = await Promise.all([launch(), Kinglet.start(env)]);
     return new Desk(server, browser, await front(server));
   }
 

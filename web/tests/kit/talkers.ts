@@ -21,8 +21,8 @@ export class Talkers {
     readonly others: Readonly<Record<string, SignedIn>>,
   ) {}
 
-  static async meet(browser: Browser, ...others: string[]): Promise<Talkers> {
-    const server = await Kinglet.start();
+  static async meet(browser: Browser, env: Record<string, string> = {}, ...others: string[]): Promise<Talkers> {
+    const server = await Kinglet.start(env);
     const shown = await front(server);
     const ada = await server.claim('ada');
     const bob = await server.join(ada, 'bob');
@@ -71,9 +71,10 @@ export class Talkers {
     return this.command(who, { type: 'send', ...where, body: { kind: 'text', text }, ...more });
   }
 
-  /** Of Ada, with Bob. */
-  async group(title: string, more = {}): Promise<string> {
-    const frame = { type: 'create', kind: 'group', title, members: [this.bob.user], history: true, ...more };
+  /** Of Ada, with Bob and more. */
+  async group(title: string, more: readonly SignedIn[] = [], rest = {}): Promise<string> {
+    const members = [this.bob, ...more].map(({ user }) => user);
+    const frame = { type: 'create', kind: 'group', title, members, history: true, ...rest };
     return (await this.command(this.ada, frame)).conversation;
   }
 

@@ -4,7 +4,7 @@ import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../../i18n';
-import { conversations } from '../state';
+import { conversations, hidesReads } from '../state';
 
 export interface Asked {
   conversation: string;
@@ -27,7 +27,8 @@ function tellsReaders(conversation: string): boolean {
   return one.value;
 }
 
-export function ReadMark({ conversation, seq, read }: Asked & { read: boolean }) {
+export function ReadMark({ conversation, seq, read: known }: Asked & { read: boolean }) {
+  const read = known && !hidesReads.value;
   const { read: isRead, sent, whoRead } = words.value;
   const text = read ? isRead : sent;
   const inside = (
@@ -36,7 +37,7 @@ export function ReadMark({ conversation, seq, read }: Asked & { read: boolean })
       <span class="unseen">{text}</span>
     </>
   );
-  if (!tellsReaders(conversation)) {
+  if (!tellsReaders(conversation) || hidesReads.value) {
     return (
       <span class="state" title={text}>
         {inside}

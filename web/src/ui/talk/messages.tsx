@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord, OutboxRow } from '../../engine/records';
 import { words } from '../../i18n';
 import { Unsent } from '../message';
-import { engine, line, me } from '../state';
+import { engine, hidesReads, line, me } from '../state';
 import { useJump } from '../together/jump';
 import { MOST, type View } from '../window';
 import { type Anchor, lastInSight, topIn, useAnchor } from './anchor';
@@ -221,10 +221,10 @@ function useReaders(record: ConversationRecord | undefined, { entries, atEnd }: 
   const newest = atEnd ? own.at(-1) : undefined;
   const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
-    if (!record || !newest || !online || record.others_read >= newest || record.read_lists === false) return;
+    if (!record || !newest || !online || record.others_read >= newest || record.read_lists === false || hidesReads.value) return;
     const about = record.kind === 'direct' ? own.find((seq) => seq > record.others_read) : newest;
     void engine()
       .askReaders(record.id, about ?? newest)
       .catch(() => {});
-  }, [record?.id, newest, online]);
+  }, [record?.id, newest, online, hidesReads.value]);
 }
