@@ -8,7 +8,7 @@ import { box, good, log, row, Talkers } from '../kit/talkers';
 const LINES = 420;
 /** One answers another that is far above. */
 const [QUOTED, QUOTING] = [11, 401];
-/** Of the issue. The page has fewer, so that a slow phone can draw them. */
+/** What is promised. The page has fewer, so that a slow phone can draw them. */
 const MOST_NODES = 400;
 /** Drawn between two frames of scrolling. */
 const MOST_AT_A_TIME = 8;
