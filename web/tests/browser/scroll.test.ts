@@ -140,8 +140,10 @@ for (const size of ['phone', 'desktop'] as Size[]) {
     await log(one).getByText(`A longer one, ${LINES}.`).waitFor();
     // Along a quote, and back to where one was; from there to the newest.
     await row(one, `line ${QUOTING}`).evaluate((el) => el.scrollIntoView({ block: 'center' }));
+    await page.locator('.talk [role=log][aria-busy=false]').waitFor();
     const reading = await inSight();
-    await row(one, `line ${QUOTING}`).locator('.quote').click();
+    // Not by the pointer, for which the page might be scrolled first.
+    await row(one, `line ${QUOTING}`).locator('.quote:enabled').evaluate((el: HTMLElement) => el.click());
     await page.locator(`.message.found[data-seq="${QUOTED}"]`).waitFor();
     await page.getByRole('button', { name: 'Back to where you were' }).click();
     await isAt(reading);
