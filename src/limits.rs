@@ -299,11 +299,11 @@ pub const SEARCH_CONVERSATIONS: usize = 32;
 /// Searches at work at once, which leaves a reader to everybody else, and those that wait for their turn.
 pub const SEARCHES_AT_ONCE: usize = 1;
 pub const SEARCHES_WAITING: usize = 64;
-/// Memory of one search: a page of the index for each part and each of some twenty segments, and the texts looked at.
+/// Memory of one search: a page of the index for each part and each of some forty segments, and the texts looked at.
 pub const SEARCH_MEMORY: usize = 3 * 1024 * 1024;
 /// Rows that wait for the index before the idle writer puts them into it, and the bytes of text it takes at once.
-pub const INDEX_ROWS: u64 = 256;
-pub const INDEX_BYTES: usize = 64 * 1024;
+pub const INDEX_ROWS: u64 = 512;
+pub const INDEX_BYTES: usize = 96 * 1024;
 /// Pages of the index that the idle writer merges at once.
 pub const INDEX_MERGE_PAGES: u32 = 16;
 /// Memory that the index gathers before it writes (SQLite's `hashsize`).

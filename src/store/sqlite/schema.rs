@@ -152,6 +152,7 @@ CREATE TABLE invitation (
     GONE,
     AWAY,
     BOTS,
+    MERGES,
     READING,
 ];
 
@@ -533,6 +534,9 @@ CREATE TABLE bot_token (
 ) STRICT;
 CREATE INDEX bot_token_bot ON bot_token (bot, no);
 ";
+
+/// The index merges less often, and more at once: each merge writes everything in it anew.
+const MERGES: &str = "INSERT INTO search (search, rank) VALUES ('usermerge', 16)";
 
 /// What is kept in memory, too: who does not show what they have read.
 const READING: &str = "
