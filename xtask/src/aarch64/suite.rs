@@ -19,7 +19,10 @@ use crate::tree;
 /// Test programs that are left out, and why.
 const LEFT_OUT: [(&str, &str); 2] = [
     ("web", "it drives browsers and Node, which are this machine's"),
-    ("tidy", "it reads the sources, which are the same for every processor"),
+    (
+        "tidy",
+        "it reads the sources, which are the same for every processor",
+    ),
 ];
 
 /// Single tests that are left out, and why.
@@ -85,7 +88,15 @@ fn build(toolchain: &Toolchain, folder: &Path) -> Result<Vec<(String, PathBuf)>>
     println!("building the tests for {TARGET} with {}", toolchain.name);
     let mut command = toolchain.cargo(TARGET, &Flags::default());
     command
-        .args(["test", "--no-run", "--locked", "--package", "kinglet", "--lib", "--tests"])
+        .args([
+            "test",
+            "--no-run",
+            "--locked",
+            "--package",
+            "kinglet",
+            "--lib",
+            "--tests",
+        ])
         .args(["--target", TARGET, "--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(folder)
@@ -170,7 +181,10 @@ mod tests {
         fs::write(&place, "a program").expect("it may write there");
         let put = Emulated::put_in(&place, Path::new("/libraries")).expect("it may");
         let script = fs::read_to_string(&place).expect("it was written");
-        assert!(script.starts_with("#!/bin/sh\n") && script.contains("-L '/libraries'"), "{script}");
+        assert!(
+            script.starts_with("#!/bin/sh\n") && script.contains("-L '/libraries'"),
+            "{script}"
+        );
         drop(put);
         assert_eq!(fs::read_to_string(&place).expect("it is back"), "a program");
         fs::remove_dir_all(&folder).expect("a test may remove its own folder");

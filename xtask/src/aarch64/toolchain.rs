@@ -44,18 +44,16 @@ impl Toolchain {
         command.envs(with_flags(&self.environment, target, flags));
         if !flags.rust.is_empty() {
             // Either would be taken instead of the target's.
-            command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            command
+                .env_remove("RUSTFLAGS")
+                .env_remove("CARGO_ENCODED_RUSTFLAGS");
         }
         command
     }
 }
 
 /// The environment with more flags for one target, behind those that are in it.
-fn with_flags(
-    environment: &[(String, String)],
-    target: &str,
-    flags: &Flags,
-) -> BTreeMap<String, String> {
+fn with_flags(environment: &[(String, String)], target: &str, flags: &Flags) -> BTreeMap<String, String> {
     let name = target.replace('-', "_");
     let mut all: BTreeMap<String, String> = environment.iter().cloned().collect();
     for (name, more) in [

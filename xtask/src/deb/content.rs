@@ -35,9 +35,7 @@ pub struct About<'a> {
 pub fn fill(tree: &Tree, about: &About<'_>) -> Result<()> {
     let units = units(about.name)?;
     for unit in &units {
-        let name = unit.file_name().and_then(|name| name.to_str());
-        let name = name.context("a unit's name")?;
-        tree.file(&format!("{UNITS}/{name}"), &read(unit)?)?;
+        tree.file(&format!("{UNITS}/{}", name(unit)?), &read(unit)?)?;
     }
     let program = if about.name == BOARD {
         format!("usr/libexec/kinglet/{BOARD}")
@@ -47,41 +45,37 @@ pub fn fill(tree: &Tree, about: &About<'_>) -> Result<()> {
         format!("usr/bin/{}", about.name)
     };
     let from = about.programs.join(about.name);
-    tree.program(&program, &from)?;
-    papers(tree, about)?;
     let needs = Needs::of(&from)?;
     needs.check(about.target)?;
-    control(tree, about, &needs, &names(&units)?)
+    tree.program(&program, &from)?;
+    if needs.has_symbols {
+        // Not a release: what is tried with it does not need them, and they are most of it.
+        ensure!(
+            about.target.is_own(),
+            "{} is not stripped, and for another machine",
+            from.display()
+        );
+        tree.strip(&program)?;
+    }
+    papers(tree, about)?;
+    control(tree, about, &needs, &switched_on(&units)?)
 }
 
 /// The units of one package: those that begin with its name, and none of the other's.
 fn units(package: &str) -> Result<Vec<PathBuf>> {
-    let folder = repository::root().join("systemd");
-    let mut units = Vec::new();
-    for entry in fs::read_dir(&folder).context("listing systemd/")? {
-        let path = entry.context("listing systemd/")?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_unit = [".service", ".socket", ".timer", ".path", ".target"]
-            .iter()
-            .any(|ending| name.ends_with(ending));
-        let is_boards = name.starts_with(BOARD);
-        if is_unit && is_boards == (package == BOARD) {
-            units.push(path);
-        }
-    }
-    units.sort();
+    let mut units = listed("systemd", &[".service", ".socket", ".timer"])?;
+    units.retain(|unit| name(unit).is_ok_and(|name| name.starts_with(BOARD) == (package == BOARD)));
     ensure!(!units.is_empty(), "systemd/ has no unit for {package}");
     Ok(units)
 }
 
-fn names(units: &[PathBuf]) -> Result<Vec<String>> {
-    // Only what is started at boot is switched on; the others are started by those.
+/// Those that are switched on. The others are started by these.
+fn switched_on(units: &[PathBuf]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for unit in units {
         let text = String::from_utf8(read(unit)?).context("a unit is text")?;
         if text.lines().any(|line| line.trim() == "[Install]") {
-            let name = unit.file_name().and_then(|name| name.to_str());
-            names.push(name.context("a unit's name")?.to_owned());
+            names.push(name(unit)?.to_owned());
         }
     }
     Ok(names)
@@ -91,8 +85,14 @@ fn names(units: &[PathBuf]) -> Result<Vec<String>> {
 fn settings(tree: &Tree) -> Result<()> {
     let example = read_text("docs/kinglet.example.toml")?;
     tree.file("etc/kinglet/kinglet.toml", installed(&example)?.as_bytes())?;
-    tree.file("usr/lib/sysusers.d/kinglet.conf", &packaging("kinglet/sysusers.conf")?)?;
-    tree.file("usr/lib/tmpfiles.d/kinglet.conf", &packaging("kinglet/tmpfiles.conf")?)
+    tree.file(
+        "usr/lib/sysusers.d/kinglet.conf",
+        &packaging("kinglet/sysusers.conf")?,
+    )?;
+    tree.file(
+        "usr/lib/tmpfiles.d/kinglet.conf",
+        &packaging("kinglet/tmpfiles.conf")?,
+    )
 }
 
 fn installed(example: &str) -> Result<String> {
@@ -110,24 +110,44 @@ fn documents(tree: &Tree) -> Result<()> {
         let text = read_text(&format!("docs/{name}.md"))?;
         tree.file(&format!("{place}/{name}.md"), text.as_bytes())?;
     }
-    tree.file(&format!("{place}/SECURITY.md"), read_text("SECURITY.md")?.as_bytes())?;
+    tree.file(
+        &format!("{place}/SECURITY.md"),
+        read_text("SECURITY.md")?.as_bytes(),
+    )?;
     let example = read_text("docs/kinglet.example.toml")?;
     tree.file(
         &format!("{place}/examples/kinglet.example.toml"),
         example.as_bytes(),
     )?;
-    let drop_in = repository::root().join("systemd/push.conf");
-    if drop_in.exists() {
-        tree.file(&format!("{place}/examples/push.conf"), &read(&drop_in)?)?;
+    // What a unit is changed with, to be copied.
+    for path in listed("systemd", &[".conf"])? {
+        tree.file(&format!("{place}/examples/{}", name(&path)?), &read(&path)?)?;
     }
-    let pages = repository::root().join("packaging/man");
-    for entry in fs::read_dir(&pages).context("listing packaging/man")? {
-        let path = entry.context("listing packaging/man")?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.context("a manual page's name")?;
-        tree.packed(&format!("usr/share/man/man1/{name}"), &read(&path)?)?;
+    for path in listed("packaging/man", &[".1"])? {
+        tree.packed(&format!("usr/share/man/man1/{}", name(&path)?), &read(&path)?)?;
     }
     Ok(())
+}
+
+/// The files of a folder whose names end so, in the order of their names.
+fn listed(folder: &str, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(repository::root().join(folder)).with_context(|| format!("listing {folder}"))? {
+        let path = entry.with_context(|| format!("listing {folder}"))?.path();
+        if endings
+            .iter()
+            .any(|ending| path.to_string_lossy().ends_with(ending))
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn name(path: &Path) -> Result<&str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.with_context(|| format!("{} has no plain name", path.display()))
 }
 
 /// What Debian wants of every package: copyright, notices, what changed.
@@ -140,13 +160,22 @@ fn papers(tree: &Tree, about: &About<'_>) -> Result<()> {
     let terms: Vec<String> = format!("Permission is{terms}")
         .trim()
         .lines()
-        .map(|line| if line.is_empty() { " .".to_owned() } else { format!(" {line}") })
+        .map(|line| {
+            if line.is_empty() {
+                " .".to_owned()
+            } else {
+                format!(" {line}")
+            }
+        })
         .collect();
     let copyright = String::from_utf8(packaging("copyright")?).context("packaging/copyright")?;
     let copyright = filled(&copyright, &[("MIT", &terms.join("\n"))])?;
     tree.file(&format!("{place}/copyright"), copyright.as_bytes())?;
     tree.packed(&format!("{place}/NOTICES"), notices::of(about.name)?.as_bytes())?;
-    tree.packed(&format!("{place}/changelog"), read_text("CHANGELOG.md")?.as_bytes())?;
+    tree.packed(
+        &format!("{place}/changelog"),
+        read_text("CHANGELOG.md")?.as_bytes(),
+    )?;
     let date = ask(Command::new("date").args(["-u", "-R", "-d", &format!("@{}", about.time)]))?;
     let entry = format!(
         "{} ({}) stable; urgency=medium\n\n  * What changed in Kinglet stands in changelog.gz beside this file.\n\n -- {MAINTAINER}  {}\n",
@@ -224,7 +253,8 @@ mod tests {
     #[test]
     fn the_servers_package_has_none_of_roots_units() {
         let units = units("kinglet").expect("systemd/ has some");
-        let names = |unit: &PathBuf| unit.display().to_string();
-        assert!(units.iter().map(names).all(|name| !name.contains(BOARD)), "{units:?}");
+        let on = switched_on(&units).expect("they can be read");
+        assert!(on.contains(&"kinglet.service".to_owned()), "{on:?}");
+        assert!(on.iter().all(|unit| !unit.contains(BOARD)), "{on:?}");
     }
 }

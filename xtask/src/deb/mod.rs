@@ -172,7 +172,13 @@ fn agree(programs: &Path, target: &Target) -> Result<()> {
 fn lint(packages: &[PathBuf]) -> Result<()> {
     let mut command = Command::new("lintian");
     command
-        .args(["--no-cfg", "--fail-on", "error,warning", "--tag-display-limit", "0"])
+        .args([
+            "--no-cfg",
+            "--fail-on",
+            "error,warning",
+            "--tag-display-limit",
+            "0",
+        ])
         .args(["--info", "--show-overrides"])
         .args(packages);
     // It warns of being run as root, and does nothing that needs it.

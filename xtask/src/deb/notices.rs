@@ -11,7 +11,14 @@ use serde_json::Value;
 use crate::tree;
 
 /// How the files are called in which licences and notices come.
-const NAMES: [&str; 6] = ["license", "licence", "copying", "notice", "copyright", "unlicense"];
+const NAMES: [&str; 6] = [
+    "license",
+    "licence",
+    "copying",
+    "notice",
+    "copyright",
+    "unlicense",
+];
 
 /// One library, and where its files lie.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +95,10 @@ fn linked(metadata: &Value, package: &str) -> Result<BTreeSet<Library>> {
                 name: text(&it["name"]),
                 version: text(&it["version"]),
                 licence: text(&it["license"]),
-                folder: manifest.parent().context("a manifest lies in a folder")?.to_owned(),
+                folder: manifest
+                    .parent()
+                    .context("a manifest lies in a folder")?
+                    .to_owned(),
             });
         }
     }
@@ -97,7 +107,8 @@ fn linked(metadata: &Value, package: &str) -> Result<BTreeSet<Library>> {
 
 /// What the web client's bundle is made of: everything that its lock file does not call a tool.
 fn bundled(web: &Path) -> Result<Vec<Library>> {
-    let lock = fs::read_to_string(web.join("package-lock.json")).context("reading the web client's lock file")?;
+    let lock =
+        fs::read_to_string(web.join("package-lock.json")).context("reading the web client's lock file")?;
     let lock: Value = serde_json::from_str(&lock).context("the web client's lock file")?;
     let packages = lock["packages"].as_object().context("its packages")?;
     let shipped = packages
@@ -126,7 +137,11 @@ fn notices(folder: &Path) -> Result<Vec<String>> {
     })?;
     for entry in entries {
         let path = entry.context("looking for notices")?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
         let is_source = name.ends_with(".rs") || name.ends_with(".js");
         if path.is_file() && !is_source && NAMES.iter().any(|start| name.starts_with(start)) {
             files.push(path);
@@ -146,7 +161,8 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_named_and_what_only_tests_or_builds_is_not() {
-        let of_server = linked(&tree::metadata().expect("cargo is there"), "kinglet").expect("it is a package");
+        let of_server =
+            linked(&tree::metadata().expect("cargo is there"), "kinglet").expect("it is a package");
         let has = |name: &str| of_server.iter().any(|library| library.name == name);
         assert!(has("ring") && has("tokio") && has("libsqlite3-sys"));
         assert!(!has("proptest") && !has("cc") && !has("kinglet"));
@@ -156,7 +172,11 @@ mod tests {
     #[test]
     fn the_web_clients_own_parts_are_named() {
         let parts = bundled(&tree::root().join("web")).expect("its lock file is there");
-        assert!(parts.iter().any(|part| part.name == "preact" && part.licence == "MIT"));
+        assert!(
+            parts
+                .iter()
+                .any(|part| part.name == "preact" && part.licence == "MIT")
+        );
         assert!(!parts.iter().any(|part| part.name == "vite"));
     }
 }

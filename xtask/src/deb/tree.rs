@@ -32,6 +32,11 @@ impl Tree {
         self.write(path, &content, PROGRAM)
     }
 
+    /// Takes the names of functions out of a program.
+    pub fn strip(&self, path: &str) -> Result<()> {
+        must(Command::new("strip").arg("--strip-all").arg(self.root.join(path)))
+    }
+
     pub fn file(&self, path: &str, content: &[u8]) -> Result<()> {
         self.write(path, content, FILE)
     }
@@ -76,7 +81,9 @@ impl Tree {
         for file in self.files()? {
             size += fs::metadata(self.root.join(&file))?.len().div_ceil(1024);
         }
-        let folders = ask(Command::new("find").args([".", "-type", "d"]).current_dir(&self.root))?;
+        let folders = ask(Command::new("find")
+            .args([".", "-type", "d"])
+            .current_dir(&self.root))?;
         Ok(size + folders.lines().count() as u64)
     }
 
@@ -120,10 +127,15 @@ pub fn filled(text: &str, values: &[(&str, &str)]) -> Result<String> {
     for (name, value) in values {
         text = text.replace(&format!("@{name}@"), value);
     }
-    let left = text.split('@').skip(1).step_by(2).find(|name| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-    });
-    ensure!(left.is_none(), "nothing stands for @{}@", left.unwrap_or_default());
+    let left =
+        text.split('@').skip(1).step_by(2).find(|name| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        });
+    ensure!(
+        left.is_none(),
+        "nothing stands for @{}@",
+        left.unwrap_or_default()
+    );
     Ok(text)
 }
 
@@ -147,8 +159,10 @@ mod tests {
         let made = |name: &str| {
             let tree = Tree::new(folder.join(name)).expect("a test may make a folder");
             tree.file("etc/x/x.toml", b"a = 1\n").expect("it can write");
-            tree.packed("usr/share/doc/x/changelog", b"text").expect("it can pack");
-            let control = "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y.org>\nDescription: x\n";
+            tree.packed("usr/share/doc/x/changelog", b"text")
+                .expect("it can pack");
+            let control =
+                "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y.org>\nDescription: x\n";
             tree.control("control", control).expect("it can write");
             let file = folder.join(format!("{name}.deb"));
             tree.build(&file, 1_000_000_000).expect("dpkg-deb is there");
@@ -156,12 +170,16 @@ mod tests {
         };
         let (one, other) = (made("one"), made("other"));
         assert_eq!(one, other);
-        let listed = ask(Command::new("dpkg-deb").arg("-c").arg(folder.join("one.deb"))).expect("it is a package");
+        let listed =
+            ask(Command::new("dpkg-deb").arg("-c").arg(folder.join("one.deb"))).expect("it is a package");
         assert!(
             listed.contains("-rw-r--r-- root/root") && listed.contains("./etc/x/x.toml"),
             "{listed}"
         );
-        let settings = ask(Command::new("dpkg-deb").args(["-I"]).arg(folder.join("one.deb")).arg("conffiles"));
+        let settings = ask(Command::new("dpkg-deb")
+            .args(["-I"])
+            .arg(folder.join("one.deb"))
+            .arg("conffiles"));
         assert_eq!(settings.expect("it has settings"), "/etc/x/x.toml\n");
         fs::remove_dir_all(&folder).expect("a test may remove its own folder");
     }

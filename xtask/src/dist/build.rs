@@ -86,9 +86,7 @@ fn flags(root: &Path) -> Result<toolchain::Flags> {
 fn cargo_home() -> Result<PathBuf> {
     let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
-    named
-        .or_else(home)
-        .context("neither CARGO_HOME nor HOME is set")
+    named.or_else(home).context("neither CARGO_HOME nor HOME is set")
 }
 
 /// Everything that git knows or would take, and the packages that the web client is built with.

@@ -139,9 +139,7 @@ pub fn version() -> Result<String> {
     let (_, package) = manifest
         .split_once("[workspace.package]")
         .context("Cargo.toml has no [workspace.package]")?;
-    let line = package
-        .lines()
-        .find_map(|line| line.strip_prefix("version = "));
+    let line = package.lines().find_map(|line| line.strip_prefix("version = "));
     Ok(line.context("it has no version")?.trim_matches('"').to_owned())
 }
 
@@ -154,9 +152,7 @@ fn keep(built: &Built, target: &Target, program: &str, folder: &Path) -> Result<
 
 fn tell(file: &Path, target: &Target) -> Result<()> {
     let needs = Needs::of(file)?;
-    needs
-        .check(target)
-        .with_context(|| file.display().to_string())?;
+    needs.check(target).with_context(|| file.display().to_string())?;
     ensure!(
         !needs.has_symbols,
         "{} still has the names of its functions; the release profile strips them",
@@ -222,7 +218,8 @@ mod tests {
     fn options_are_known_or_refused() {
         let all = Wanted::read(&[]).expect("nothing has to be said");
         assert_eq!((all.targets.len(), all.twice), (2, false));
-        let one = Wanted::read(&["--target", "aarch64-unknown-linux-gnu", "--twice"]).expect("both are known");
+        let one =
+            Wanted::read(&["--target", "aarch64-unknown-linux-gnu", "--twice"]).expect("both are known");
         assert!(one.twice && one.targets.len() == 1 && one.targets[0].debian == "arm64");
         for wrong in [
             &["--target"][..],

@@ -157,7 +157,11 @@ mod tests {
             libraries: vec![library.to_owned(), "libgcc_s.so.1".to_owned()],
             versions: BTreeMap::from([(
                 library.to_owned(),
-                vec!["GLIBC_2.2.5".to_owned(), format!("GLIBC_{version}"), "GLIBC_2.9".to_owned()],
+                vec![
+                    "GLIBC_2.2.5".to_owned(),
+                    format!("GLIBC_{version}"),
+                    "GLIBC_2.9".to_owned(),
+                ],
             )]),
             has_symbols: false,
         }
