@@ -8,6 +8,8 @@ mod harness;
 mod http;
 #[path = "stories/live.rs"]
 mod live;
+#[path = "stories/manager.rs"]
+mod manager;
 #[path = "stories/push_service.rs"]
 mod push_service;
 #[path = "stories/raw.rs"]
@@ -101,10 +103,14 @@ mod recovery;
 mod resume;
 #[path = "stories/revocation.rs"]
 mod revocation;
+#[path = "stories/safe_mode.rs"]
+mod safe_mode;
 #[path = "stories/search.rs"]
 mod search;
 #[path = "stories/slow.rs"]
 mod slow;
+#[path = "stories/sockets.rs"]
+mod sockets;
 #[path = "stories/strangers.rs"]
 mod strangers;
 #[path = "stories/threads.rs"]

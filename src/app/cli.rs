@@ -19,6 +19,9 @@ pub const EXIT_DAMAGED: u8 = 4;
 /// The server is not running, or another one uses the data directory.
 pub const EXIT_UNAVAILABLE: u8 = 5;
 
+/// How long a server that could not start shows why before it tries again, at first.
+const RETRY_AFTER: u32 = 60;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -47,7 +50,8 @@ pub struct Cli {
 impl Cli {
     /// What to do; `serve` when nothing was said.
     pub fn action(&self) -> Command {
-        self.command.clone().unwrap_or(Command::Serve)
+        let serve = || Command::Serve(Serve::default());
+        self.command.clone().unwrap_or_else(serve)
     }
 }
 
@@ -58,7 +62,13 @@ pub enum Command {
     /// Prints where to go and, until the server has an owner, a code to claim it with. Stops on SIGTERM or Ctrl-C
     /// after the last acknowledged message is on disk.
     #[command(after_help = "Example:\n  KINGLET_LISTEN_ADDRESS=0.0.0.0:8443 kinglet serve")]
-    Serve,
+    Serve(Serve),
+    /// Show, instead of the server, the page that says why it does not start
+    ///
+    /// `serve --safe-mode` comes here by itself after five starts in a row that failed; by hand it shows what people see then.
+    /// The data directory is left alone.
+    #[command(after_help = "Example:\n  kinglet safe-mode")]
+    SafeMode(SafeMode),
     /// Check the configuration and the environment, and say what to fix
     ///
     /// Changes nothing and may run beside the server. Exits with 3 if the server would not start.
@@ -99,6 +109,35 @@ pub enum Command {
     /// Print the version and how it was built
     #[command(after_help = "Example:\n  kinglet version --json")]
     Version,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Serve {
+    /// After five starts in a row that failed, show a page that says why, on the same ports, and end to be started again
+    ///
+    /// For a service manager that starts the server again whenever it ends. The starts are counted in $STATE_DIRECTORY and
+    /// $RUNTIME_DIRECTORY, else in the data directory.
+    #[arg(long)]
+    pub safe_mode: bool,
+    /// Seconds that this page is shown before the next try; doubled with each one that fails, up to sixteen times
+    #[arg(long, value_name = "SECONDS", default_value_t = RETRY_AFTER, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub retry_after: u32,
+}
+
+impl Default for Serve {
+    fn default() -> Serve {
+        Serve {
+            safe_mode: false,
+            retry_after: RETRY_AFTER,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SafeMode {
+    /// Seconds until it ends by itself [default: when it is told to]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub retry_after: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -219,8 +258,24 @@ mod tests {
     #[test]
     fn serve_is_the_default() {
         let cli = parse("kinglet --config k.toml").expect("no subcommand is needed");
-        assert_eq!(cli.action(), Command::Serve);
+        assert_eq!(cli.action(), Command::Serve(Serve::default()));
         assert_eq!(cli.config, Some(PathBuf::from("k.toml")));
+    }
+
+    #[test]
+    fn a_unit_asks_for_safe_mode_by_an_option() {
+        let full = Serve {
+            safe_mode: true,
+            retry_after: 5,
+        };
+        let cli = parse("kinglet serve --safe-mode --retry-after 5").expect("both are known");
+        assert_eq!(cli.action(), Command::Serve(full));
+        assert!(parse("kinglet serve --retry-after 0").is_err());
+        let page = SafeMode { retry_after: None };
+        assert_eq!(
+            parse("kinglet safe-mode").expect("it is known").action(),
+            Command::SafeMode(page)
+        );
     }
 
     #[test]

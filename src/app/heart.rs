@@ -75,6 +75,7 @@ pub fn own_data_dir(path: &Path) -> Outcome<()> {
 /// Ends the process because going on would risk what was acknowledged; the next start recovers.
 pub fn die(reason: &str, notifier: &Notifier) -> ! {
     log::error!("stopping at once: {reason}; the next start recovers the log");
+    super::starts::failed(super::cli::EXIT_FAILED, reason);
     // Nobody is left to hear of a failure here.
     let _ = notifier.stopping(reason);
     logging::flush(LAST_WORDS);

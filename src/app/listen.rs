@@ -19,7 +19,7 @@ use crate::gateway::tls::{Source, Tls, TlsConfig};
 /// Connections that the kernel keeps while we are busy.
 const BACKLOG: i32 = 1024;
 /// `FileDescriptorName=` of a socket that shows the trust page.
-const HTTP_NAME: &str = "http";
+pub const HTTP_NAME: &str = "http";
 /// The control socket, in the data directory.
 pub const CONTROL: &str = "control.sock";
 /// The own authority's certificate, without its key, for `curl --cacert` and the like.
@@ -40,13 +40,11 @@ pub struct Sockets {
 
 /// Takes what systemd passed in, else binds what the configuration names.
 pub fn sockets(config: &Config) -> Outcome<Sockets> {
-    let inherited = systemd::listen_fds()
-        .map_err(|error| Failure::config(format!("cannot use the sockets from systemd: {error}")))?;
     let mut sockets = Sockets {
         clients: Vec::new(),
         http: None,
     };
-    for (name, listener) in inherited {
+    for (name, listener) in inherited()? {
         if name == HTTP_NAME {
             sockets.http = Some(listener);
         } else {
@@ -73,6 +71,12 @@ pub fn sockets(config: &Config) -> Outcome<Sockets> {
         sockets.http = Some(bind("listen.http_address", address)?);
     }
     Ok(sockets)
+}
+
+/// What systemd passed in, by name; it is given out once.
+pub fn inherited() -> Outcome<Vec<(String, std::net::TcpListener)>> {
+    systemd::listen_fds()
+        .map_err(|error| Failure::config(format!("cannot use the sockets from systemd: {error}")))
 }
 
 fn bound(config: &Config, listener: std::net::TcpListener) -> Outcome<Bound> {
@@ -133,22 +137,7 @@ pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
     else {
         return Ok(None);
     };
-    let source = match &bound.transport {
-        Transport::Files { certificate, key } => Source::Files {
-            cert: certificate.clone(),
-            key: key.clone(),
-        },
-        Transport::Plain | Transport::Local => {
-            let dir = config.data_dir.join("tls");
-            private_dir(&dir)?;
-            Source::Local {
-                dir,
-                names: settings::certificate_names(config),
-            }
-        }
-    };
-    let tls = Tls::open(TlsConfig { source }, SystemTime::now())
-        .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))?;
+    let tls = certificate(config, &bound.transport, &config.data_dir.join("tls"))?;
     let status = tls.status();
     if !status.left_out.is_empty() {
         log::warn!(
@@ -162,6 +151,25 @@ pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
             .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
     }
     Ok(Some(Arc::new(tls)))
+}
+
+/// The certificate for one way of speaking. One of the server's own is made and kept in `dir`.
+pub fn certificate(config: &Config, transport: &Transport, dir: &Path) -> Outcome<Tls> {
+    let source = match transport {
+        Transport::Files { certificate, key } => Source::Files {
+            cert: certificate.clone(),
+            key: key.clone(),
+        },
+        Transport::Plain | Transport::Local => {
+            private_dir(dir)?;
+            Source::Local {
+                dir: dir.to_owned(),
+                names: settings::certificate_names(config),
+            }
+        }
+    };
+    Tls::open(TlsConfig { source }, SystemTime::now())
+        .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))
 }
 
 /// What to do about names and addresses that the own authority may not vouch for.

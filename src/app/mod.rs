@@ -22,8 +22,10 @@ mod proxies;
 mod push;
 mod remote;
 mod retention;
+mod safe_mode;
 mod serve;
 mod settings;
+mod starts;
 mod surroundings;
 pub mod systemd;
 pub mod tie;
@@ -43,7 +45,8 @@ pub fn run() -> ExitCode {
     process::use_small_pages();
     let cli = Cli::parse();
     let done = match cli.action() {
-        Command::Serve => serve::serve(&cli),
+        Command::Serve(asked) => serve::serve(&cli, &asked),
+        Command::SafeMode(asked) => safe_mode::by_hand(&cli, &asked),
         Command::Check => check::check(&cli),
         Command::Limits => budget::limits(&cli),
         Command::Capacity(asked) => capacity::capacity(&cli, &asked),

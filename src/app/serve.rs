@@ -10,14 +10,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::address::{self, Address};
-use super::cli::Cli;
+use super::cli::{Cli, Serve};
 use super::config::{Config, Transport};
 use super::failure::{Failure, Outcome};
 use super::listen::{self, Sockets};
+use super::starts::{self, Next};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
 use super::{
-    greeting, heart, logging, measure, overview, pages, process, proxies, push, settings, surroundings,
+    greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode, settings,
+    surroundings,
 };
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
@@ -89,8 +91,27 @@ fn build(builder: &mut Builder) -> Outcome<Runtime> {
     })
 }
 
-/// Runs the server until a signal ends it.
-pub fn serve(cli: &Cli) -> Outcome<()> {
+/// Runs the server until a signal ends it; or, where that was asked for and it did not come up for too long, its safe mode.
+pub fn serve(cli: &Cli, asked: &Serve) -> Outcome<()> {
+    if !asked.safe_mode {
+        return start(cli);
+    }
+    match starts::begin(starts::places(cli)) {
+        Next::Start => {
+            let outcome = start(cli);
+            if let Err(failure) = &outcome {
+                starts::failed(failure.code, &failure.text);
+            }
+            outcome
+        }
+        Next::SafeMode(record) => {
+            let wait = record.wait(Duration::from_secs(asked.retry_after.into()));
+            safe_mode::run(cli, &record, Some(wait))
+        }
+    }
+}
+
+fn start(cli: &Cli) -> Outcome<()> {
     let config = configuration(cli)?;
     process::keep_files_private();
     logging::install(config.log.level.into()).map_err(|error| Failure::failed(error.to_string()))?;
@@ -197,6 +218,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     timed.start(reload);
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
     log::info!("ready at {}", address.reached());
+    starts::ready();
     tell(notifier.ready(&timers::status(&services)));
     pages::let_go_of_the_start();
     tokio::select! {
@@ -306,7 +328,7 @@ async fn shut_down(config: &Config, services: &Services, notifier: &Notifier, st
     log::info!("stopped; everything acknowledged is on disk");
 }
 
-fn tell(told: std::io::Result<()>) {
+pub fn tell(told: std::io::Result<()>) {
     if let Err(error) = told {
         log::warn!("cannot tell systemd: {error}");
     }

@@ -2,9 +2,11 @@
 //! What must not live here: what follows from it.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// A certificate has room for 64 names; a machine with more addresses than this names the rest in `tls.names`.
 const ADDRESSES: usize = 32;
@@ -66,8 +68,9 @@ fn memory_limit_in(own: &str, root: &Path) -> Option<(u64, PathBuf)> {
 /// The host name's first label, as it may stand in a certificate; `kinglet` if the machine has none that may.
 #[must_use]
 pub fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    plain_label(&name).unwrap_or_else(|| "kinglet".to_owned())
+    // Not from `/proc/sys`, which a service may be kept from.
+    let name = rustix::system::uname();
+    plain_label(&name.nodename().to_string_lossy()).unwrap_or_else(|| "kinglet".to_owned())
 }
 
 fn plain_label(name: &str) -> Option<String> {
@@ -128,14 +131,16 @@ fn addresses_v6(table: &str) -> impl Iterator<Item = IpAddr> + '_ {
 /// socket only asks the routing table.
 #[must_use]
 pub fn main_address() -> Option<IpAddr> {
-    let routed = |from: &str, to: &str| {
-        let socket = UdpSocket::bind(from).ok()?;
-        socket.connect(to).ok()?;
-        let address = socket.local_addr().ok()?.ip();
+    let routed = |to: SocketAddr| {
+        // Not bound by us: a service may be kept from binding.
+        let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+        socket.connect(&to.into()).ok()?;
+        let address = socket.local_addr().ok()?.as_socket()?.ip();
         (!address.is_loopback() && !address.is_unspecified()).then_some(address)
     };
     // Addresses set aside for documentation: routed like the internet, and nobody's.
-    routed("0.0.0.0:0", "192.0.2.1:9").or_else(|| routed("[::]:0", "[2001:db8::1]:9"))
+    let six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    routed(SocketAddr::from(([192, 0, 2, 1], 9))).or_else(|| routed(SocketAddr::from((six, 9))))
 }
 
 /// Whether something on this machine answers to `name.local` on the network.

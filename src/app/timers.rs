@@ -105,7 +105,7 @@ pub fn on(kind: SignalKind) -> std::io::Result<Signal> {
     signal(kind)
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+pub async fn stopped(mut stop: watch::Receiver<bool>) {
     // A sender that is gone has stopped, too.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -81,6 +81,7 @@ codes! {
     ChangedMeanwhile = "changed_meanwhile", 409, "This is not what it was when you looked.", "Look again, then decide.";
     PushOff = "push_off", 409, "This server sends no push messages.", "Do without; the operator can set push.enabled.";
     PushRefused = "push_refused", 400, "This server sends nothing to that push address.", "Subscribe with a push service on the public internet, or ask the operator to name its host in push.hosts.";
+    SafeMode = "safe_mode", 503, "The server cannot start; this is its safe mode.", "Tell the operator to open the server's address in a browser: the page says what happened and what to do. Try again later.";
     ShuttingDown = "shutting_down", 503, "The server is stopping.", "Connect again in a few seconds, with a random delay.";
     Internal = "internal", 500, "Something went wrong in the server.", "Try again; if it stays, tell the operator the time of it.";
 }
@@ -104,6 +105,7 @@ impl Refusal {
         let retry_after_ms = match code {
             Code::Busy => Some(250),
             Code::TooManyConnections | Code::ShuttingDown => Some(5_000),
+            Code::SafeMode => Some(30_000),
             Code::StorageFull => Some(60_000),
             Code::InFlight => Some(0),
             _ => None,

@@ -38,6 +38,11 @@ impl World {
         *lock(&self.address)
     }
 
+    /// The server is somewhere else from now on.
+    pub fn move_to(&self, address: SocketAddr) {
+        *lock(&self.address) = address;
+    }
+
     pub fn client_tls(&self) -> Option<Arc<rustls::ClientConfig>> {
         lock(&self.tls).clone()
     }
@@ -67,7 +72,7 @@ struct Said {
 }
 
 impl Output {
-    fn follow(self: &Arc<Output>, pipe: impl Read + Send + 'static) {
+    pub fn follow(self: &Arc<Output>, pipe: impl Read + Send + 'static) {
         let output = Arc::clone(self);
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
@@ -82,7 +87,7 @@ impl Output {
     }
 
     /// Waits until something can be found in the lines; nothing when the process ended first, or after `PATIENCE`.
-    fn find<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Option<T> {
+    pub fn find<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;
         let mut said = lock(&self.said);
         loop {
@@ -177,7 +182,12 @@ impl Server {
 
     /// The program with this server's settings and the given arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        self.started_by(BINARY, arguments)
+    }
+
+    /// Another program, in this server's directory and with its settings: one that starts the server.
+    pub fn started_by(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         let foreign = std::env::vars_os().map(|(name, _)| name);
         for name in foreign.filter(|name| name.to_string_lossy().starts_with("KINGLET_")) {
             command.env_remove(name);

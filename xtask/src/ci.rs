@@ -52,6 +52,7 @@ fn basics() -> Vec<Step> {
 fn further() -> Vec<Step> {
     vec![
         step("chores", &["cargo", "test", "--package", "xtask"], &[]),
+        step("board", &["cargo", "test", "--package", "kinglet-board"], &[]),
         step("planted bugs", &["cargo", "xtask", "planted-bugs"], &[]),
         step("instructions", &["cargo", "xtask", "instructions"], &[]),
     ]

@@ -20,6 +20,7 @@ pub mod people;
 pub mod privacy;
 pub mod problem;
 pub mod push;
+pub mod safe_mode;
 #[cfg(test)]
 mod tests;
 pub mod web;

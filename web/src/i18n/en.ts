@@ -143,6 +143,7 @@ export const en = {
     not_found: 'This is no longer there, or not for you.',
     too_large: 'This is too long. Send it in parts.',
     storage_full: 'The server’s disk is full. Tell the operator.',
+    safe_mode: 'The server cannot start. Tell the operator; what you have not sent yet waits here.',
   } as Record<string, string>,
 };
 

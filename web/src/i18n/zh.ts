@@ -136,5 +136,6 @@ export const zh: Words = {
     not_found: '内容已不存在，或您无权查看。',
     too_large: '内容太长。请分开发送。',
     storage_full: '服务器磁盘已满。请告知运维人员。',
+    safe_mode: '服务器无法启动。请告知运维人员；尚未发送的内容会保留在此设备上。',
   },
 };

@@ -268,7 +268,7 @@ export type Claim = {
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "safe_mode" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {

@@ -1,0 +1,132 @@
+//! `kinglet-board`: what the appliance needs root for. Started for one connection of a Unix socket, it reads one line of JSON,
+//! does one of a few fixed things, and answers with one line. Only root and the server's user are heard. No shell is involved,
+//! no path and no program comes from outside, and every argument is checked against a narrow form.
+//! What must not live here: what a verb does.
+//!
+//! - `request.rs`: the verbs and the form of their arguments
+//! - `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
+//! - `peer.rs`: who asks
+//! - `power.rs`, `names.rs`, `ssh.rs`, `usb.rs`, `update.rs`, `reset.rs`, `sensors.rs`: the verbs
+//! - `answer.rs`: what is said of it
+
+mod answer;
+mod machine;
+mod names;
+mod peer;
+mod power;
+mod program;
+mod request;
+mod reset;
+mod sensors;
+mod ssh;
+mod update;
+mod usb;
+
+use std::fs::TryLockError;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use answer::{Code, Outcome, Wrong};
+use machine::Machine;
+use request::Request;
+
+/// How long the answer may wait for whoever asked.
+const WRITE_TIME: Duration = Duration::from_secs(5);
+const LOCK: &str = "/run/kinglet-board/lock";
+
+const HELP: &str = "\
+What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
+
+Usage: kinglet-board [--root DIR]
+
+systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
+--root: files and programs are looked for below DIR, for tests.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let machine = match words.as_slice() {
+        [] => Machine::at(PathBuf::from("/")),
+        ["--root", root] => Machine::at(PathBuf::from(root)),
+        ["--version"] => {
+            println!("kinglet-board {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(&machine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "kinglet-board: cannot talk over standard input: {error}. It must be a connected Unix socket"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One request, one answer.
+fn serve(machine: &Machine) -> io::Result<()> {
+    let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    stream.set_write_timeout(Some(WRITE_TIME))?;
+    let outcome = answered(machine, &mut stream);
+    let mut line = answer::line(&outcome);
+    line.push('\n');
+    stream.write_all(line.as_bytes())
+}
+
+fn answered(machine: &Machine, stream: &mut UnixStream) -> Outcome {
+    let uid = peer::allowed(machine, stream)?;
+    let request = request::read(stream)?;
+    let verb = request.name();
+    let outcome = exclusively(machine, &request);
+    // Standard error is the journal. What was asked for is worth a line; arguments are not.
+    match &outcome {
+        Ok(_) => note(&format!("user {uid} asked for {verb}: done")),
+        Err(wrong) => note(&format!("user {uid} asked for {verb}: {wrong}")),
+    }
+    outcome
+}
+
+/// A line for the journal. Without one the answer still goes out.
+fn note(what: &str) {
+    let _ = writeln!(io::stderr(), "kinglet-board: {what}");
+}
+
+/// One at a time changes something; looking is free.
+fn exclusively(machine: &Machine, request: &Request) -> Outcome {
+    if request.only_looks() {
+        return perform(machine, request);
+    }
+    let lock = machine.open_lock(LOCK)?;
+    match lock.try_lock() {
+        Ok(()) => perform(machine, request),
+        Err(TryLockError::WouldBlock) => Err(Wrong::of(Code::Busy)),
+        Err(TryLockError::Error(error)) => Err(Wrong::io("lock", LOCK, &error)),
+    }
+}
+
+fn perform(machine: &Machine, request: &Request) -> Outcome {
+    match request {
+        Request::Reboot {} => power::reboot(machine),
+        Request::PowerOff {} => power::off(machine),
+        Request::Update {} => update::install(machine),
+        Request::SshOn { key, keep } => ssh::on(machine, key, *keep),
+        Request::SshOff {} => ssh::off(machine).map(|()| Value::Null),
+        Request::HostName { name } => names::host(machine, name),
+        Request::TimeZone { zone } => names::zone(machine, zone),
+        Request::UsbMount { device } => usb::mount(machine, device.as_ref()),
+        Request::UsbUnmount {} => usb::unmount(machine),
+        Request::FactoryReset { keep_data, confirm } => reset::reset(machine, *keep_data, confirm),
+        Request::Sensors {} => Ok(sensors::read(machine)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Factory reset: the machine as on its first day, with or without what people have said. What must not live here: asking whether
+//! that is meant; the words that confirm it are checked here all the same.
+
+use std::fs;
+use std::io;
+
+use serde_json::Value;
+
+use crate::answer::{Code, Outcome, Wrong};
+use crate::machine::Machine;
+use crate::power::{self, SYSTEMCTL};
+use crate::program::run;
+use crate::{names, ssh};
+
+const DATA: &str = "/var/lib/kinglet";
+const OWN: &str = "/var/lib/kinglet-board";
+const SETTINGS: &str = "/etc/kinglet/kinglet.toml";
+/// As the package brought them.
+const FIRST_SETTINGS: &str = "/usr/share/kinglet/kinglet.toml";
+/// The sockets first: a connection would start the server again.
+const UNITS: [&str; 3] = ["kinglet.socket", "kinglet-http.socket", "kinglet.service"];
+
+/// What must be said, so that a slip of a program erases nothing.
+const ERASES: &str = "erase everything";
+const KEEPS: &str = "reset settings";
+
+pub fn reset(machine: &Machine, keep_data: bool, confirm: &str) -> Outcome {
+    let wanted = if keep_data { KEEPS } else { ERASES };
+    if confirm != wanted {
+        let what = format!("To confirm it, `confirm` must be {wanted:?}.");
+        return Err(Wrong::because(Code::BadArgument, what));
+    }
+    match ssh::off(machine) {
+        // A machine whose SSH is not ours keeps it.
+        Err(wrong) if wrong.code != Code::NotAvailable => return Err(wrong),
+        _ => {}
+    }
+    if machine.exists(FIRST_SETTINGS) {
+        let text = machine.text(FIRST_SETTINGS).unwrap_or_default();
+        machine.write(SETTINGS, &format!("{text}\n"))?;
+    }
+    names::reset(machine)?;
+    if !keep_data {
+        run(machine, SYSTEMCTL, &[&["stop"][..], &UNITS].concat())?;
+        for directory in [DATA, OWN] {
+            empty(machine, directory).map_err(|error| Wrong::io("empty", directory, &error))?;
+        }
+        rustix::fs::sync();
+    }
+    power::reboot(machine)?;
+    Ok(Value::Null)
+}
+
+/// The directory itself stays: it may be where the data's own partition is mounted. Links in it are removed, not followed.
+fn empty(machine: &Machine, directory: &str) -> io::Result<()> {
+    let entries = match fs::read_dir(machine.path(directory)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name() == "lost+found" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! SSH to the appliance: for one user of its own, by one key, off unless it was asked for. What must not live here: that user,
+//! which the image makes; without it the machine's SSH is its owner's own matter and is left alone.
+
+use serde_json::json;
+
+use crate::answer::{Code, Outcome, Wrong};
+use crate::machine::Machine;
+use crate::power::SYSTEMCTL;
+use crate::program::{agrees, run};
+use crate::request::Key;
+
+const USER: &str = "kinglet-admin";
+const SERVICE: &str = "ssh.service";
+const SSHD: &str = "/usr/sbin/sshd";
+const KEYS: &str = "/etc/kinglet-board/authorized_keys";
+const CONFIG: &str = "/etc/ssh/sshd_config.d/00-kinglet.conf";
+const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
+const LOGINCTL: &str = "/usr/bin/loginctl";
+const TIMER: &str = "kinglet-ssh-off.timer";
+/// How long it is on, unless it is to stay.
+const HOURS: u32 = 24;
+
+/// What sshd is told. It takes the first word on a matter, and reads these files by their names.
+const SETTINGS: &str = "\
+# Written by kinglet-board when SSH was switched on; removed when it is switched off.
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+PermitEmptyPasswords no
+X11Forwarding no
+AllowTcpForwarding no
+AllowAgentForwarding no
+AllowUsers kinglet-admin
+AuthorizedKeysFile /etc/kinglet-board/authorized_keys
+";
+
+/// Lets the user in. If that does not come to its end nobody is let in.
+pub fn on(machine: &Machine, key: &Key, keep: bool) -> Outcome {
+    needs(machine)?;
+    let done = let_in(machine, key, keep);
+    if done.is_err() {
+        // The first error is the one to tell.
+        let _ = off(machine);
+    }
+    done?;
+    Ok(json!({ "user": USER, "hours": if keep { None } else { Some(HOURS) } }))
+}
+
+fn needs(machine: &Machine) -> Result<(), Wrong> {
+    machine.needs(SSHD, "There is no SSH server on this machine.")?;
+    if machine.user(USER).is_some() {
+        return Ok(());
+    }
+    let why =
+        format!("This machine has no user {USER}: its SSH is set up by whoever runs it, and is left alone.");
+    Err(Wrong::because(Code::NotAvailable, why))
+}
+
+fn let_in(machine: &Machine, key: &Key, keep: bool) -> Result<(), Wrong> {
+    machine.write(KEYS, &format!("{}\n", key.as_str()))?;
+    machine.write(CONFIG, SETTINGS)?;
+    forget_timer(machine)?;
+    // Neither survives a start of the machine unless it is to.
+    let enabled = if keep { "enable" } else { "disable" };
+    run(machine, SYSTEMCTL, &[enabled, SERVICE])?;
+    run(machine, SYSTEMCTL, &["restart", SERVICE])?;
+    if !keep {
+        let after = format!("--on-active={HOURS}h");
+        let unit = format!("--unit={}", TIMER.trim_end_matches(".timer"));
+        run(
+            machine,
+            SYSTEMD_RUN,
+            &[&unit, "--collect", &after, SYSTEMCTL, "stop", SERVICE],
+        )?;
+    }
+    Ok(())
+}
+
+/// Nobody comes in any more, and who is in is shown out.
+pub fn off(machine: &Machine) -> Result<(), Wrong> {
+    needs(machine)?;
+    machine.remove(KEYS)?;
+    forget_timer(machine)?;
+    run(machine, SYSTEMCTL, &["disable", "--now", SERVICE])?;
+    machine.remove(CONFIG)?;
+    // Says no when nobody is there.
+    agrees(machine, LOGINCTL, &["terminate-user", USER]).map(drop)
+}
+
+/// Says no when there is none.
+fn forget_timer(machine: &Machine) -> Result<(), Wrong> {
+    agrees(machine, SYSTEMCTL, &["stop", TIMER]).map(drop)
+}

@@ -1,0 +1,157 @@
+//! Installing an update: a package that the server's user has put down, and that somebody whom this machine trusts has signed.
+//! It is copied first, so that what was examined is what is installed. What must not live here: fetching it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+use minisign_verify::{PublicKey, Signature};
+use rustix::fs::OFlags;
+use serde_json::json;
+
+use crate::answer::{Code, Outcome, Wrong};
+use crate::machine::{Machine, read_text};
+use crate::program::{agrees, run};
+
+/// Where the server's user puts it.
+const COME: &str = "/var/lib/kinglet/update/kinglet.deb";
+const COME_SIGNATURE: &str = "/var/lib/kinglet/update/kinglet.deb.minisig";
+/// Where nobody but root writes.
+const OWN: &str = "/var/lib/kinglet-board/update";
+const OWN_PACKAGE: &str = "/var/lib/kinglet-board/update/kinglet.deb";
+/// Whom this machine trusts; comes with its packages.
+const TRUSTED: &str = "/usr/share/kinglet/update.pub";
+const PACKAGE_BYTES: u64 = 256 * 1024 * 1024;
+const DPKG: &str = "/usr/bin/dpkg";
+const DPKG_DEB: &str = "/usr/bin/dpkg-deb";
+const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
+const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
+const NAME: &str = "kinglet";
+
+pub fn install(machine: &Machine) -> Outcome {
+    machine.needs(TRUSTED, "This machine trusts nobody to sign updates.")?;
+    machine.needs(COME, "No update has been put down.")?;
+    machine.needs(COME_SIGNATURE, "The update has no signature beside it.")?;
+    let checked = take_over(machine).and_then(|()| newer_version(machine));
+    let Ok(version) = &checked else {
+        machine.remove(OWN_PACKAGE)?;
+        return checked.map(|_| json!({}));
+    };
+    // In a unit of its own: the installation ends and starts the server, and may replace this program.
+    let words = [
+        "--unit=kinglet-update",
+        "--collect",
+        "--no-block",
+        "--setenv=DEBIAN_FRONTEND=noninteractive",
+    ];
+    let install = [DPKG, "--force-confold", "--install", OWN_PACKAGE];
+    run(machine, SYSTEMD_RUN, &[words, install].concat())?;
+    Ok(json!({ "version": version, "unit": "kinglet-update.service" }))
+}
+
+/// Copies it, and verifies the copy while it is made.
+fn take_over(machine: &Machine) -> Result<(), Wrong> {
+    let bad = |what: &str| Wrong::because(Code::BadSignature, what);
+    let key = read_text(&machine.path(TRUSTED)).map_err(|error| Wrong::io("read", TRUSTED, &error))?;
+    let key = PublicKey::decode(&key)
+        .map_err(|error| Wrong::because(Code::Failed, format!("{TRUSTED} is no public key: {error}")))?;
+    let mut text = String::new();
+    let signature = plain_file(machine, COME_SIGNATURE)?;
+    let read = signature.take(4_096).read_to_string(&mut text);
+    read.map_err(|error| Wrong::io("read", COME_SIGNATURE, &error))?;
+    let signature = Signature::decode(&text).map_err(|_| bad("The signature beside the update is none."))?;
+    let mut verifier = key
+        .verify_stream(&signature)
+        .map_err(|_| bad("The update is signed by another key, or in an old way."))?;
+    let from = plain_file(machine, COME)?;
+    copied(machine, from, |piece| verifier.update(piece)).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Wrong::because(Code::TooLarge, "The update is larger than 256 MiB."),
+        _ => Wrong::io("copy to", OWN_PACKAGE, &error),
+    })?;
+    verifier
+        .finalize()
+        .map_err(|_| bad("The update is not what was signed: it is damaged, or somebody has changed it."))
+}
+
+/// Only a file: what the server's user put there may be anything, a link or a pipe included.
+fn plain_file(machine: &Machine, path: &str) -> Result<File, Wrong> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(machine.path(path));
+    let file = opened.map_err(|error| Wrong::io("open", path, &error))?;
+    let found = file
+        .metadata()
+        .map_err(|error| Wrong::io("look at", path, &error))?;
+    if found.is_file() {
+        return Ok(file);
+    }
+    Err(Wrong::because(
+        Code::NotAvailable,
+        format!("{path} is not a file."),
+    ))
+}
+
+fn copied(machine: &Machine, mut from: File, mut see: impl FnMut(&[u8])) -> io::Result<()> {
+    let directory = machine.path(OWN);
+    if !directory.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    }
+    let path = machine.path(OWN_PACKAGE);
+    if path.exists() {
+        fs::remove_file(&path)?;
+    }
+    let mut to = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    let (mut piece, mut total) = (vec![0; 64 * 1024], 0_u64);
+    loop {
+        let count = from.read(&mut piece)?;
+        if count == 0 {
+            return to.sync_all();
+        }
+        total += count as u64;
+        if total > PACKAGE_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        see(&piece[..count]);
+        to.write_all(&piece[..count])?;
+    }
+}
+
+/// The version in the package, which must be ours, for this machine, and newer than what is installed.
+fn newer_version(machine: &Machine) -> Result<String, Wrong> {
+    let path = machine.path(OWN_PACKAGE);
+    let path = path.to_string_lossy();
+    let field =
+        |name: &str| run(machine, DPKG_DEB, &["--field", &path, name]).map(|said| said.trim().to_owned());
+    let (package, version, made_for) = (field("Package")?, field("Version")?, field("Architecture")?);
+    if package != NAME {
+        return Err(Wrong::because(
+            Code::NotAvailable,
+            "The update is for another program.",
+        ));
+    }
+    let here = run(machine, DPKG, &["--print-architecture"])?;
+    if made_for != here.trim() {
+        let what = format!(
+            "The update is for {made_for:?}; this machine is {:?}.",
+            here.trim()
+        );
+        return Err(Wrong::because(Code::NotAvailable, what));
+    }
+    let installed = run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?;
+    let newer = agrees(
+        machine,
+        DPKG,
+        &["--compare-versions", &version, "gt", installed.trim()],
+    )?;
+    if newer {
+        return Ok(version);
+    }
+    let what = format!("The update is {version}, and {} is installed.", installed.trim());
+    Err(Wrong::because(Code::NotNewer, what))
+}

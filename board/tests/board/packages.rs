@@ -1,0 +1,194 @@
+//! Updates: real packages, made and read by the system's own dpkg, signed as minisign signs. What must not live here: anything
+//! else.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use blake2::{Blake2b512, Digest};
+use data_encoding::BASE64;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::json;
+
+use crate::bench::{Bench, code};
+
+const COME: &str = "var/lib/kinglet/update/kinglet.deb";
+const SIGNATURE: &str = "var/lib/kinglet/update/kinglet.deb.minisig";
+const OWN: &str = "var/lib/kinglet-board/update/kinglet.deb";
+
+/// A key pair of minisign's: eight bytes name it.
+struct Signer {
+    id: [u8; 8],
+    pair: Ed25519KeyPair,
+}
+
+impl Signer {
+    fn new(seed: u8) -> Signer {
+        Signer {
+            id: [seed; 8],
+            pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed has 32 bytes"),
+        }
+    }
+
+    fn public(&self) -> String {
+        let bytes = [b"Ed", &self.id[..], self.pair.public_key().as_ref()].concat();
+        format!("untrusted comment: a key\n{}\n", BASE64.encode(&bytes))
+    }
+
+    fn sign(&self, bytes: &[u8]) -> String {
+        let signature = self.pair.sign(&Blake2b512::digest(bytes));
+        let comment = "timestamp:1795457517";
+        let whole = self.pair.sign(&[signature.as_ref(), comment.as_bytes()].concat());
+        format!(
+            "untrusted comment: a signature\n{}\ntrusted comment: {comment}\n{}\n",
+            BASE64.encode(&[b"ED", &self.id[..], signature.as_ref()].concat()),
+            BASE64.encode(whole.as_ref())
+        )
+    }
+}
+
+/// A package that holds nothing.
+fn package(bench: &Bench, name: &str, version: &str, architecture: &str) -> Vec<u8> {
+    let control = format!(
+        "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: Nobody <nobody@example.org>\nDescription: none\n"
+    );
+    bench.file("made/DEBIAN/control", &control);
+    let file = bench.root().join("made.deb");
+    let made = Command::new("dpkg-deb")
+        .args(["--root-owner-group", "--build"])
+        .args([bench.root().join("made"), file.clone()])
+        .output()
+        .expect("dpkg is there");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    fs::read(file).expect("it was made")
+}
+
+fn here() -> String {
+    let said = Command::new("dpkg")
+        .arg("--print-architecture")
+        .output()
+        .expect("dpkg is there");
+    String::from_utf8_lossy(&said.stdout).trim().to_owned()
+}
+
+/// The real programs where they only look; the installed version is 0.2.0.
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.program("usr/bin/dpkg", "exec /usr/bin/dpkg \"$@\"");
+    bench.program("usr/bin/dpkg-deb", "exec /usr/bin/dpkg-deb \"$@\"");
+    bench.program("usr/bin/dpkg-query", "printf 0.2.0");
+    bench.file("usr/share/kinglet/update.pub", &Signer::new(1).public());
+    bench
+}
+
+fn put_down(bench: &Bench, package: &[u8], signature: &str) {
+    bench.file(COME, "");
+    fs::write(bench.root().join(COME), package).expect("the root is ours");
+    bench.file(SIGNATURE, signature);
+}
+
+/// Asks for the update that lies there; it must be refused, and nothing of it may stay or be run.
+#[track_caller]
+fn refused(bench: &Bench, expected: &str) {
+    let answer = bench.ask(&json!({ "verb": "update" }));
+    assert_eq!(code(&answer), expected, "{answer}");
+    assert!(!bench.root().join(OWN).exists(), "a copy stays");
+    let calls = bench.calls();
+    assert!(
+        !calls.iter().any(|call| call.starts_with("systemd-run")),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn a_signed_and_newer_package_is_installed_by_a_unit_of_its_own() {
+    let bench = bench();
+    let new = package(&bench, "kinglet", "0.10.0", &here());
+    put_down(&bench, &new, &Signer::new(1).sign(&new));
+    let told = bench.done(&json!({ "verb": "update" }));
+    assert_eq!(told["version"], "0.10.0");
+    let expected = "systemd-run --unit=kinglet-update --collect --no-block --setenv=DEBIAN_FRONTEND=noninteractive \
+                    /usr/bin/dpkg --force-confold --install /var/lib/kinglet-board/update/kinglet.deb";
+    assert_eq!(bench.calls().last().map(String::as_str), Some(expected));
+    assert_eq!(
+        fs::read(bench.root().join(OWN)).expect("the copy is what is installed"),
+        new
+    );
+}
+
+#[test]
+fn what_is_not_signed_by_the_trusted_key_is_refused() {
+    let bench = bench();
+    let new = package(&bench, "kinglet", "0.10.0", &here());
+    let good = Signer::new(1);
+    refused(&bench, "not_available");
+    put_down(&bench, &new, &Signer::new(2).sign(&new));
+    refused(&bench, "bad_signature");
+    // Another key that calls itself by the trusted one's name.
+    let forger = Signer {
+        id: good.id,
+        ..Signer::new(2)
+    };
+    put_down(&bench, &new, &forger.sign(&new));
+    refused(&bench, "bad_signature");
+    let mut changed = new.clone();
+    let last = changed.last_mut().expect("it has bytes");
+    *last ^= 1;
+    put_down(&bench, &changed, &good.sign(&new));
+    refused(&bench, "bad_signature");
+    put_down(&bench, &new[..new.len() - 1], &good.sign(&new));
+    refused(&bench, "bad_signature");
+    for none in [
+        "",
+        "untrusted comment: x\nAAAA\n",
+        &good.sign(&new).replace("timestamp", "Timestamp"),
+    ] {
+        put_down(&bench, &new, none);
+        refused(&bench, "bad_signature");
+    }
+    fs::remove_file(bench.root().join(SIGNATURE)).expect("it was there");
+    refused(&bench, "not_available");
+    fs::remove_file(bench.root().join("usr/share/kinglet/update.pub")).expect("it was there");
+    put_down(&bench, &new, &good.sign(&new));
+    refused(&bench, "not_available");
+}
+
+#[test]
+fn only_our_own_package_for_this_machine_and_newer_than_it_has() {
+    let bench = bench();
+    let other = if here() == "arm64" { "amd64" } else { "arm64" };
+    for (name, version, architecture, expected) in [
+        ("kinglet", "0.2.0", here().as_str(), "not_newer"),
+        ("kinglet", "0.1.9", here().as_str(), "not_newer"),
+        ("kinglet", "0.2.0~rc1", here().as_str(), "not_newer"),
+        ("kinglet", "0.3.0", other, "not_available"),
+        ("dropbear", "9", here().as_str(), "not_available"),
+    ] {
+        let made = package(&bench, name, version, architecture);
+        put_down(&bench, &made, &Signer::new(1).sign(&made));
+        refused(&bench, expected);
+    }
+    // Signed, and no package.
+    put_down(&bench, b"hello", &Signer::new(1).sign(b"hello"));
+    refused(&bench, "failed");
+}
+
+/// The server's user writes there, and may be somebody else's by now.
+#[test]
+fn what_lies_there_is_taken_only_if_it_is_a_file() {
+    let bench = bench();
+    let new = package(&bench, "kinglet", "0.10.0", &here());
+    put_down(&bench, &new, &Signer::new(1).sign(&new));
+    let come: PathBuf = bench.root().join(COME);
+    fs::rename(&come, bench.root().join("elsewhere")).expect("it was there");
+    symlink(bench.root().join("elsewhere"), &come).expect("the root is ours");
+    refused(&bench, "failed");
+    fs::remove_file(&come).expect("the link");
+    let made = Command::new("mkfifo").arg(&come).status();
+    assert!(made.expect("coreutils are there").success());
+    refused(&bench, "not_available");
+    fs::remove_file(&come).expect("the pipe");
+    fs::create_dir(&come).expect("the root is ours");
+    refused(&bench, "not_available");
+}

@@ -1,0 +1,35 @@
+# The running server has no privileges, its limits are the unit's, and its ports are systemd's.
+pid=$(systemctl show --property MainPID --value kinglet.service)
+field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$pid/status"; }
+for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+  [ "$(field $set)" = 0000000000000000 ] || { say "$set is $(field $set)"; exit 1; }
+done
+[ "$(field NoNewPrivs)" = 1 ]
+[ "$(field Seccomp)" = 2 ]
+[ "$(field Uid)" = "$(id -u kinglet)" ]
+level=$(SYSTEMD_COLORS=0 systemd-analyze security --no-pager kinglet.service | sed -n 's/.*exposure level for kinglet.service: \([0-9.]*\).*/\1/p')
+say "exposure of the running service: $level"
+awk -v level="$level" 'BEGIN { exit !(level <= 1.2) }'
+[ "$(systemctl show --property MemoryMax --value kinglet.service)" = $((304 * 1024 * 1024)) ]
+if [ -e /sys/fs/cgroup/system.slice/kinglet.service/memory.max ]; then
+  [ "$(cat /sys/fs/cgroup/system.slice/kinglet.service/memory.max)" = $((304 * 1024 * 1024)) ]
+  say "memory in use: $(cat /sys/fs/cgroup/system.slice/kinglet.service/memory.current) bytes, at most $(cat /sys/fs/cgroup/system.slice/kinglet.service/memory.peak 2>/dev/null || echo '?')"
+else
+  say "the kernel has no memory control group: MemoryMax does nothing here"
+fi
+# Files are the server's alone, and only its own can be written.
+[ "$(stat -c %a:%U /var/lib/kinglet)" = 700:kinglet ]
+touch_as_server() { nsenter --target "$pid" --mount --setuid "$(id -u kinglet)" --setgid "$(id -g kinglet)" touch "$1" 2>/dev/null; }
+touch_as_server /var/lib/kinglet/probe && rm /var/lib/kinglet/probe
+for place in /etc/kinglet/probe /usr/probe /srv/probe /var/lib/probe; do
+  ! touch_as_server $place || { say "$place can be written"; exit 1; }
+done
+# But a disk for backups that is mounted later is seen in there.
+mkdir -p /media/kinglet-backup
+mount -t tmpfs -o nosuid,nodev,noexec,mode=700,uid="$(id -u kinglet)" tmpfs /media/kinglet-backup
+touch_as_server /media/kinglet-backup/probe
+[ -e /media/kinglet-backup/probe ]
+umount /media/kinglet-backup
+# Its threads at the door stand back, which a system call filter must not take away.
+nice=$(for task in /proc/"$pid"/task/*; do [ "$(cat "$task/comm")" = door ] && awk '{ print $19 }' "$task/stat"; done | sort -u)
+[ "$nice" = 10 ] || { say "the threads at the door have a niceness of $nice"; exit 1; }
