@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::args::Args;
@@ -29,10 +30,30 @@ const AGAIN: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(200);
 const MESSAGE_BYTES: usize = 100;
 
+/// A connection, or somebody on the way to one.
+enum Way {
+    Here(Box<Line>),
+    Back(JoinHandle<Result<Back>>),
+}
+
+/// How somebody came back.
+struct Back {
+    line: Line,
+    refused: usize,
+    away: Duration,
+}
+
+/// What comes over a person's way.
+enum Heard {
+    Frame(Value),
+    Cut,
+    Back(Back),
+}
+
 /// A person with the connection that they have just now.
 struct Talker {
     person: Person,
-    line: Line,
+    way: Way,
     resume: String,
     reading: Reading,
     /// The newest event they were shown.
@@ -101,7 +122,7 @@ impl Talk {
             talkers.push(Talker {
                 resume: line.resume.clone(),
                 person,
-                line,
+                way: Way::Here(Box::new(line)),
                 reading: Reading::default(),
                 newest: 0,
             });
@@ -132,36 +153,47 @@ impl Talk {
                     turn = 1 - turn;
                     self.write(turn).await?;
                 }
-                heard = hear(&mut self.talkers) => self.take(heard).await?,
+                (who, heard) = hear(&mut self.talkers) => self.take(who, heard?).await?,
             }
         }
     }
 
     async fn write(&mut self, who: usize) -> Result<()> {
-        if self.asked.values().filter(|(by, _)| *by == who).count() >= IN_FLIGHT {
+        let is_here = matches!(self.talkers[who].way, Way::Here(_));
+        if !is_here || self.asked.values().filter(|(by, _)| *by == who).count() >= IN_FLIGHT {
             return Ok(());
         }
         let client = self.memory.compose(who, Target::Direct(1 - who), MESSAGE_BYTES)?;
-        if self.send(who, &client).await.is_err() {
-            self.come_back(who).await?;
-        }
+        self.send(who, &client).await;
         Ok(())
     }
 
-    async fn send(&mut self, who: usize, client: &str) -> Result<()> {
+    /// Where it fails the connection is cut, and whoever listens to it finds out.
+    async fn send(&mut self, who: usize, client: &str) {
         self.next_id += 1;
         self.asked.insert(self.next_id, (who, client.to_owned()));
         let request = json!({
             "id": self.next_id, "type": "send", "client_id": client, "to": self.talkers[1 - who].person.id,
             "body": { "kind": "text", "text": self.memory.sent[client].body }
         });
-        self.talkers[who].line.say(&request.to_string()).await
+        if let Way::Here(line) = &mut self.talkers[who].way {
+            let _ = line.say(&request.to_string()).await;
+        }
     }
 
-    /// Takes in one frame, or comes back where there is none any more.
-    async fn take(&mut self, (who, heard): (usize, Result<Value>)) -> Result<()> {
-        let Ok(frame) = heard else {
-            return self.come_back(who).await;
+    /// Takes in what came.
+    async fn take(&mut self, who: usize, heard: Heard) -> Result<()> {
+        let frame = match heard {
+            Heard::Frame(frame) => frame,
+            Heard::Cut => {
+                self.cuts += 1;
+                let talker = &mut self.talkers[who];
+                let (token, resume) = (talker.person.token.clone(), talker.resume.clone());
+                // What is left of the old connection ends here.
+                talker.way = Way::Back(tokio::spawn(come_back(self.place, token, resume, self.patience)));
+                return Ok(());
+            }
+            Heard::Back(back) => return self.go_on_from(who, back).await,
         };
         if frame["type"] == "event" {
             return self.see(who, &frame);
@@ -199,47 +231,23 @@ impl Talk {
         self.memory.seen(who, &mut talker.reading, shown)
     }
 
-    /// Connects until it works, goes on where it was cut off, and sends again what was not answered.
-    async fn come_back(&mut self, who: usize) -> Result<()> {
-        self.cuts += 1;
-        let begun = Instant::now();
-        let (token, resume) = (
-            self.talkers[who].person.token.clone(),
-            self.talkers[who].resume.clone(),
-        );
-        let line = loop {
-            let attempt = timeout(
-                self.patience,
-                Line::sign_in(self.place, None, &token, Some(&resume)),
-            )
-            .await
-            .context("a connection that was taken was not answered")?;
-            match attempt {
-                Ok(line) => break line,
-                Err(error) if begun.elapsed() > self.patience => {
-                    return Err(error.context(format!("person {who} cannot come back")));
-                }
-                Err(error) => self.refused += usize::from(is_refused(&error)),
-            }
-            sleep(AGAIN).await;
-        };
-        self.longest = self.longest.max(begun.elapsed());
-        if line.catch_up != "streaming" {
+    /// Somebody is back: what was not answered is sent again.
+    async fn go_on_from(&mut self, who: usize, back: Back) -> Result<()> {
+        self.refused += back.refused;
+        self.longest = self.longest.max(back.away);
+        if back.line.catch_up != "streaming" {
             self.memory.wrong(format!(
                 "person {who} came back and was told to {}, not shown what they missed",
-                line.catch_up
+                back.line.catch_up
             ));
         }
-        self.talkers[who].line = line;
+        self.talkers[who].way = Way::Here(Box::new(back.line));
         self.asked.retain(|_, (by, _)| *by != who);
         for client in self.memory.order.clone() {
             let sent = &self.memory.sent[&client];
             if sent.by == who && sent.acked.is_none() {
                 self.memory.outcome.retried += 1;
-                // If this fails too, the next frame that is missed leads back here.
-                if self.send(who, &client).await.is_err() {
-                    break;
-                }
+                self.send(who, &client).await;
             }
         }
         Ok(())
@@ -254,7 +262,7 @@ impl Talk {
             if self.asked.is_empty() && self.talkers.iter().all(|talker| talker.newest >= last) {
                 break;
             }
-            let Ok(heard) = tokio::time::timeout_at(deadline, hear(&mut self.talkers)).await else {
+            let Ok((who, heard)) = tokio::time::timeout_at(deadline, hear(&mut self.talkers)).await else {
                 bail!(
                     "{} messages are not answered, and people were shown {:?} of {last} events",
                     self.asked.len(),
@@ -264,7 +272,7 @@ impl Talk {
                         .collect::<Vec<_>>()
                 );
             };
-            self.take(heard).await?;
+            self.take(who, heard?).await?;
         }
         self.look_back().await?;
         self.memory.tally();
@@ -285,7 +293,10 @@ impl Talk {
             let after = self.memory.found_up_to(&conversation);
             let ask =
                 format!(r#""type":"history","conversation":"{conversation}","after":{after},"limit":100"#);
-            let page = self.talkers[0].line.ask(&ask, |_| {}).await?;
+            let Way::Here(line) = &mut self.talkers[0].way else {
+                bail!("the connection was cut when all was said");
+            };
+            let page = line.ask(&ask, |_| {}).await?;
             for event in page["events"].as_array().context("a page's events")? {
                 self.memory.found(kill9::shown(event)?);
             }
@@ -300,15 +311,44 @@ impl Talk {
     }
 }
 
-/// The next frame of anybody, or the end of their connection.
-async fn hear(talkers: &mut [Talker]) -> (usize, Result<Value>) {
+/// What comes next, of anybody.
+async fn hear(talkers: &mut [Talker]) -> (usize, Result<Heard>) {
     let [first, second] = talkers else {
         unreachable!("a talk has two people");
     };
-    let read = |text: Result<&[u8]>| Ok(serde_json::from_slice(text?)?);
     tokio::select! {
-        text = first.line.hear() => (0, read(text)),
-        text = second.line.hear() => (1, read(text)),
+        heard = hear_one(&mut first.way) => (0, heard),
+        heard = hear_one(&mut second.way) => (1, heard),
+    }
+}
+
+async fn hear_one(way: &mut Way) -> Result<Heard> {
+    Ok(match way {
+        Way::Here(line) => match line.hear().await {
+            Ok(text) => Heard::Frame(serde_json::from_slice(text)?),
+            Err(_) => Heard::Cut,
+        },
+        Way::Back(task) => Heard::Back(task.await.context("the task that comes back")??),
+    })
+}
+
+/// Connects until it works, to go on where it was cut off.
+async fn come_back(place: Place, token: String, resume: String, patience: Duration) -> Result<Back> {
+    let (begun, mut refused) = (Instant::now(), 0);
+    loop {
+        let attempt = timeout(patience, Line::sign_in(place, None, &token, Some(&resume)));
+        match attempt
+            .await
+            .context("a connection that was taken was not answered")?
+        {
+            Ok(line) => {
+                let away = begun.elapsed();
+                return Ok(Back { line, refused, away });
+            }
+            Err(error) if begun.elapsed() > patience => return Err(error.context("nobody can come back")),
+            Err(error) => refused += usize::from(is_refused(&error)),
+        }
+        sleep(AGAIN).await;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::dist::needs::Needs;
 use crate::tree as repository;
 
 /// The server, and what does for it on an appliance what needs root. Each has a folder in packaging/.
-pub const PACKAGES: [&str; 1] = ["kinglet"];
+pub const PACKAGES: [&str; 2] = ["kinglet", BOARD];
 const BOARD: &str = "kinglet-board";
 
 /// Nobody answers mail for the project; security reports have a way of their own (SECURITY.md).

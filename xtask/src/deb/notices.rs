@@ -26,6 +26,7 @@ struct Library {
     name: String,
     version: String,
     licence: String,
+    authors: String,
     folder: PathBuf,
 }
 
@@ -48,7 +49,7 @@ pub fn of(package: &str) -> Result<String> {
             numbers.push(number.to_string());
         }
         let said = if numbers.is_empty() {
-            "no notice beside it".to_owned()
+            format!("no text comes with it; by {}", library.authors)
         } else {
             format!("texts {}", numbers.join(", "))
         };
@@ -95,6 +96,11 @@ fn linked(metadata: &Value, package: &str) -> Result<BTreeSet<Library>> {
                 name: text(&it["name"]),
                 version: text(&it["version"]),
                 licence: text(&it["license"]),
+                authors: list(&it["authors"])
+                    .iter()
+                    .map(text)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 folder: manifest
                     .parent()
                     .context("a manifest lies in a folder")?
@@ -120,6 +126,7 @@ fn bundled(web: &Path) -> Result<Vec<Library>> {
             name: name.to_owned(),
             version: about["version"].as_str().unwrap_or_default().to_owned(),
             licence: about["license"].as_str().unwrap_or_default().to_owned(),
+            authors: String::new(),
             folder: web.join(place),
         }
     };

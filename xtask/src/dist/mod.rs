@@ -34,7 +34,7 @@ C library than Debian bookworm's is refused. Who has `cross` may use that: CROSS
 --locked --target TARGET";
 
 /// The programs that are given to people, each a package of the workspace by the same name.
-pub const PROGRAMS: [&str; 1] = ["kinglet"];
+pub const PROGRAMS: [&str; 2] = ["kinglet", "kinglet-board"];
 
 /// A kind of machine that programs are made for.
 #[derive(Debug)]
