@@ -22,6 +22,7 @@ test('a first picture in few bytes has the colours and the shape of what it was 
   const [above, below] = [at(16, 2), at(16, seen.height - 3)];
   expect(above[2]!).toBeGreaterThan(above[0]! + 40);
   expect(below[0]!).toBeGreaterThan(below[2]! + 40);
+  expect(below[0]!).toBeGreaterThan(below[1]! + 30);
   const tall = pixels(hashOf(54, 96, picture(54, 96, () => [200, 200, 200])))!;
   expect(tall.height).toBeGreaterThan(tall.width);
   expect(Math.abs(tall.rgba[0]! - 200)).toBeLessThan(12);
