@@ -105,7 +105,7 @@ pub fn make(wanted: &Wanted) -> Result<Vec<PathBuf>> {
     for target in &wanted.targets {
         let programs = match &wanted.programs {
             Some(programs) => programs.clone(),
-            None => dist::build(target)?.folder,
+            None => dist::build(target, &dist::PROGRAMS)?.folder,
         };
         agree(&programs, target)?;
         for name in content::PACKAGES {

@@ -110,7 +110,7 @@ pub fn run(words: &[&str]) -> Result<()> {
 fn packages(wanted: &Wanted, target: &'static Target) -> Result<(Vec<PathBuf>, PathBuf)> {
     let (programs, load) = match &wanted.programs {
         Some(folder) => (folder.clone(), folder.join("kinglet-load")),
-        None => (dist::build(target)?.folder, build_load()?),
+        None => (dist::build(target, &dist::PROGRAMS)?.folder, build_load()?),
     };
     Needs::of(&load)?
         .check(target)

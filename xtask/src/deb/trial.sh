@@ -20,7 +20,8 @@ echo "== systemd $(systemctl --version | sed -n '1s/systemd //p'), up after $(cu
 status=0
 for script in scripts/*; do
     echo "== ${script#scripts/}"
-    if ! bash -eu -o pipefail "$script"; then
+    # What failed is named, since a script need not say it itself.
+    if ! bash -eEu -o pipefail -c 'trap "say \"line \$LINENO failed: \$BASH_COMMAND\"" ERR; . "$0"' "$script"; then
         status=1
         echo "== ${script#scripts/} failed; the journal's last lines:"
         journalctl --no-pager --boot --lines 60 --output short-precise --unit 'kinglet*'

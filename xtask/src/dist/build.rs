@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{PROGRAMS, Target};
+use super::Target;
 use crate::aarch64::toolchain::{self, Toolchain};
 use crate::debian::{ask, must};
 use crate::tree;
@@ -27,22 +27,22 @@ impl Built {
 }
 
 /// From the sources as they lie here.
-pub fn build(target: &Target) -> Result<Built> {
-    build_in(&tree::root(), target)
+pub fn build(target: &Target, programs: &[&str]) -> Result<Built> {
+    build_in(&tree::root(), target, programs)
 }
 
 /// From a copy of them, in a folder of another name and with nothing built before.
-pub fn again(target: &Target) -> Result<Built> {
+pub fn again(target: &Target, programs: &[&str]) -> Result<Built> {
     let copy = super::folder().join("again");
     if copy.exists() {
         fs::remove_dir_all(&copy).context("removing the last copy of the sources")?;
     }
     fs::create_dir_all(&copy).context("making a folder for a copy of the sources")?;
     copy_sources(&copy)?;
-    build_in(&copy, target)
+    build_in(&copy, target, programs)
 }
 
-fn build_in(root: &Path, target: &Target) -> Result<Built> {
+fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     let toolchain = if target.is_own() {
         Toolchain::own()
     } else {
@@ -57,7 +57,7 @@ fn build_in(root: &Path, target: &Target) -> Result<Built> {
     println!("building for {} with {}", target.triple, toolchain.name);
     let mut command = toolchain.cargo(target.triple, &flags(root)?);
     command.args(["build", "--release", "--locked", "--target", target.triple]);
-    for program in PROGRAMS {
+    for program in programs {
         command.args(["--package", program]);
     }
     must(command.arg("--target-dir").arg(&folder).current_dir(root))?;

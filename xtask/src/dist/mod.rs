@@ -21,9 +21,10 @@ pub use build::{Built, build};
 pub const HELP: &str = "\
 Builds the release programs for 64-bit ARM and for x86-64, checks what they need, and writes them with their sums
 
-Usage: cargo xtask dist [--target TARGET]... [--twice]
+Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
 
   --target TARGET  aarch64-unknown-linux-gnu or x86_64-unknown-linux-gnu [default: both]
+  --program NAME   kinglet or kinglet-board [default: both]
   --twice          Builds each once more, from a copy of the sources in another folder, and fails unless the programs are
                    the same, byte for byte
 
@@ -80,6 +81,7 @@ impl Target {
 #[derive(Debug)]
 struct Wanted {
     targets: Vec<&'static Target>,
+    programs: Vec<&'static str>,
     twice: bool,
 }
 
@@ -87,6 +89,7 @@ impl Wanted {
     fn read(words: &[&str]) -> Result<Wanted> {
         let mut wanted = Wanted {
             targets: Vec::new(),
+            programs: Vec::new(),
             twice: false,
         };
         let mut rest = words;
@@ -101,11 +104,20 @@ impl Wanted {
                     wanted.targets.push(Target::named(triple)?);
                     rest
                 }
+                ["--program", name, rest @ ..] => {
+                    let known = PROGRAMS.into_iter().find(|program| program == name);
+                    let known = known.with_context(|| format!("no such program: {name}\n\n{HELP}"))?;
+                    wanted.programs.push(known);
+                    rest
+                }
                 [other, ..] => bail!("no such option, or without its value: {other}\n\n{HELP}"),
             };
         }
         if wanted.targets.is_empty() {
             wanted.targets = TARGETS.iter().collect();
+        }
+        if wanted.programs.is_empty() {
+            wanted.programs = PROGRAMS.to_vec();
         }
         Ok(wanted)
     }
@@ -120,14 +132,16 @@ pub fn run(words: &[&str]) -> Result<()> {
     let wanted = Wanted::read(words)?;
     let folder = folder();
     for target in &wanted.targets {
-        let built = build(target)?;
-        for program in PROGRAMS {
+        let built = build(target, &wanted.programs)?;
+        for program in &wanted.programs {
             let file = keep(&built, target, program, &folder)?;
             tell(&file, target)?;
         }
-        shown_to_run(&built, target)?;
+        if wanted.programs.contains(&"kinglet") {
+            shown_to_run(&built, target)?;
+        }
         if wanted.twice {
-            same_again(&built, target)?;
+            same_again(&built, target, &wanted.programs)?;
         }
     }
     sums(&folder)
@@ -180,13 +194,13 @@ fn shown_to_run(built: &Built, target: &Target) -> Result<()> {
     Ok(())
 }
 
-fn same_again(built: &Built, target: &Target) -> Result<()> {
-    let again = build::again(target)?;
-    for program in PROGRAMS {
+fn same_again(built: &Built, target: &Target, programs: &[&str]) -> Result<()> {
+    let again = build::again(target, programs)?;
+    for program in programs {
         let (one, other) = (built.program(program), again.program(program));
-        let differ = |file: &Path| fs::read(file).with_context(|| format!("reading {}", file.display()));
+        let content = |file: &Path| fs::read(file).with_context(|| format!("reading {}", file.display()));
         ensure!(
-            differ(&one)? == differ(&other)?,
+            content(&one)? == content(&other)?,
             "{program} was built twice and is not the same: compare {} and {} (`cmp -l`, or diffoscope)",
             one.display(),
             other.display()
@@ -218,12 +232,14 @@ mod tests {
     fn options_are_known_or_refused() {
         let all = Wanted::read(&[]).expect("nothing has to be said");
         assert_eq!((all.targets.len(), all.twice), (2, false));
+        assert_eq!(all.programs, PROGRAMS);
         let one =
             Wanted::read(&["--target", "aarch64-unknown-linux-gnu", "--twice"]).expect("both are known");
         assert!(one.twice && one.targets.len() == 1 && one.targets[0].debian == "arm64");
         for wrong in [
             &["--target"][..],
             &["--target", "riscv64gc-unknown-linux-gnu"],
+            &["--program", "kinglet-load"],
             &["--once"],
         ] {
             assert!(Wanted::read(wrong).is_err(), "{wrong:?}");
