@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,8 @@ const COMMITS: u64 = 500;
 /// Runs until it is dropped.
 pub struct Bare {
     pub times: Arc<Times>,
-    over: Arc<AtomicBool>,
+    /// The thread ends when it is gone.
+    running: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,15 +35,13 @@ impl Bare {
             file.write_all_at(&[0; COMMIT], at * COMMIT as u64)?;
         }
         file.sync_all()?;
-        let (times, over) = (Arc::<Times>::default(), Arc::<AtomicBool>::default());
-        let (noted, ended) = (Arc::clone(&times), Arc::clone(&over));
+        let times = Arc::<Times>::default();
+        let (running, ended) = channel::<()>();
+        let noted = Arc::clone(&times);
         let pause = Duration::from_secs(1) / rate.max(1);
         let thread = std::thread::spawn(move || {
             let mut next = Instant::now();
             for round in 0.. {
-                if ended.load(Relaxed) {
-                    break;
-                }
                 let begun = Instant::now();
                 let written = file
                     .write_all_at(&[1; COMMIT], round % COMMITS * COMMIT as u64)
@@ -53,17 +52,23 @@ impl Bare {
                 }
                 noted.note(begun.elapsed());
                 next += pause;
-                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                let rest = next.saturating_duration_since(Instant::now());
+                if ended.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
+                    break;
+                }
             }
         });
-        let thread = Some(thread);
-        Ok(Bare { times, over, thread })
+        Ok(Bare {
+            times,
+            running: Some(running),
+            thread: Some(thread),
+        })
     }
 }
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        self.over.store(true, Relaxed);
+        drop(self.running.take());
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
