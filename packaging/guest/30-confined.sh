@@ -32,5 +32,5 @@ touch_in_there /media/kinglet-backup/probe
 [ -e /media/kinglet-backup/probe ]
 umount /media/kinglet-backup
 # Its threads at the door stand back, which a system call filter must not take away.
-nice=$(for task in /proc/"$pid"/task/*; do [ "$(cat "$task/comm")" = door ] && awk '{ print $19 }' "$task/stat"; done | sort -u)
+nice=$(for task in /proc/"$pid"/task/*; do if [ "$(cat "$task/comm")" = door ]; then awk '{ print $19 }' "$task/stat"; fi; done | sort -u)
 [ "$nice" = 10 ] || { say "the threads at the door have a niceness of $nice"; exit 1; }

@@ -19,7 +19,8 @@ wait $first $second
 for port in 443 80; do
   read -r came refused <"$work/$port"
   say "port $port during three restarts: $came connections, $refused refused"
-  [ "$refused" = 0 ] && [ "$came" -gt 0 ]
+  [ "$refused" = 0 ]
+  [ "$came" -gt 0 ]
 done
 rm -r "$work"
 [ "$(systemctl show --property IPAddressDeny --value kinglet.service)" != "" ]
