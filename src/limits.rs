@@ -76,6 +76,8 @@ pub const PAGE_BYTES: usize = 256 * 1024;
 pub const PAGE_ANNOTATIONS: usize = 200;
 /// Rows of a list: conversations, members, users, readers.
 pub const LIST_ROWS: usize = 200;
+/// Entries of the admins' journal that are looked at for a page that was asked for by what they are about.
+pub const AUDIT_LOOKED: u64 = 5_000;
 /// Positions a resuming or slow reader is walked through; further behind it is told to pull pages.
 pub const STREAM_POSITIONS: u64 = 3_000;
 /// Outgoing bytes gathered for one write.
@@ -297,11 +299,11 @@ pub const SEARCH_CONVERSATIONS: usize = 32;
 /// Searches at work at once, which leaves a reader to everybody else, and those that wait for their turn.
 pub const SEARCHES_AT_ONCE: usize = 1;
 pub const SEARCHES_WAITING: usize = 64;
-/// Memory of one search: a page of the index for each part and each of some twenty segments, and the texts looked at.
+/// Memory of one search: a page of the index for each part and each of some forty segments, and the texts looked at.
 pub const SEARCH_MEMORY: usize = 3 * 1024 * 1024;
 /// Rows that wait for the index before the idle writer puts them into it, and the bytes of text it takes at once.
-pub const INDEX_ROWS: u64 = 256;
-pub const INDEX_BYTES: usize = 64 * 1024;
+pub const INDEX_ROWS: u64 = 512;
+pub const INDEX_BYTES: usize = 96 * 1024;
 /// Pages of the index that the idle writer merges at once.
 pub const INDEX_MERGE_PAGES: u32 = 16;
 /// Memory that the index gathers before it writes (SQLite's `hashsize`).
@@ -370,6 +372,7 @@ pub const PICTURE_BYTES_LARGE: usize = 160 * 1024 * 1024;
 pub const PICTURE_LARGE_MIB: usize = 1024;
 /// The longer side of a thumbnail, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
+pub const THUMBHASH_BYTES: usize = 25;
 
 /// The largest file of a picture that is cleaned within so many bytes: what takes it apart needs some, too.
 #[must_use]
@@ -506,8 +509,8 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
         ),
         line(
             "discretion",
-            BLOCKS * 16 + USERS * 8 + MUTES * 24 + HIDDEN * 48 + NOTICES_TO_ALL * 1_024,
-            "who blocks whom, who is not to be seen, who is muted, what is hidden, and whose profile has just changed",
+            BLOCKS * 16 + USERS * 16 + MUTES * 24 + HIDDEN * 48 + NOTICES_TO_ALL * 1_024,
+            "who blocks whom, who is not to be seen (to read), who is muted, what is hidden, and whose profile has just changed",
         ),
         line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
         line("states", WRITER_STATES * 128, "conversation states of the writer"),

@@ -73,6 +73,8 @@ mod moderation;
 mod operations;
 #[path = "stories/order.rs"]
 mod order;
+#[path = "stories/oversight.rs"]
+mod oversight;
 #[path = "stories/overview.rs"]
 mod overview;
 #[path = "stories/pairing.rs"]

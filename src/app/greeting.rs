@@ -100,7 +100,12 @@ fn greeting(
     match claim {
         Some(code) => {
             lines.push(format!("Nobody owns this server yet. Its claim code is {code}"));
-            lines.push("Make yourself the owner, from this machine or its network:".to_owned());
+            lines.push(if cfg!(feature = "web") {
+                let url = urls.plain_http.as_ref().unwrap_or(&urls.reached);
+                format!("Open {url} in a browser to make yourself the owner with it; or, without one:")
+            } else {
+                "Make yourself the owner, from this machine or its network:".to_owned()
+            });
             lines.push(String::new());
             lines.push(format!(
                 "  curl{trust} {}/api/v1/claim -H 'Content-Type: application/json' -d \\\n    \

@@ -85,8 +85,9 @@ fn plain_label(name: &str) -> Option<String> {
 /// The addresses this machine has now, loopback first.
 #[must_use]
 pub fn addresses() -> Vec<IpAddr> {
-    let four = fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
-    let six = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    // Not from `/proc/net`, which is hidden from a service that may see processes only.
+    let four = fs::read_to_string("/proc/self/net/fib_trie").unwrap_or_default();
+    let six = fs::read_to_string("/proc/self/net/if_inet6").unwrap_or_default();
     let mut found = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     for address in addresses_v4(&four).chain(addresses_v6(&six)) {
         if !address.is_loopback() && !found.contains(&address) {

@@ -1,4 +1,4 @@
-//! Who blocks whom, who does not want to be seen, and what people have deleted for themselves: few enough to be kept in memory, so that neither the writer nor the
+//! Who blocks whom, who does not want to be seen or seen to read, and what people have deleted for themselves: few enough to be kept in memory, so that neither the writer nor the
 //! hub asks the disk. What must not live here: how the two are stored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,10 @@ pub enum Discreet {
         user: UserId,
         on: bool,
     },
+    ReadsUnseen {
+        user: UserId,
+        on: bool,
+    },
     Hidden {
         user: UserId,
         conversation: ConversationId,
@@ -40,11 +44,12 @@ pub struct Discretion {
     hidden: Hidden,
 }
 
-/// Both in order.
+/// All in order.
 #[derive(Default)]
 struct Kept {
     blocks: Vec<(UserId, UserId)>,
     unseen: Vec<UserId>,
+    reads_unseen: Vec<UserId>,
 }
 
 impl Discretion {
@@ -63,13 +68,14 @@ impl Discretion {
         match change {
             Discreet::Blocked { by, user, on } => put(&mut kept.blocks, (by, user), on),
             Discreet::Unseen { user, on } => put(&mut kept.unseen, user, on),
+            Discreet::ReadsUnseen { user, on } => put(&mut kept.reads_unseen, user, on),
             Discreet::Hidden { .. } => {}
         }
         self.note_any(&kept);
     }
 
     fn note_any(&self, kept: &Kept) {
-        let any = !(kept.blocks.is_empty() && kept.unseen.is_empty());
+        let any = !(kept.blocks.is_empty() && kept.unseen.is_empty() && kept.reads_unseen.is_empty());
         self.any.store(any, Ordering::Release);
     }
 
@@ -79,6 +85,7 @@ impl Discretion {
         let mut kept = self.kept.write();
         kept.blocks.retain(|(by, _)| *by != user);
         kept.unseen.retain(|unseen| *unseen != user);
+        kept.reads_unseen.retain(|unseen| *unseen != user);
         self.note_any(&kept);
     }
 
@@ -119,6 +126,13 @@ impl Discretion {
     #[must_use]
     pub fn may_see_presence(&self, of: UserId, user: UserId) -> bool {
         !self.is_unseen(of) && !self.is_unseen(user)
+    }
+
+    /// Whether one may see what another has read: who does not show it does not see it. One's own one sees.
+    #[must_use]
+    pub fn may_see_reads(&self, of: UserId, user: UserId) -> bool {
+        let hides = |kept: &Kept, user| kept.reads_unseen.binary_search(&user).is_ok();
+        of == user || !self.look(|kept| hides(kept, of) || hides(kept, user))
     }
 }
 
@@ -199,6 +213,21 @@ mod tests {
             !discretion.any.load(Ordering::Acquire),
             "the lock is taken for nothing"
         );
+    }
+
+    #[test]
+    fn who_does_not_show_what_they_read_does_not_see_it_either() {
+        let discretion = Discretion::default();
+        let reads = |on| Discreet::ReadsUnseen { user: ONE, on };
+        discretion.apply(reads(true));
+        assert!(!discretion.may_see_reads(ONE, OTHER) && !discretion.may_see_reads(OTHER, ONE));
+        assert!(discretion.may_see_reads(ONE, ONE) && discretion.may_see_reads(OTHER, UserId(3)));
+        assert!(discretion.may_see_presence(ONE, OTHER), "that is another wish");
+        discretion.apply(reads(false));
+        assert!(discretion.may_see_reads(ONE, OTHER) && !discretion.any.load(Ordering::Acquire));
+        discretion.apply(reads(true));
+        discretion.forget(ONE);
+        assert!(discretion.may_see_reads(ONE, OTHER));
     }
 
     #[test]

@@ -130,7 +130,11 @@ impl Hub {
         kind.is_for(bell, from)
             && self.discretion.get().is_none_or(|discretion| match kind {
                 Kind::Thread | Kind::OwnRead => true,
-                Kind::Typing | Kind::Read => discretion.may_hear(roster, from, bell.user()),
+                Kind::Typing => discretion.may_hear(roster, from, bell.user()),
+                Kind::Read => {
+                    discretion.may_hear(roster, from, bell.user())
+                        && discretion.may_see_reads(from, bell.user())
+                }
                 Kind::Presence => {
                     discretion.may_hear(roster, from, bell.user())
                         && discretion.may_see_presence(from, bell.user())

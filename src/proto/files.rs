@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::event::{Body, Event};
 use super::ids::{BlobId, ClientId, Seq, Timestamp, UploadId};
 
-/// A stored file in a message. The sender gives `blob` and `name`, and may give `caption` and, for sound and film,
-/// `duration_ms`, `width` and `height`; everything else is the server's to say.
+/// A stored file in a message. The sender gives `blob` and `name`, and may give `caption`, for sound and film
+/// `duration_ms`, `width` and `height`, and for film `thumbhash`; everything else is the server's to say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
     /// The file, as its upload's end named it.
@@ -30,7 +30,8 @@ pub struct Media {
     /// How long it plays; said by the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
-    /// A picture of a few bytes to show until the file is there: a ThumbHash in base64; said by the server.
+    /// A picture of a few bytes to show until the file is there: a ThumbHash in base64; of film said by the sender, else by
+    /// the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbhash: Option<String>,
     /// A text that belongs to it.
@@ -46,7 +47,8 @@ impl Media {
     /// Bytes that a queue should account it with; never nothing.
     #[must_use]
     pub fn len(&self) -> usize {
-        64 + self.name.len() + self.caption.len()
+        let thumbhash = self.thumbhash.as_ref().map_or(0, String::len);
+        64 + self.name.len() + self.caption.len() + thumbhash
     }
 
     /// There is always the blob's id.

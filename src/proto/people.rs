@@ -1,5 +1,5 @@
 //! The bodies of HTTP requests and answers about the people of this server: reset links, leaving, roles, what a person
-//! hears of their account, and the journal of admins. What must not live here: routes, or who may.
+//! hears of their account, their devices as admins see them, and the journal of admins. What must not live here: routes, or who may.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,12 +200,65 @@ pub enum NewsWhat {
     ReportsWaiting {},
 }
 
+/// `GET /api/v1/users/{id}/devices`: another person's, for admins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserDevices {
+    /// The signed-in ones first, then by when they were last here.
+    pub devices: Vec<UserDevice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserDevice {
+    pub id: DeviceId,
+    pub name: String,
+    pub signed_in: bool,
+    pub created: Timestamp,
+    /// Absent where the person, or who asks, is `unseen`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+}
+
+/// `POST /api/v1/users/{id}/devices/end`
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EndDevice {
+    pub device: DeviceId,
+}
+
+/// Which entries of the journal `GET /api/v1/audit` is to give: those to which all fits that is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditQuery {
+    #[serde(default)]
+    pub before: Option<u64>,
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Who did it.
+    #[serde(default)]
+    pub by: Option<UserId>,
+    /// Only what was done by the operator's command line.
+    #[serde(default)]
+    pub operator: bool,
+    /// To whom.
+    #[serde(default)]
+    pub whom: Option<UserId>,
+    #[serde(default)]
+    pub act: Option<String>,
+    /// Not before this time.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+}
+
 /// `GET /api/v1/audit`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditPage {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
     pub more: bool,
+    /// With `more`: the next page is `before` this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
 }
 
 /// One act of an admin.
@@ -285,5 +338,9 @@ pub enum AuditWhat {
     /// Backups are encrypted to it from then on.
     RecoveryKeyMade {
         recipient: String,
+    },
+    /// One device of somebody was signed out.
+    DeviceEnded {
+        ended: DeviceId,
     },
 }

@@ -72,6 +72,11 @@ pub enum Setting {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         value: bool,
     },
+    /// Others do not see what one has read; and one does not see it of them.
+    ReadsUnseen {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        value: bool,
+    },
     /// What others see beside one's name.
     Status {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,6 +217,7 @@ pub enum Key {
     Unseen = 10,
     Status = 11,
     Avatar = 12,
+    ReadsUnseen = 13,
 }
 
 /// Which setting of a person: its key, and what it is about (0 where it is about nothing).
@@ -223,7 +229,7 @@ pub struct Place {
 }
 
 impl Key {
-    const ALL: [Key; 12] = [
+    const ALL: [Key; 13] = [
         Key::Notify,
         Key::Quiet,
         Key::Draft,
@@ -236,6 +242,7 @@ impl Key {
         Key::Unseen,
         Key::Status,
         Key::Avatar,
+        Key::ReadsUnseen,
     ];
 
     /// The key of a stored number; nothing for one that a later release has written.
@@ -266,6 +273,7 @@ impl Setting {
             Setting::Unseen { .. } => at(Key::Unseen, 0, 0),
             Setting::Status { .. } => at(Key::Status, 0, 0),
             Setting::Avatar { .. } => at(Key::Avatar, 0, 0),
+            Setting::ReadsUnseen { .. } => at(Key::ReadsUnseen, 0, 0),
         }
     }
 
@@ -283,6 +291,7 @@ impl Setting {
             Setting::Quiet { .. }
             | Setting::Blocked { .. }
             | Setting::Unseen { .. }
+            | Setting::ReadsUnseen { .. }
             | Setting::Status { .. }
             | Setting::Avatar { .. } => None,
         }
@@ -312,7 +321,8 @@ impl Setting {
             | Setting::Archived { value, .. }
             | Setting::Unread { value, .. }
             | Setting::Blocked { value, .. }
-            | Setting::Unseen { value } => value.then(|| json(value)),
+            | Setting::Unseen { value }
+            | Setting::ReadsUnseen { value } => value.then(|| json(value)),
         }
     }
 
@@ -363,6 +373,7 @@ impl Setting {
                 value: is_set,
             },
             Key::Unseen => Setting::Unseen { value: is_set },
+            Key::ReadsUnseen => Setting::ReadsUnseen { value: is_set },
         })
     }
 }
@@ -433,6 +444,7 @@ mod tests {
             },
             Setting::Blocked { user, value: true },
             Setting::Unseen { value: true },
+            Setting::ReadsUnseen { value: true },
             Setting::Status { value: Some(status) },
         ];
         for setting in all {

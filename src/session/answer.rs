@@ -291,16 +291,18 @@ async fn readers(services: &Services, who: &Who, ask: &Readers) -> Result<Reader
     if ask.unread && roster.members().len() > limits::NOTICE_MEMBERS {
         return Err(Code::LimitReached.into());
     }
-    let (mut readers, mut count) = services
+    let (discretion, of, me) = (
+        Arc::clone(services.store.discretion()),
+        Arc::clone(&roster),
+        who.user,
+    );
+    let may_see = move |reader| discretion.may_hear(&of, reader, me) && discretion.may_see_reads(reader, me);
+    let (mut readers, count) = services
         .store
-        .readers(Arc::clone(&roster), (ask.seq, ask.unread), ask.after, limit)
+        .readers(roster, (ask.seq, ask.unread), ask.after, limit, may_see)
         .await?;
     let more = readers.len() > limit;
     readers.truncate(limit);
-    let found = readers.len();
-    let discretion = services.store.discretion();
-    readers.retain(|reader| discretion.may_hear(&roster, reader.user, who.user));
-    count = count.saturating_sub((found - readers.len()) as u64);
     Ok(ReaderPage { readers, more, count })
 }
 

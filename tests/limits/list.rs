@@ -88,6 +88,16 @@ const REACHED: &[(&str, &str, &str)] = &[
     ),
     ("PAGE_ANNOTATIONS", STORE, "PAGE_ANNOTATIONS"),
     ("LIST_ROWS", STORIES, "limits::LIST_ROWS + 1"),
+    (
+        "AUDIT_LOOKED",
+        "src/store/sqlite/accounts/tests/people.rs",
+        "limits::AUDIT_LOOKED",
+    ),
+    (
+        "THUMBHASH_BYTES",
+        "src/core/permit/blobs.rs",
+        "limits::THUMBHASH_BYTES + 1",
+    ),
     ("STREAM_POSITIONS", HERE, "limits::STREAM_POSITIONS + 1"),
     ("TAIL_BYTES", HERE, "limits::TAIL_BYTES"),
     ("NOTICES", HERE, "limits::NOTICES as u64 + 9"),

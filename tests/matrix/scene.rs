@@ -183,11 +183,12 @@ impl Scene {
             "device" => self.put("device", &text(&new_device(), "id")),
             "name" => self.put("name", &stage.fresh_name()),
             "code" => self.put("code", stage.code()),
-            "victim" | "victim.name" if self.values.contains_key("victim") => {}
-            "victim" | "victim.name" => {
+            "victim" | "victim.name" | "victim.device" if self.values.contains_key("victim") => {}
+            "victim" | "victim.name" | "victim.device" => {
                 let victim = stage.guest("member").await;
                 self.put("victim", &victim.user);
                 self.put("victim.name", &victim.name);
+                self.put("victim.device", &victim.device);
             }
             "victim.admin" | "victim.owner" => {
                 let role = name.rsplit('.').next().expect("a name has an end");

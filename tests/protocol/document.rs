@@ -175,17 +175,17 @@ fn people_shapes() -> Vec<Shape> {
         AskToPair, AwaitPairing, ConfirmDevice, DeviceCode, DeviceCodeState, Paired, PairingTicket,
     };
     use kinglet::proto::people::{
-        AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
-        SetServerRole, SuccessorNeeded, UseReset,
+        AuditPage, CheckReset, Deactivate, EndDevice, LeaveServer, NewResetLink, NewsPage, ResetCheck,
+        ResetLink, SetServerRole, SuccessorNeeded, UseReset, UserDevices,
     };
     let mut shapes = Vec::new();
     shapes.extend(http!(
         received: NewResetLink, CheckReset, UseReset, Deactivate, LeaveServer, SetServerRole,
-        ConfirmDevice, AskToPair, AwaitPairing
+        ConfirmDevice, AskToPair, AwaitPairing, EndDevice
     ));
     shapes.extend(http!(
         sent: ResetLink, ResetCheck, SuccessorNeeded, NewsPage, AuditPage, DeviceCode, DeviceCodeState, PairingTicket, Paired,
-        SignInList
+        SignInList, UserDevices
     ));
     shapes.extend(http!(received: EraseMe, EraseUser));
     shapes.extend(http!(

@@ -103,6 +103,7 @@ fn before_captions(directory: &Path) {
         "DROP TABLE blob_gone; DROP INDEX upload_blob; DROP INDEX user_avatar; ALTER TABLE user DROP COLUMN avatar;
          DROP TABLE follow_change; DROP INDEX personal_hidden; ALTER TABLE push_due DROP COLUMN first; ALTER TABLE push_waiting DROP COLUMN first;
          DROP TABLE bot_token; ALTER TABLE user DROP COLUMN bot;
+         DROP INDEX personal_reading;
          PRAGMA user_version = 9",
     )
     .expect("the steps are known");

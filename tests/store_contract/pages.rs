@@ -362,7 +362,7 @@ pub async fn markers_rise_and_are_counted(factory: &dyn Factory) {
             let after = after.map(UserId);
             let (mut readers, _) = world
                 .store
-                .readers(Arc::clone(&roster), (seq, false), after, limit)
+                .readers(Arc::clone(&roster), (seq, false), after, limit, |_| true)
                 .await
                 .expect("readable");
             let more = readers.len() > limit;

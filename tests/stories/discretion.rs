@@ -248,3 +248,94 @@ async fn people_are_found_by_how_their_names_begin() {
         assert_eq!(live.refused(ask).await, "bad_request");
     }
 }
+
+/// Whom a page of readers names, and how many it says they are.
+fn read_by(page: &Value) -> (Vec<String>, u64) {
+    let all = page["readers"].as_array().expect("a list").iter();
+    let mut users: Vec<String> = all
+        .map(|reader| reader["user"].as_str().expect("an id").to_owned())
+        .collect();
+    users.sort();
+    (users, page["count"].as_u64().expect("a number"))
+}
+
+#[tokio::test]
+async fn who_does_not_show_what_they_read_does_not_see_it_of_others() {
+    let mut server = Server::start().await;
+    let [anna, ben, cyd] = server.people(["anna", "ben", "cyd"]).await;
+    let phone = ben.other_device().await;
+    let (mut at_anna, mut at_ben) = (anna.live().await, ben.live().await);
+    let (mut at_cyd, mut at_phone) = (cyd.live().await, phone.live().await);
+    let group = at_anna.group(&[&ben, &cyd], json!({})).await;
+    let talk = at_anna.tell(&ben.user, "hi").await["conversation"].clone();
+    let seq = at_anna.say(&group, "Who reads this?").await["seq"]
+        .as_u64()
+        .expect("a seq");
+    keep(&mut at_ben, json!({ "key": "reads_unseen", "value": true })).await;
+    assert_eq!(
+        at_phone.notice("setting").await["key"],
+        "reads_unseen",
+        "it follows to one's devices"
+    );
+
+    let mark = |place: &Value, seq: u64| json!({ "type": "mark_read", "conversation": place, "seq": seq });
+    at_ben.get(mark(&json!(group), seq)).await;
+    at_ben.get(mark(&talk, 1)).await;
+    at_cyd.get(mark(&json!(group), seq)).await;
+    at_anna.get(mark(&talk, 1)).await;
+    for _ in 0..2 {
+        assert_eq!(
+            at_phone.notice("read").await["user"],
+            json!(ben.user),
+            "one's own devices hear it"
+        );
+    }
+    let from =
+        |heard: &[Value]| -> Vec<Value> { heard.iter().map(|notice| notice["user"].clone()).collect() };
+    let heard = noticed(&mut at_anna, "read").await;
+    assert!(
+        from(&heard).contains(&json!(cyd.user)) && !from(&heard).contains(&json!(ben.user)),
+        "{heard:?}"
+    );
+    let heard = noticed(&mut at_ben, "read").await;
+    assert!(
+        from(&heard).iter().all(|user| *user == json!(ben.user)),
+        "{heard:?}"
+    );
+
+    let ask = |unread: bool, seq: u64| json!({ "type": "readers", "conversation": group, "seq": seq, "unread": unread, "limit": 1 });
+    let wide =
+        |unread: bool| json!({ "type": "readers", "conversation": group, "seq": seq, "unread": unread });
+    let direct = json!({ "type": "readers", "conversation": talk, "seq": 1 });
+    for restarted in [false, true] {
+        if restarted {
+            at_anna.say(&group, "so that the markers ride on a commit").await;
+            assert_eq!(server.stop().await, Some(0));
+            server.restart().await;
+            (at_anna, at_ben, at_cyd) = (anna.live().await, ben.live().await, cyd.live().await);
+        }
+        let mut both = vec![anna.user.clone(), cyd.user.clone()];
+        both.sort();
+        assert_eq!(read_by(&at_anna.get(wide(false)).await), (both, 2));
+        assert_eq!(at_anna.get(ask(false, seq)).await["count"], 2, "on all pages");
+        assert_eq!(read_by(&at_cyd.get(ask(true, seq + 1)).await).0.len(), 1);
+        assert_eq!(
+            read_by(&at_anna.get(wide(true)).await),
+            (vec![], 0),
+            "nor is it told that he has not"
+        );
+        assert_eq!(
+            read_by(&at_ben.get(wide(false)).await),
+            (vec![ben.user.clone()], 1)
+        );
+        assert_eq!(read_by(&at_ben.get(wide(true)).await), (vec![], 0));
+        assert_eq!(
+            read_by(&at_anna.get(direct.clone()).await),
+            (vec![anna.user.clone()], 1)
+        );
+    }
+    keep(&mut at_ben, json!({ "key": "reads_unseen" })).await;
+    assert_eq!(read_by(&at_anna.get(wide(false)).await).1, 3);
+    at_ben.get(mark(&json!(group), seq + 1)).await;
+    assert_eq!(at_anna.notice("read").await["user"], json!(ben.user));
+}

@@ -1,6 +1,7 @@
 //! Searching as people do it: in their languages, on two devices, before and after the index has it; and what one may
 //! not read is not found. What must not live here: the index itself (see `store_contract`).
 
+use kinglet::limits::INDEX_ROWS;
 use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Server, id};
@@ -51,7 +52,7 @@ async fn until_indexed(server: &mut Server) {
     let owner = server.owner().await;
     let mut live = owner.live().await;
     let mut asked = Vec::new();
-    for _ in 0..256 {
+    for _ in 0..INDEX_ROWS {
         let note = json!({ "type": "send", "client_id": id(), "to": owner.user, "body": text_body("…") });
         asked.push(live.post(note).await);
         if asked.len() == 16 {
@@ -61,7 +62,7 @@ async fn until_indexed(server: &mut Server) {
         }
     }
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    while server.metric("kinglet_index_rows_waiting").await >= 256.0 {
+    while server.metric("kinglet_index_rows_waiting").await >= INDEX_ROWS as f64 {
         assert!(tokio::time::Instant::now() < deadline, "the index is not made");
     }
     live.close().await;

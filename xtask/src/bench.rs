@@ -31,7 +31,7 @@ const BUILD: [&str; 7] = [
 const ALONE: [(&str, &[&str], usize); 8] = [
     ("sends", &["--seconds", "5"], ROUNDS),
     ("rate", &["--seconds", "10"], ROUNDS),
-    ("bytes", &["--stored", "200000", "--messages", "20000"], ROUNDS),
+    ("bytes", &["--stored", "1000000", "--messages", "20000"], 1),
     ("storm", &["--tls"], ROUNDS),
     ("history", &[], ROUNDS),
     ("search", &[], 1),

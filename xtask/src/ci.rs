@@ -53,6 +53,12 @@ fn further() -> Vec<Step> {
     vec![
         step("chores", &["cargo", "test", "--package", "xtask"], &[]),
         step("board", &["cargo", "test", "--package", "kinglet-board"], &[]),
+        // Of the programs that the tests have built; `deb-test` installs real ones, which takes longer.
+        step(
+            "packages",
+            &["cargo", "xtask", "deb", "--programs", "target/debug"],
+            &[],
+        ),
         step("planted bugs", &["cargo", "xtask", "planted-bugs"], &[]),
         step("instructions", &["cargo", "xtask", "instructions"], &[]),
     ]

@@ -40,7 +40,7 @@ pub fn ask(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("what `{line}` printed"))
 }
 
-fn said(command: &Command) -> String {
+pub fn said(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy())

@@ -4,7 +4,9 @@
 mod aarch64;
 mod bench;
 mod ci;
+mod deb;
 mod debian;
+mod dist;
 mod guest;
 mod instructions;
 mod planted;
@@ -31,6 +33,9 @@ Chores:
              Measures, and writes benches/RESULTS.md with plots; --peers: other servers too, from Debian's packages
              (installed if missing, as root). On a machine that does nothing else: about half an hour
   aarch64    Builds the release binary for 64-bit ARM, shows that it runs, counts its instructions; see `aarch64 --help`
+  dist       Builds the release programs for 64-bit ARM and x86-64, the same bytes each time; see `dist --help`
+  deb        Builds the Debian packages and has lintian look at them; see `deb --help`
+  deb-test   Installs, upgrades, removes and purges them in an emulated Debian with systemd; see `deb-test --help`
   guest      Measures a hundred thousand idle sessions inside an emulated machine; see `guest --help`
   help       This text
 
@@ -55,6 +60,21 @@ fn main() -> ExitCode {
             println!("{}", guest::HELP);
             return ExitCode::SUCCESS;
         }
+        ["dist", "--help" | "-h"] => {
+            println!("{}", dist::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["deb", "--help" | "-h"] => {
+            println!("{}", deb::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["deb-test", "--help" | "-h"] => {
+            println!("{}", deb::trial::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["dist", options @ ..] => dist::run(options),
+        ["deb", options @ ..] => deb::run(options),
+        ["deb-test", options @ ..] => deb::trial::run(options),
         ["guest", options @ ..] => guest::run(options),
         ["aarch64", options @ ..] => aarch64::run(options),
         []

@@ -43,7 +43,7 @@ pub fn check() -> Result<()> {
     )
 }
 
-fn metadata() -> Result<Value> {
+pub fn metadata() -> Result<Value> {
     let mut command = Command::new(ci::program_of("cargo"));
     command.args(["metadata", "--format-version", "1", "--locked"]);
     for target in TARGETS {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::args::Args;
@@ -29,6 +29,9 @@ pub const OPTIONS: &[&str] = &[
 ];
 
 const GIB: u64 = 1 << 30;
+/// A server that has written nothing for so long rests.
+const RESTED: Duration = Duration::from_secs(2);
+const REST_TIME: Duration = Duration::from_secs(1800);
 
 /// What is looked at during the measurement.
 struct Bench {
@@ -70,6 +73,7 @@ pub async fn run(args: &Args) -> Result<()> {
         ring,
         disk,
     };
+    let indexed = bench.rest().await?;
     let mut rows = Vec::new();
     for commit in args.list("commits", &[1, 8, 64])? {
         rows.push(bench.measure(commit, messages).await?);
@@ -80,6 +84,10 @@ pub async fn run(args: &Args) -> Result<()> {
             filled.per_second(),
             size as f64 / 1e6,
             bench.ring.connections()
+        ),
+        format!(
+            "the index for searches took {:.0} s more for them, and rests before each row begins and before its bytes are read",
+            indexed.as_secs_f64()
         ),
         format!(
             "{messages} messages for each row; process: write_bytes of /proc/PID/io; device: sectors of its loop device"
@@ -100,6 +108,7 @@ pub async fn run(args: &Args) -> Result<()> {
 impl Bench {
     async fn measure(&self, commit: usize, messages: u64) -> Result<Row> {
         let in_flight = self.in_flight_for(commit).await?;
+        self.rest().await?;
         let (before, process, device) = (
             Picture::take(self.setup.place).await?,
             self.server.written()?,
@@ -107,6 +116,7 @@ impl Bench {
         );
         let cpu = self.server.cpu()?;
         let tally = self.ring.run(in_flight, Until::Count(messages)).await?;
+        self.rest().await?;
         let cpu = self.server.cpu()? - cpu;
         let (after, process_now, device_now) = (
             Picture::take(self.setup.place).await?,
@@ -144,6 +154,21 @@ impl Bench {
             ),
             ("acked/s", figure(Some(tally.per_second()), 0)),
         ])
+    }
+
+    /// Waits until the server writes nothing more: the index is as far as it goes. Gives how long that took.
+    async fn rest(&self) -> Result<Duration> {
+        let begun = Instant::now();
+        let (mut written, mut since) = (self.server.written()?.storage, begun);
+        while since.elapsed() < RESTED {
+            tokio::time::sleep(RESTED / 10).await;
+            let now = self.server.written()?.storage;
+            if now != written {
+                (written, since) = (now, Instant::now());
+            }
+            ensure!(begun.elapsed() < REST_TIME, "the server does not come to rest");
+        }
+        Ok(since.duration_since(begun))
     }
 
     fn device(&self) -> Result<Option<u64>> {

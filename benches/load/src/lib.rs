@@ -10,9 +10,10 @@
 //! - `storm`, `history`, `vendor`, `catchup`: days that go otherwise; `crowd`, `pair`: who takes part in a storm
 //! - `search`: searches, in talk that `words` makes up
 //! - `peers`: the same work for Kinglet and for other servers, side by side; `results`: tables and plots of all figures
-//! - `kill9`: the crash checker
+//! - `kill9`: the crash checker; `through`: a talk that goes on while somebody else restarts the server
 
 pub mod args;
+pub mod bare;
 pub mod bytes;
 pub mod catchup;
 pub mod closed;
@@ -37,6 +38,7 @@ pub mod seed;
 pub mod sends;
 pub mod server;
 pub mod storm;
+pub mod through;
 pub mod tls;
 pub mod trace;
 pub mod vendor;

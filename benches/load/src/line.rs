@@ -45,11 +45,19 @@ pub struct Line {
 impl Line {
     /// Connects and signs the first device of a user in.
     pub async fn open(place: Place, from: Option<IpAddr>, user: usize, resume: Option<&str>) -> Result<Line> {
+        let line = Line::sign_in(place, from, &seed::token(user, 0), resume).await;
+        line.with_context(|| format!("signing user {user} in"))
+    }
+
+    /// Connects and signs in with a token.
+    pub async fn sign_in(
+        place: Place,
+        from: Option<IpAddr>,
+        token: &str,
+        resume: Option<&str>,
+    ) -> Result<Line> {
         let mut stream = dial(place, from).await?;
-        let token = seed::token(user, 0);
-        let (welcome, frames) = wire::open(&mut stream, place.address, &token, resume)
-            .await
-            .with_context(|| format!("signing user {user} in"))?;
+        let (welcome, frames) = wire::open(&mut stream, place.address, token, resume).await?;
         let text = |name: &str| {
             welcome[name]
                 .as_str()

@@ -5,7 +5,8 @@ use kinglet_load::args::Args;
 use kinglet_load::seed::{self, Seed};
 use kinglet_load::server::{self, Setup};
 use kinglet_load::{
-    bytes, catchup, count, crowd, history, idle, kill9, peers, rate, results, search, sends, storm, vendor,
+    bytes, catchup, count, crowd, history, idle, kill9, peers, rate, results, search, sends, storm, through,
+    vendor,
 };
 
 const USAGE: &str = "\
@@ -32,6 +33,8 @@ Measures a Kinglet server that it starts itself, on loopback and in a directory 
   kinglet-load count  [--messages 4096] [--in-flight 1,10,64] [--pairs 50] [--group 1000] [--group-messages 20] [--payload 100]
                       [--instructions FILE]          work a message; FILE: counters that somebody adds to while it runs
   kinglet-load kill9  [--cycles 200] [--seed N] [--keep]
+  kinglet-load through  --claim CODE --until FILE [--address 127.0.0.1:8080] [--tls] [--rate 20] [--patience 120]
+                      a talk through a server that somebody else started, and restarts meanwhile, until FILE is there
   kinglet-load run    [--tls] [--users 10] [--devices 1]   starts a server with users, prints their tokens, until Ctrl-C
 
 Everywhere: --server-bin PATH (else `kinglet` beside this program), --directory PATH (else the temporary directory),
@@ -60,6 +63,7 @@ async fn main() -> Result<()> {
         "floor-server" => peers::floor_server(&Args::read(words, peers::FLOOR_OPTIONS)?).await,
         "results" => results::run(words),
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
+        "through" => through::run(&Args::read(words, through::OPTIONS)?).await,
         "run" => {
             run(&Args::read(
                 words,

@@ -41,8 +41,16 @@ impl Picture {
         (count > 0.0).then(|| self.since(earlier, &format!("{name}_sum")) / count)
     }
 
-    /// A percentile of a histogram of whole numbers since an earlier picture, taken to lie evenly inside its bucket.
-    pub fn percentile(&self, earlier: &Picture, name: &str, percent: f64) -> Option<f64> {
+    /// The upper end of the highest bucket of a histogram that something fell into since an earlier picture.
+    pub fn highest(&self, earlier: &Picture, name: &str) -> Option<f64> {
+        let buckets = self.buckets(earlier, name);
+        let total = buckets.last()?.1;
+        let full = buckets.into_iter().find(|bucket| bucket.1 >= total)?;
+        (total > 0.0).then_some(full.0)
+    }
+
+    /// Upper ends and how many fell below them since an earlier picture, in order.
+    fn buckets(&self, earlier: &Picture, name: &str) -> Vec<(f64, f64)> {
         let prefix = format!("{name}_bucket{{le=\"");
         let mut buckets: Vec<(f64, f64)> = self
             .0
@@ -58,6 +66,12 @@ impl Picture {
             })
             .collect();
         buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        buckets
+    }
+
+    /// A percentile of a histogram of whole numbers since an earlier picture, taken to lie evenly inside its bucket.
+    pub fn percentile(&self, earlier: &Picture, name: &str, percent: f64) -> Option<f64> {
+        let buckets = self.buckets(earlier, name);
         let total = buckets.last()?.1;
         let goal = total * percent / 100.0;
         let (mut below, mut counted) = (0.0, 0.0);
@@ -91,5 +105,7 @@ mod tests {
         let (before, after) = (page(5, 5, 5), page(5, 15, 15));
         assert_eq!(after.percentile(&before, "rows", 50.0), Some(2.0));
         assert_eq!(after.percentile(&after, "rows", 50.0), None);
+        assert_eq!(after.highest(&before, "rows"), Some(2.0));
+        assert_eq!(after.highest(&after, "rows"), None);
     }
 }

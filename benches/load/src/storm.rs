@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::args::Args;
+use crate::bare::Bare;
 use crate::crowd::{AGAIN, Crowd, HANDSHAKES};
 use crate::http::{self, Place};
 use crate::latency::Times;
@@ -48,8 +49,10 @@ pub async fn run(args: &Args) -> Result<()> {
     let server = setup.start().await?;
     let processes = args.get("processes", 2)?.max(1);
     let mut crowd = Crowd::start(setup.place, sessions, processes).await?;
+    let rate = args.get("rate", 50)?;
     let bench = Bench {
-        rate: args.get("rate", 50)?,
+        rate,
+        bare: Bare::start(scratch.path(), rate)?,
         setup,
         server,
     };
@@ -81,6 +84,7 @@ pub async fn run(args: &Args) -> Result<()> {
             AGAIN.as_millis()
         ),
         "server and generator CPU of a phase include the pair's".to_owned(),
+        "bare sync: a thread that writes two pages as often as the pair writes, and syncs them; the floor of an ack".to_owned(),
     ];
     let title = if args.switch("tls") {
         "A storm of reconnects over TLS"
@@ -148,6 +152,7 @@ struct Bench {
     setup: Setup,
     server: Server,
     rate: u32,
+    bare: Bare,
 }
 
 impl Bench {
@@ -167,6 +172,8 @@ impl Bench {
         work: impl Future<Output = Result<Came>>,
     ) -> Result<(Row, Two)> {
         let (cpu, own, begun) = (self.server.cpu()?, server::cpu_of("self")?, Instant::now());
+        drop(self.bare.times.take());
+        let earlier = Picture::take(self.setup.place).await?;
         let pair = two.write(self.rate);
         let came = work.await?;
         let elapsed = begun.elapsed();
@@ -176,6 +183,9 @@ impl Bench {
             deliver,
             slowest,
         } = felt;
+        let bare = self.bare.times.take();
+        let later = Picture::take(self.setup.place).await?;
+        let highest = |name| figure(later.highest(&earlier, name).map(|seconds| seconds * 1e3), 1);
         let slowest: Vec<String> = slowest.iter().map(|(at, took)| slow(*at, *took)).collect();
         let (cpu, own) = (self.server.cpu()? - cpu, server::cpu_of("self")? - own);
         let each = |time: Duration| {
@@ -198,6 +208,10 @@ impl Bench {
             ("ack p50 ms", figure(ack.ms(50.0), 2)),
             ("ack p99 ms", figure(ack.ms(99.0), 2)),
             ("ack max ms", figure(ack.ms(100.0), 2)),
+            ("commits below ms", highest("kinglet_commit_seconds")),
+            ("checkpoints below ms", highest("kinglet_checkpoint_seconds")),
+            ("bare sync p50 ms", figure(bare.ms(50.0), 2)),
+            ("bare sync p99 ms", figure(bare.ms(99.0), 2)),
             ("slowest acks", json!(slowest.join(", "))),
             ("deliver p50 ms", figure(deliver.ms(50.0), 2)),
             ("deliver p99 ms", figure(deliver.ms(99.0), 2)),

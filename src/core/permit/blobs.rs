@@ -5,7 +5,7 @@ use crate::core::audience;
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::proto::files::MediaKind;
-use crate::proto::{Body, Code, Media, Refusal, Seq, UserId, What};
+use crate::proto::{Body, Code, Refusal, Seq, UserId, What};
 
 /// What the store knows of a file that a message is to carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +70,15 @@ pub fn tell_facts(what: &mut What, facts: &BlobFacts) {
     let (What::Message { body: Some(body), .. } | What::Edited { body: Some(body), .. }) = what else {
         return;
     };
-    let is_picture = MediaKind::of(body) == Some(MediaKind::Image);
+    let kind = MediaKind::of(body);
+    let is_picture = kind == Some(MediaKind::Image);
     let Some(media) = body.media_mut() else { return };
     media.size = facts.size;
     media.media_type.clone_from(&facts.media_type);
-    media.thumbhash.clone_from(&facts.thumbhash);
+    // The server looks into no film: its first picture is the sender's.
+    if facts.thumbhash.is_some() || kind != Some(MediaKind::Video) {
+        media.thumbhash.clone_from(&facts.thumbhash);
+    }
     if is_picture || facts.width.is_some() {
         (media.width, media.height) = (facts.width, facts.height);
     }
@@ -84,12 +88,31 @@ pub fn tell_facts(what: &mut What, facts: &BlobFacts) {
 }
 
 /// What can be said of a message's file without looking for it.
-pub(super) fn shape(media: &Media) -> Allowed {
+pub(super) fn shape(body: &Body) -> Allowed {
+    let Some(media) = body.media() else {
+        return Ok(());
+    };
     file_name(&media.name)?;
     if media.caption.len() > limits::BODY_BYTES {
         return Err(Code::TooLarge.into());
     }
-    Ok(())
+    match (&media.thumbhash, MediaKind::of(body)) {
+        (Some(hash), Some(MediaKind::Video)) => first_picture(hash),
+        _ => Ok(()),
+    }
+}
+
+/// What can be a ThumbHash: 5 to 25 bytes in base64.
+fn first_picture(hash: &str) -> Allowed {
+    let bytes = data_encoding::BASE64.decode(hash.as_bytes());
+    let fits = bytes.is_ok_and(|bytes| (5..=limits::THUMBHASH_BYTES).contains(&bytes.len()));
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::because(
+        Code::BadRequest,
+        "The `thumbhash` of a video is a ThumbHash in base64, of 5 to 25 bytes.",
+    ))
 }
 
 /// A name that no system takes for a path, and that no reader takes for another name.
@@ -115,6 +138,7 @@ pub fn file_name(name: &str) -> Allowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::Media;
 
     #[test]
     fn names_that_are_paths_or_disguises_are_refused() {
@@ -138,6 +162,54 @@ mod tests {
         ] {
             assert!(file_name(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_first_picture_of_a_film_is_the_senders() {
+        let film = |hash: &str| {
+            Body::Video(Box::new(Media {
+                blob: crate::proto::BlobId([1; 32]),
+                name: "ferry.mp4".into(),
+                size: 0,
+                media_type: String::new(),
+                width: Some(1280),
+                height: Some(720),
+                duration_ms: Some(9_000),
+                thumbhash: Some(hash.into()),
+                caption: String::new(),
+            }))
+        };
+        let good = "1QcSHQRnh493V4dIh4eXh1h4kJUI";
+        let of = |bytes: usize| data_encoding::BASE64.encode(&vec![7; bytes]);
+        assert!(shape(&film(good)).is_ok() && shape(&film(&of(limits::THUMBHASH_BYTES))).is_ok());
+        for bad in [
+            "",
+            "1Qc=",
+            "1QcSHQRnh49",
+            "1QcSHQRnh4====",
+            "1QcSHQRnh4<b",
+            &of(limits::THUMBHASH_BYTES + 1),
+        ] {
+            assert!(shape(&film(bad)).is_err(), "{bad:?}");
+        }
+        let facts = BlobFacts {
+            size: 70,
+            media_type: "video/mp4".into(),
+            width: None,
+            height: None,
+            thumbhash: None,
+            is_own: true,
+            is_seen: false,
+        };
+        let mut what = What::message(Some(film(good)), None);
+        tell_facts(&mut what, &facts);
+        let What::Message { body: Some(body), .. } = what else {
+            panic!("it stays a message");
+        };
+        assert_eq!(
+            body.media().and_then(|media| media.thumbhash.as_deref()),
+            Some(good)
+        );
     }
 
     #[test]

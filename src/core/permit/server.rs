@@ -37,7 +37,7 @@ pub fn may_oversee(by: Office) -> Allowed {
     }
 }
 
-/// Whether one may disable, enable, deactivate or reset someone of this role: an admin members, an owner everyone.
+/// Whether one may disable, enable, deactivate or reset someone of this role, see their devices and end one: an admin members, an owner everyone.
 pub fn may_administer(by: Office, theirs: ServerRole) -> Allowed {
     may_oversee(by)?;
     if by == Office::Holder(ServerRole::Admin) && theirs > ServerRole::Member {

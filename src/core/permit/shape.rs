@@ -16,7 +16,7 @@ pub(super) fn shape(change: &Change) -> Allowed {
         Body::Opaque { data } if data_encoding::BASE64.decode(data.as_bytes()).is_err() => Err(
             Refusal::because(Code::BadRequest, "`data` must be base64 with padding."),
         ),
-        body => body.media().map_or(Ok(()), blobs::shape),
+        body => blobs::shape(body),
     };
     match change.command() {
         Command::Send(send) => {

@@ -136,6 +136,8 @@ schemas!(house_schemas:
     super::people::leave,
     super::people::set_role,
     super::people::news,
+    super::people::devices_of,
+    super::people::end_device,
     super::people::audit,
     super::people::sign_ins,
     super::pairing::make_device_code,
@@ -150,7 +152,7 @@ struct PeopleRoutes;
 schemas!(people_schemas:
     people::NewResetLink, people::ResetLink, people::CheckReset, people::ResetCheck, people::UseReset,
     people::Deactivate, people::LeaveServer, people::SuccessorNeeded, people::SetServerRole, people::NewsPage,
-    people::AuditPage, history::SignInList,
+    people::AuditPage, people::UserDevices, people::EndDevice, history::SignInList,
     pairing::DeviceCode, pairing::DeviceCodeState, pairing::ConfirmDevice, pairing::AskToPair,
     pairing::PairingTicket, pairing::AwaitPairing, pairing::Paired,
 );

@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::Face;
-use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, ApiPeer, ApiQuery, ApiSession, At};
+use super::auth::{Answer, ApiAbout, ApiCaller, ApiJson, ApiPeer, ApiQuery, ApiSession, At, Done};
 use super::problem::Problem;
 use crate::proto::account::{PageOf, SignedIn};
 use crate::proto::answer::UserInfo;
 use crate::proto::history::SignInList;
 use crate::proto::people::{
-    AuditPage, CheckReset, Deactivate, LeaveServer, NewResetLink, NewsPage, ResetCheck, ResetLink,
-    SetServerRole, SuccessorNeeded, UseReset,
+    AuditPage, AuditQuery, CheckReset, Deactivate, EndDevice, LeaveServer, NewResetLink, NewsPage,
+    ResetCheck, ResetLink, SetServerRole, SuccessorNeeded, UseReset, UserDevices,
 };
 use crate::proto::{Code, Refusal};
 use crate::session::accounts::Left;
@@ -31,6 +31,8 @@ pub fn routes() -> Router<Arc<Face>> {
         .route("/users/{id}/deactivate", post(deactivate))
         .route("/leave", post(leave))
         .route("/users/{id}/role", post(set_role))
+        .route("/users/{id}/devices", get(devices_of))
+        .route("/users/{id}/devices/end", post(end_device))
         .route("/news", get(news))
         .route("/sign-ins", get(sign_ins))
         .route("/audit", get(audit))
@@ -183,14 +185,53 @@ async fn sign_ins(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<SignI
     Ok(ApiJson(face.accounts.sign_ins(&caller).await?))
 }
 
-/// What admins did, newest first. For admins.
+/// A person's devices, the signed-in ones first. For admins; only an owner sees those of an admin or an owner.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{id}/devices",
+    tag = "people",
+    params(("id" = String, Path)),
+    responses((status = 200, body = ref("#/components/schemas/UserDevices")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn devices_of(about: ApiAbout) -> Answer<UserDevices> {
+    let listed = about.face.accounts.devices_of(&about.caller, about.user);
+    Ok(ApiJson(listed.await?))
+}
+
+/// End the session of one of a person's devices. For admins; only an owner ends one of an admin or an owner.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/devices/end",
+    tag = "people",
+    request_body = ref("#/components/schemas/EndDevice"),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
+    security(("token" = [])),
+)]
+async fn end_device(about: ApiAbout, ApiJson(body): ApiJson<EndDevice>) -> Done {
+    let ended = about
+        .face
+        .accounts
+        .end_device(about.by(), about.user, body.device);
+    ended.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What admins did, newest first, as far as it fits what is named. For admins.
 #[utoipa::path(
     get,
     path = "/api/v1/audit",
     tag = "people",
     params(
-        ("before" = Option<u64>, Query, description = "The last number of the page before"),
+        ("before" = Option<u64>, Query, description = "`last` of the page before"),
         ("limit" = Option<u32>, Query, description = "At most 200"),
+        ("by" = Option<String>, Query, description = "Who did it: a user id"),
+        ("operator" = Option<bool>, Query, description = "Only what the operator's command line did"),
+        ("whom" = Option<String>, Query, description = "To whom: a user id"),
+        ("act" = Option<String>, Query, description = "What was done"),
+        ("from" = Option<u64>, Query, description = "Not before this time"),
+        ("to" = Option<u64>, Query, description = "Before this time"),
     ),
     responses((status = 200, body = ref("#/components/schemas/AuditPage")), (status = "default", body = ref("#/components/schemas/ErrorReply"))),
     security(("token" = [])),
@@ -198,7 +239,7 @@ async fn sign_ins(State(face): At, ApiCaller(caller): ApiCaller) -> Answer<SignI
 async fn audit(
     State(face): At,
     ApiCaller(caller): ApiCaller,
-    ApiQuery(page): ApiQuery<PageOf>,
+    ApiQuery(asked): ApiQuery<AuditQuery>,
 ) -> Answer<AuditPage> {
-    Ok(ApiJson(face.accounts.audit(&caller, &page).await?))
+    Ok(ApiJson(face.accounts.audit(&caller, asked).await?))
 }

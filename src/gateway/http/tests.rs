@@ -322,5 +322,5 @@ async fn every_described_operation_has_its_route() {
             count += 1;
         }
     }
-    assert_eq!(count, 76);
+    assert_eq!(count, 78);
 }

@@ -4,10 +4,10 @@
 use super::{Accounts, Caller, Outcome, password_refusal, rows};
 use crate::core::permit::server::{self, Office};
 use crate::limits;
-use crate::proto::account::{ListAfter, PageOf, PasswordReset, UserList, UserProfile, UserStatus};
+use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
-use crate::proto::people::{AuditPage, SetServerRole};
-use crate::proto::{Code, UserId};
+use crate::proto::people::{AuditPage, AuditQuery, SetServerRole, UserDevice, UserDevices};
+use crate::proto::{Code, DeviceId, UserId};
 use crate::store::sqlite::accounts::By;
 
 const RESET_CHARACTERS: usize = 12;
@@ -126,14 +126,42 @@ impl Accounts {
         self.info(user).await
     }
 
-    /// What admins did, newest first.
+    /// What admins did, newest first, as far as it fits what is asked for.
     ///
     /// # Errors
     /// `forbidden` for members; `bad_request` for a limit out of range.
-    pub async fn audit(&self, caller: &Caller, page: &PageOf) -> Outcome<AuditPage> {
-        let limit = rows(page.limit, limits::LIST_ROWS)?;
+    pub async fn audit(&self, caller: &Caller, asked: AuditQuery) -> Outcome<AuditPage> {
+        let limit = rows(asked.limit, limits::LIST_ROWS)?;
         let by = Administrator::Caller(caller).by();
-        self.store.audit(by, page.before, limit).await
+        self.store.audit(by, asked, limit).await
+    }
+
+    /// Another person's devices; when they were last here only where that is shown.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub async fn devices_of(&self, caller: &Caller, user: UserId) -> Outcome<UserDevices> {
+        let by = Administrator::Caller(caller).by();
+        let devices = self.store.devices_of(by, user).await?.into_iter();
+        let shows = self.store.discretion().may_see_presence(user, caller.user);
+        let told = devices.map(|device| UserDevice {
+            id: device.id,
+            name: device.name,
+            signed_in: device.signed_in,
+            created: device.created,
+            last_seen: shows.then_some(device.last_seen),
+        });
+        Ok(UserDevices {
+            devices: told.collect(),
+        })
+    }
+
+    /// Ends the session of one of another person's devices.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub async fn end_device(&self, by: Administrator<'_>, user: UserId, device: DeviceId) -> Outcome<()> {
+        self.store.end_device(by.by(), user, device).await
     }
 
     /// Gives a user a new password, told once, and ends every session of theirs.

@@ -339,13 +339,7 @@ impl Store {
             indexing: super::search::Indexing::default(),
             gone: Vec::new(),
         };
-        let fatal = Arc::clone(&options.fatal);
-        spawn("checkpointer", move || {
-            if let Err(error) = checkpoint::run(&checkpoints, &nudges) {
-                fatal(&error);
-            }
-        })
-        .map_err(thread)?;
+        keep_checkpoints(checkpoints, nudges, Arc::clone(&options.fatal)).map_err(thread)?;
         let fatal = Arc::clone(&options.fatal);
         let mut writer = writer;
         checkpoint::watch(&mut writer.connection).map_err(sql("watched"))?;
@@ -359,6 +353,18 @@ impl Store {
         .map_err(thread)?;
         Ok(Store { shared, queue, reads })
     }
+}
+
+fn keep_checkpoints(
+    connection: Connection,
+    nudges: checkpoint::Nudges,
+    fatal: Arc<dyn Fn(&str) + Send + Sync>,
+) -> std::io::Result<()> {
+    spawn("checkpointer", move || {
+        if let Err(error) = checkpoint::run(&connection, &nudges) {
+            fatal(&error);
+        }
+    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

@@ -83,6 +83,7 @@ pub(super) fn discretion(connection: &Connection) -> rusqlite::Result<Discretion
     let discretion = Discretion::default();
     let mut find = connection.prepare(
         "SELECT user, key, subject, seq FROM personal WHERE key IN (9, 10) AND value IS NOT NULL
+                  UNION ALL SELECT user, key, subject, seq FROM personal WHERE key = 13 AND value IS NOT NULL
                   UNION ALL SELECT user, key, subject, seq FROM personal WHERE key = 5 AND value IS NOT NULL",
     )?;
     let mut rows = find.query([])?;
@@ -101,6 +102,7 @@ pub(super) fn discretion(connection: &Connection) -> rusqlite::Result<Discretion
                 seq: number(3)?.0,
                 on: true,
             },
+            Some(Key::ReadsUnseen) => Discreet::ReadsUnseen { user: by, on: true },
             _ => Discreet::Unseen { user: by, on: true },
         });
     }
@@ -188,6 +190,7 @@ fn discreet(by: UserId, setting: &Setting) -> Option<Discreet> {
             on: *value,
         }),
         Setting::Unseen { value } => Some(Discreet::Unseen { user: by, on: *value }),
+        Setting::ReadsUnseen { value } => Some(Discreet::ReadsUnseen { user: by, on: *value }),
         Setting::Hidden {
             conversation,
             seq,

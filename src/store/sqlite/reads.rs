@@ -206,13 +206,14 @@ impl Store {
     }
 
     /// Members whose marker is at `seq` or beyond (or, with `unread`, is not), by user id: one more than `limit` where there
-    /// are more, and how many they are in all.
+    /// are more, and how many they are in all; of those only of whom the asker may see it.
     pub async fn readers(
         &self,
         roster: Arc<Roster>,
         (seq, unread): (Seq, bool),
         after: Option<UserId>,
         limit: usize,
+        may_see: impl Fn(UserId) -> bool + Send + 'static,
     ) -> Result<(Vec<Reader>, u64), Refusal> {
         let shared = Arc::clone(&self.shared);
         self.read(move |connection| {
@@ -220,7 +221,8 @@ impl Store {
                 .markers
                 .of(connection, roster.conversation.0)
                 .map_err(|error| sql_refusal(&error))?;
-            let meant = roster.members().filter_map(|member| {
+            let seen = roster.members().filter(|member| may_see(member.user));
+            let meant = seen.filter_map(|member| {
                 let marker = markers.get(&member.user).copied().unwrap_or_default();
                 let reader = Reader {
                     user: member.user,

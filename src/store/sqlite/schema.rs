@@ -152,6 +152,8 @@ CREATE TABLE invitation (
     GONE,
     AWAY,
     BOTS,
+    MERGES,
+    READING,
 ];
 
 /// Personal settings, and what all see of them. Keys are numbers (`proto::setting::Key`); a cleared setting has no value.
@@ -531,6 +533,14 @@ CREATE TABLE bot_token (
     UNIQUE (device, client)
 ) STRICT;
 CREATE INDEX bot_token_bot ON bot_token (bot, no);
+";
+
+/// The index merges less often, and more at once: each merge writes everything in it anew.
+const MERGES: &str = "INSERT INTO search (search, rank) VALUES ('usermerge', 16)";
+
+/// What is kept in memory, too: who does not show what they have read.
+const READING: &str = "
+CREATE INDEX personal_reading ON personal (key) WHERE key = 13 AND value IS NOT NULL;
 ";
 
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.

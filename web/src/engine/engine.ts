@@ -106,6 +106,9 @@ export class Engine {
     await tx.done;
   }
 
+  /** The page is left or loaded anew. */
+  away = (): void => this.within?.leadership.away();
+
   private leave(): void {
     const { within } = this;
     this.within = undefined;

@@ -3,6 +3,32 @@
 import type { Event, ThreadSummary } from '../proto';
 import type { Entry } from './records';
 
+/** Changes what was there before, and is nothing to show by itself. */
+export function isChange({ kind }: Event): boolean {
+  return kind === 'edited' || kind === 'recalled' || kind === 'reaction' || kind === 'erased';
+}
+
+/** What a message says of the thread it is in. */
+export function threadIn(event: Event): ThreadSummary | undefined {
+  if (event.kind !== 'message' || !event.thread || !event.thread_count) return undefined;
+  return { thread: event.thread, replies: event.thread_count, last_seq: event.seq };
+}
+
+/** Events as they stand today, of which nothing is held: what changes them is among them. */
+export function folded(events: readonly Event[], threads: readonly ThreadSummary[] = []): Entry[] {
+  const entries = new Map<number, Entry>();
+  for (const event of events) if (!isChange(event)) entries.set(event.seq, entryOf(event));
+  for (const event of events) {
+    const target = isChange(event) && 'target' in event ? entries.get(event.target) : undefined;
+    if (target) annotated(target, event);
+  }
+  for (const summary of [...events.flatMap((event) => threadIn(event) ?? []), ...threads]) {
+    const root = entries.get(summary.thread);
+    if (root) threaded(root, summary);
+  }
+  return [...entries.values()].sort((one, other) => one.seq - other.seq);
+}
+
 export function entryOf(event: Event): Entry {
   const entry: Entry = { conversation: event.conversation, seq: event.seq, event };
   if (event.kind !== 'message') return entry;

@@ -9,6 +9,8 @@ const LEASE_MS = 5_000;
 export interface Leadership {
   readonly leads: boolean;
   resign(): void;
+  /** The page goes, perhaps to come back: whoever is next need not wait until the lease is over. */
+  away(): void;
 }
 
 interface Hooks {
@@ -40,6 +42,8 @@ function byLock(locks: LockManager, name: string, hooks: Hooks): Leadership {
       return state.leads;
     },
     resign: () => state.resign(),
+    // The browser lets go of the lock itself.
+    away: () => {},
   };
 }
 
@@ -87,6 +91,14 @@ function byLease(keep: Keep, name: string, hooks: Hooks): Leadership {
       leads = false;
       hooks.lost();
       void keep.delete('meta', key).catch(() => {});
+    },
+    away() {
+      if (over || !leads) return;
+      const tx = keep.transaction('meta', 'readwrite');
+      tx.store.delete(key).catch(() => {});
+      tx.done.catch(() => {});
+      // Said at once: a page that goes has no time to wait for the answer.
+      tx.commit?.();
     },
   };
 }

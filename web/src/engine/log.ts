@@ -2,7 +2,7 @@
 // What must not live here: the network, and when what is asked for (sync.ts).
 import type { Event, HistoryPage, ThreadSummary } from '../proto';
 import { CACHE_STORES, type Cache } from './db';
-import { annotated, entryOf, erase, threaded } from './entry';
+import { annotated, entryOf, erase, isChange, threaded, threadIn } from './entry';
 import type { ConversationRecord, Entry } from './records';
 
 /** A newest page is taken instead of pulling all, if more than this is missing. */
@@ -215,17 +215,10 @@ async function apply(into: Fold, record: ConversationRecord, event: Event, me: s
 
 /** Puts the event, or what it changes, into the entries. */
 async function write(into: Fold, event: Event): Promise<void> {
-  switch (event.kind) {
-    case 'edited':
-    case 'recalled':
-    case 'reaction':
-    case 'erased':
-      return annotate(into, event.conversation, event);
-    default:
-      await into.entries.put(entryOf(event));
-      if (event.kind !== 'message' || !event.thread || !event.thread_count) return;
-      await thread(into, event.conversation, { thread: event.thread, replies: event.thread_count, last_seq: event.seq });
-  }
+  if (isChange(event)) return annotate(into, event.conversation, event);
+  await into.entries.put(entryOf(event));
+  const summary = threadIn(event);
+  if (summary) await thread(into, event.conversation, summary);
 }
 
 /** What a page says beside its events. */
@@ -236,7 +229,7 @@ async function notes(into: Fold, conversation: string, page: HistoryPage): Promi
 
 async function annotate(into: Fold, conversation: string, event: Event): Promise<void> {
   if (event.kind === 'erased') return eraseUpTo(into, conversation, event.upto, event.user ?? undefined);
-  if (event.kind !== 'edited' && event.kind !== 'recalled' && event.kind !== 'reaction') return;
+  if (!('target' in event)) return;
   const entry = await into.entries.get([conversation, event.target]);
   if (entry && annotated(entry, event)) await into.entries.put(entry);
 }

@@ -2,7 +2,7 @@
 // here: what is held (log.ts), and what is shown.
 import type { Event } from '../proto';
 import type { Engine } from './engine';
-import { annotated, entryOf } from './entry';
+import { folded } from './entry';
 import type { Entry } from './records';
 import { Lost } from './refusal';
 
@@ -26,11 +26,4 @@ export async function held(engine: Engine, conversation: string, seqs: readonly 
 }
 
 /** Single events with their newest edits, as the server gives them. */
-export function edited(events: readonly Event[], edits: readonly Event[]): Entry[] {
-  const entries = new Map(events.map((event) => [event.seq, entryOf(event)]));
-  for (const edit of edits) {
-    const entry = edit.kind === 'edited' ? entries.get(edit.target) : undefined;
-    if (entry) annotated(entry, edit);
-  }
-  return [...entries.values()];
-}
+export const edited = (events: readonly Event[], edits: readonly Event[]): Entry[] => folded([...events, ...edits]);

@@ -76,6 +76,8 @@ export interface NewFile {
   width?: number;
   height?: number;
   duration_ms?: number;
+  /** Of a film, made here: the server looks into none. */
+  thumbhash?: string;
 }
 
 /** What a message carries that is still on its way up; the bytes lie beside the outbox until the message is acked. */

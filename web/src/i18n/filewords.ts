@@ -54,6 +54,9 @@ export const en = {
   kinds: { image: 'Pictures', video: 'Videos', file: 'Files', audio: 'Music', voice: 'Voice' },
   none: { image: 'No pictures yet.', video: 'No videos yet.', file: 'No files yet.', audio: 'No music yet.', voice: 'No voice messages yet.' },
   more: 'Older ones',
+  links: 'Links',
+  noLinks: 'No links yet.',
+  goThere: 'Show in the conversation',
   errors: {
     too_large: (size: string, most?: string) => `This file has ${size}; the server takes ${most ? `at most ${most}` : 'less'} per file. Delete it here, and send a smaller one.`,
     limit_reached: 'Your room for files on this server is full. Delete messages with large files, or ask an admin for more room; then try again.',
@@ -115,6 +118,9 @@ export const zh: typeof en = {
   kinds: { image: '图片', video: '视频', file: '文件', audio: '音频', voice: '语音' },
   none: { image: '还没有图片。', video: '还没有视频。', file: '还没有文件。', audio: '还没有音频。', voice: '还没有语音消息。' },
   more: '更早的',
+  links: '链接',
+  noLinks: '还没有链接。',
+  goThere: '在会话中查看',
   errors: {
     too_large: (size, most) => `此文件为 ${size}；服务器单个文件${most ? `最大 ${most}` : '不接受这么大'}。请在此删除，并发送较小的文件。`,
     limit_reached: '您在此服务器上的文件空间已满。请删除带有大文件的消息，或请管理员增加空间，然后重试。',

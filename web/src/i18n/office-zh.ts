@@ -126,7 +126,6 @@ export const officeZh: OfficeWords = {
   danger: '停用与清除',
   notYours: '只有所有者可以更改管理员或所有者。',
   yourself: '这是您自己。您自己的内容在“我的设置”中。',
-  devicesHint: '服务器只向本人显示其设备。您可以在此结束其所有会话。',
 
   invitations: '邀请',
   invitationsLead: '有效的邀请。每个邀请可在此创建账号，并可直接加入某个群组。',
@@ -193,9 +192,8 @@ export const officeZh: OfficeWords = {
   audit: '审计日志',
   auditLead: '谁管理了什么，最新的在前。任何人都不能更改或删除记录；其中不含消息内容。',
   noAudit: '还没有任何操作。',
-  noAuditFound: '此页没有符合筛选条件的记录。',
+  noAuditFound: '没有符合筛选条件的记录。',
   filterAct: '操作',
-  filterWho: '操作者或对象',
   anything: '全部',
   anybody: '所有人',
   whom: '对象',

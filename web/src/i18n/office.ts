@@ -132,7 +132,6 @@ const en = {
   danger: 'Leaving and erasing',
   notYours: 'Only an owner may change an admin or an owner.',
   yourself: 'This is you. What is your own is under My settings.',
-  devicesHint: 'The server shows the devices of a person to that person alone. You can end all their sessions here.',
 
   invitations: 'Invitations',
   invitationsLead: 'Open invitations. Each makes an account here, and may lead into a group at once.',
@@ -199,9 +198,8 @@ const en = {
   audit: 'Audit log',
   auditLead: 'Who administered what, newest first. Nobody can change or remove an entry; it never holds the text of a message.',
   noAudit: 'Nothing was done yet.',
-  noAuditFound: 'Nothing on this page fits the filter.',
+  noAuditFound: 'Nothing fits the filter.',
   filterAct: 'What',
-  filterWho: 'By or about whom',
   anything: 'Anything',
   anybody: 'Anybody',
   whom: 'To whom',

@@ -23,6 +23,8 @@ export const togetherEn = {
   details: 'Details',
   threads: 'Threads',
   find: 'Search',
+  findAll: 'Find people and messages',
+  blockedHere: 'You block this person. To write again, lift the block in the details.',
 };
 
 export const togetherZh: typeof togetherEn = {
@@ -48,4 +50,6 @@ export const togetherZh: typeof togetherEn = {
   details: '详情',
   threads: '话题',
   find: '搜索',
+  findAll: '查找联系人和消息',
+  blockedHere: '您已屏蔽此人。如需发消息，请在详情中解除屏蔽。',
 };

@@ -94,6 +94,9 @@ export type AuditEntry = ({
 } | {
   act: "recovery_key_made";
   recipient: string;
+} | {
+  act: "device_ended";
+  ended: DeviceId;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -111,6 +114,8 @@ export type AuditEntry = ({
 export type AuditPage = {
   /** Newest first. */
   entries: AuditEntry[];
+  /** With `more`: the next page is `before` this number. */
+  last?: (number | null);
   more: boolean;
 };
 
@@ -439,6 +444,11 @@ export type Edits = {
   limit?: (number | null);
   /** The message's seq. */
   target: number;
+};
+
+/** `POST /api/v1/users/{id}/devices/end` */
+export type EndDevice = {
+  device: DeviceId;
 };
 
 /** `POST /api/v1/me/erase`: erases the one who asks. There is no way back. */
@@ -898,6 +908,9 @@ export type Kept = ({
   key: "unseen";
   value?: boolean;
 } | {
+  key: "reads_unseen";
+  value?: boolean;
+} | {
   key: "status";
   value?: (Status | null);
 } | {
@@ -960,7 +973,7 @@ export type MeasureList = {
   more: boolean;
 };
 
-/** A stored file in a message. The sender gives `blob` and `name`, and may give `caption` and, for sound and film, `duration_ms`, `width` and `height`; everything else is the server's to say. */
+/** A stored file in a message. The sender gives `blob` and `name`, and may give `caption`, for sound and film `duration_ms`, `width` and `height`, and for film `thumbhash`; everything else is the server's to say. */
 export type Media = {
   /** The file, as its upload's end named it. */
   blob: BlobId;
@@ -975,7 +988,7 @@ export type Media = {
   name: string;
   /** Bytes; said by the server. */
   size?: number;
-  /** A picture of a few bytes to show until the file is there: a ThumbHash in base64; said by the server. */
+  /** A picture of a few bytes to show until the file is there: a ThumbHash in base64; of film said by the sender, else by the server. */
   thumbhash?: (string | null);
   /** Pixels, as it is shown; of a picture said by the server. */
   width?: (number | null);
@@ -1866,6 +1879,9 @@ export type Set = ({
   key: "unseen";
   value?: boolean;
 } | {
+  key: "reads_unseen";
+  value?: boolean;
+} | {
   key: "status";
   value?: (Status | null);
 } | {
@@ -2145,6 +2161,21 @@ export type UseReset = {
   code: string;
   device: NewDevice;
   password: string;
+};
+
+export type UserDevice = {
+  created: number;
+  id: DeviceId;
+  /** Absent where the person, or who asks, is `unseen`. */
+  last_seen?: (number | null);
+  name: string;
+  signed_in: boolean;
+};
+
+/** `GET /api/v1/users/{id}/devices`: another person's, for admins. */
+export type UserDevices = {
+  /** The signed-in ones first, then by when they were last here. */
+  devices: UserDevice[];
 };
 
 export type UserId = string;

@@ -47,9 +47,10 @@ export function Chat() {
       <section class="talk" aria-label={words.value.messages} data-conversation={id}>
         {trust.value !== 'full' && <TrustBanner />}
         {id ? <Chosen key={id} id={id} /> : <p class="empty">{words.value.chooseConversation}</p>}
-        <Together here={id} />
       </section>
       {at.page === 'talk' && beside && at.side && <Side record={beside} side={at.side} seq={at.seq} />}
+      {/* Not in the section: on a phone that is not shown beside the list or what is at its side. */}
+      <Together here={id} />
       {dialog === 'message' && <NewMessage close={close} />}
       {dialog === 'group' && <NewGroup close={close} />}
       {dialog === 'invite' && <InviteDialog close={close} />}

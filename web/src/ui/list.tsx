@@ -6,6 +6,8 @@ import { InstallSpot } from './installed/spot';
 import { Menu } from './menu';
 import { isSet, listed, session } from './state';
 import { Row } from './talk/row';
+import { Icon } from './together/icons';
+import { finding } from './together/wishes';
 
 interface Props {
   chosen: string | undefined;
@@ -13,11 +15,14 @@ interface Props {
 }
 
 export function ConversationList({ chosen, open }: Props) {
-  const { conversations, newMessage, newGroup, invite, noConversations } = words.value;
+  const { conversations, findAll, newMessage, newGroup, invite, noConversations } = words.value;
   return (
     <nav class="list" aria-label={conversations}>
       <header>
         <h1>{conversations}</h1>
+        <button type="button" class="quiet icon" aria-label={findAll} title={findAll} onClick={() => (finding.value = 'all')}>
+          <Icon of="search" />
+        </button>
         <Menu />
       </header>
       <div class="actions">

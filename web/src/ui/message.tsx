@@ -7,7 +7,7 @@ import { FileSlot, isFile } from './files/slot';
 import { engine, me, personName, users } from './state';
 import { ReadMark } from './talk/mark';
 import { WaysOut } from './talk/ways';
-import { blocks, type Block, type Inline } from './text';
+import { blocks, type Block, type Inline, isEmoji } from './text';
 import { answering, chosen, openThread, placeOf, react, tracing } from './together/acts';
 import { nameIn } from './together/members';
 import { overlaid } from './together/overlay';
@@ -71,7 +71,7 @@ function Part({ block }: { block: Block }) {
 
 export function Said({ body, row }: { body: Body | undefined; row?: OutboxRow }) {
   if (!body) return <p class="faint">{words.value.erased}</p>;
-  if (body.kind === 'text') return <div class="said">{blocks(body.text).map((block, at) => <Part key={at} block={block} />)}</div>;
+  if (body.kind === 'text') return <div class={isEmoji(body.text) ? 'said emoji-only' : 'said'}>{blocks(body.text).map((block, at) => <Part key={at} block={block} />)}</div>;
   if (!isFile(body)) return <p class="faint">{words.value.notSupported}</p>;
   return (
     <>

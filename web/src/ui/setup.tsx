@@ -115,7 +115,7 @@ function FirstInvitation({ invitation, team, done }: { invitation: InvitationInf
   };
   return (
     <Sheet title={words.value.inviteTitle} arrive>
-      <Invitation invitation={invitation} team={team} />
+      <Invitation invitation={invitation} team={team} leave={done} />
       <button type="button" class="main" onClick={finish}>
         {words.value.startTalking}
       </button>

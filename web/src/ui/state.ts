@@ -58,6 +58,7 @@ export async function start(): Promise<void> {
   const wake = () => document.visibilityState === 'visible' && engine().wake();
   addEventListener('online', wake);
   addEventListener('pageshow', wake);
+  addEventListener('pagehide', () => engine().away());
   document.addEventListener('visibilitychange', wake);
   addEventListener('beforeunload', (event) => {
     if (!leaving.on && outbox.value.some((row) => row.state === 'waiting')) event.preventDefault();
@@ -157,6 +158,9 @@ export const unreadTotal = computed(() =>
 export function isSet(key: 'pinned' | 'archived' | 'unread', conversation: string): boolean {
   return settings.value.has(`${key}:${conversation}`);
 }
+
+/** Who does not show what they have read does not see it of others. */
+export const hidesReads = computed(() => settings.value.has('reads_unseen:'));
 
 /** Nothing is notified from here; what is set for this conversation counts before what is set for all. */
 export function isQuiet(conversation: string): boolean {

@@ -1,11 +1,11 @@
 // One conversation: its head, its messages, and where one writes. What must not live here: what each of them looks like
 // (talk/), and which messages are in the page (window.ts).
 import { useEffect } from 'preact/hooks';
-import { type ConversationRecord, laneOf, laneTo } from '../engine/records';
+import { type ConversationRecord, type Entry, laneOf, laneTo, type OutboxRow } from '../engine/records';
 import { words } from '../i18n';
 import { Composer } from './composer';
 import { go } from './route';
-import { engine, isSet, outbox, personName, titleOf, typing, users } from './state';
+import { engine, isSet, outbox, personName, settings, titleOf, typing, users } from './state';
 import { moveDraft } from './talk/drafts';
 import { Head } from './talk/head';
 import { ReadersPlace } from './talk/mark';
@@ -25,8 +25,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
   usePins(record);
   const title = record ? titleOf(record) : personName(peer ?? '');
   const lane = record ? laneOf(record) : laneTo(peer ?? '');
-  const there = new Set(view.entries.map((entry) => entry.event.client_id));
-  const rows = outbox.value.filter((row) => row.lane === lane && row.change.type === 'send' && (!row.change.thread || row.change.also_send) && !there.has(row.client_id));
+  const rows = unsent(outbox.value, lane, view.entries);
   useEffect(() => {
     if (record) engine().watch(record.id);
     // Who looks has seen it.
@@ -52,11 +51,20 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
   );
 }
 
+/** What one wrote and that is not among the messages yet. */
+function unsent(rows: readonly OutboxRow[], lane: string, entries: readonly Entry[]): OutboxRow[] {
+  const mine = rows.filter((row) => row.lane === lane && row.change.type === 'send' && (!row.change.thread || row.change.also_send));
+  if (!mine.length) return mine;
+  const there = new Set(entries.map((entry) => entry.event.client_id));
+  return mine.filter((row) => !there.has(row.client_id));
+}
+
 function Foot({ record, peer, title }: { record: ConversationRecord | undefined; peer: string | undefined; title: string }) {
   const { gone, mayNotPost, nobodyHere } = words.value;
   const may = !record || record.role !== 'member' || (record.kind !== 'channel' && !record.mute_all);
   const other = users.value.get((record?.kind === 'direct' ? record.peer : peer) ?? '');
   if (record?.gone) return <p class="closed">{gone}</p>;
+  if (other && settings.value.has(`blocked:${other.user}`)) return <p class="closed">{words.value.blockedHere}</p>;
   if (other?.disabled) return <p class="closed">{nobodyHere}</p>;
   if (!may) return <p class="closed">{mayNotPost}</p>;
   return <Composer to={record ?? { user: peer ?? '' }} title={title} />;

@@ -36,6 +36,13 @@ const DEEPEST = 6;
 const MOST_ENDS = 64;
 const LONGEST_LINK = 4_096;
 
+/** One sign with whatever belongs to it: a variant, a tone, a partner it is joined with, the other half of a flag. */
+const SIGN = String.raw`(?:(?![\u0000-\u2190])[\p{Extended_Pictographic}\u{1f1e6}-\u{1f1ff}][\ufe0f\u{1f3fb}-\u{1f3ff}\u{e0020}-\u{e007f}]*(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]*)*)`;
+const FEW_SIGNS = new RegExp(`^\\s*(?:${SIGN}\\s*){1,6}$`, 'u');
+
+/** Nothing but a few of them: shown large. ©, ™ and what else is older than emoji is none. */
+export const isEmoji = (text: string): boolean => text.length < 80 && FEW_SIGNS.test(text);
+
 export function blocks(text: string): Block[] {
   const lines = text.replace(UNSEEN, '').split('\n');
   const found: Block[] = [];
@@ -84,6 +91,22 @@ export function plain(text: string, name: (user: string) => string): string {
     return block.is === 'list' ? block.items.map((item) => said(item.of)).join(' ') : block.of.map(said).join(' ');
   });
   return lines.join(' ').trim();
+}
+
+/** Where it leads, in its order; each address once. */
+export function linksIn(text: string): { to: string; of: string }[] {
+  const found = new Map<string, { to: string; of: string }>();
+  const look = (of: readonly Inline[]): void => {
+    for (const piece of of) {
+      if (piece.is === 'link' && !found.has(piece.to)) found.set(piece.to, { to: piece.to, of: piece.of });
+      else if ('of' in piece && typeof piece.of !== 'string') look(piece.of);
+    }
+  };
+  for (const block of blocks(text)) {
+    if (block.is === 'list') for (const item of block.items) look(item.of);
+    else if (block.is !== 'code') for (const line of block.of) look(line);
+  }
+  return [...found.values()];
 }
 
 export function inline(line: string, depth = 0): Inline[] {

@@ -5,11 +5,21 @@ import { afar } from '../engine/afar';
 import type { ConversationRecord, Entry } from '../engine/records';
 import { conversations, engine, touched } from './state';
 import { kept } from './talk/kept';
+import { placeIn } from './talk/places';
 
-export const MOST = 400;
-/** So many at a time that a slow phone draws them between two frames of scrolling. */
-const PAGE = 30;
-const FIRST = 60;
+/** Enough for the tallest screen; each of them costs a slow phone something whenever the page is drawn. */
+export const MOST = 240;
+/** So many are drawn at a time that a slow phone does it between two frames of scrolling. */
+export const STEP = 8;
+/** So many are read at a time. */
+const PAGE = 32;
+/** So many stand there at first, and before what one is led to; the others come around them, step by step. */
+const FIRST = 24;
+const BEFORE = 12;
+/** So many may have come at once since the page was read (FAR_BEHIND of the copy). */
+const MOST_NEW = 400;
+/** Where no frame comes, since nobody looks. */
+const FRAME_MS = 100;
 /** Nobody looks at an empty page for longer, when there is something to show. */
 const SOON_MS = 1_500;
 
@@ -33,6 +43,13 @@ interface Shown {
   /** Of a stretch that is not held: nothing lies before it. */
   first: boolean;
 }
+
+/** Until what was shown last is drawn. */
+const frame = () =>
+  new Promise<void>((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, FRAME_MS);
+  });
 
 export function useWindow(record: ConversationRecord | undefined): View {
   const id = record?.id;
@@ -78,10 +95,10 @@ export function useWindow(record: ConversationRecord | undefined): View {
     // What the page knows of the copy may be older than the copy.
     const held = await engine().conversation(talk);
     if (seq >= (held?.from ?? 0)) {
-      const [before, after] = await Promise.all([engine().entries(talk, seq, PAGE), engine().later(talk, seq - 1, FIRST)]);
+      const [before, after] = await Promise.all([engine().entries(talk, seq, BEFORE), engine().later(talk, seq - 1, FIRST)]);
       return { entries: [...before, ...after], atEnd: after.length < FIRST, first: false };
     }
-    const [before, after] = await Promise.all([far({ before: seq }, PAGE), far({ after: seq - 1 }, FIRST)]);
+    const [before, after] = await Promise.all([far({ before: seq }, BEFORE), far({ after: seq - 1 }, FIRST)]);
     return { entries: [...before.entries, ...after.entries], atEnd: !after.more, first: !before.more };
   };
   /** Who jumps waits for what is under way, and is not passed over. */
@@ -107,7 +124,7 @@ export function useWindow(record: ConversationRecord | undefined): View {
       if (!id) return;
       if (!oldest) return begin();
       const looked = entries.filter((entry) => entry.seq < from());
-      const found = await engine().later(id, Math.max(oldest.seq, from()) - 1, MOST * 2);
+      const found = await engine().later(id, Math.max(oldest.seq, from()) - 1, atEnd ? MOST + MOST_NEW : entries.length - looked.length);
       const last = entries.at(-1)?.seq ?? 0;
       const next = [...looked, ...found];
       const same = atEnd ? next.slice(-MOST) : next.filter((entry) => entry.seq <= last);
@@ -116,11 +133,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       else await newest();
     });
   };
-  /** At what is not read yet, if it is held or comes soon; else at the newest. */
+  /** At what is not read yet, if it is held or comes soon; or where one was before; else at the newest. */
   const begin = async () => {
     const { unread = 0, read_seq = 0 } = (id && (await engine().conversation(id))) || {};
     const late = new Promise<undefined>((resolve) => setTimeout(resolve, SOON_MS));
-    const found = id && unread > PAGE ? await Promise.race([around(id, read_seq + 1).catch(() => undefined), late]) : undefined;
+    const goal = unread > FIRST ? read_seq + 1 : unread === 0 && id ? placeIn(id)?.seq : undefined;
+    const found = id && goal !== undefined ? await Promise.race([around(id, goal).catch(() => undefined), late]) : undefined;
     if (found) show(found.entries, found.atEnd, found.first);
     else await newest();
   };
@@ -129,8 +147,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       const [oldest] = now.current.entries;
       if (!id || !oldest) return;
       const { older, first } = await before(oldest.seq);
-      const all = [...older, ...now.current.entries];
-      if (older.length || first) show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST, first);
+      if (first && !older.length) show(now.current.entries, now.current.atEnd, true);
+      for (let left = older.length; left > 0; left -= STEP) {
+        const all = [...older.slice(Math.max(0, left - STEP), left), ...now.current.entries];
+        show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST, first && left <= STEP);
+        if (left > STEP) await frame();
+      }
     });
   };
   const before = async (seq: number): Promise<{ older: Entry[]; first: boolean }> => {
@@ -149,7 +171,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       if (!id || !last) return;
       const held = last.seq + 1 >= from();
       const next = held ? await engine().later(id, last.seq, PAGE) : (await far({ after: last.seq }, PAGE)).entries;
-      show([...now.current.entries, ...next].slice(-MOST), held && next.length < PAGE);
+      if (!next.length) show(now.current.entries, held);
+      for (let at = 0; at < next.length; at += STEP) {
+        const end = held && next.length < PAGE && at + STEP >= next.length;
+        show([...now.current.entries, ...next.slice(at, at + STEP)].slice(-MOST), end);
+        if (at + STEP < next.length) await frame();
+      }
     });
   };
 

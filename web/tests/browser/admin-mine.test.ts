@@ -149,7 +149,7 @@ test('what one is told of, who sees one, a new password, the theme: all of it ho
   expect((await settings(bob)).find((one) => one.key === 'notify')).toMatchObject({ value: { level: 'mentions' } });
   await good(one);
   await page.goto('/me/privacy');
-  await page.getByRole('switch', { name: /Do not show/ }).check();
+  await page.getByRole('switch', { name: /Do not show when/ }).check();
   await page.getByLabel('Whom?').selectOption({ label: 'Ada L.' });
   await page.getByRole('button', { name: 'Block', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();
@@ -178,7 +178,7 @@ test('what one is told of, who sees one, a new password, the theme: all of it ho
   await page.getByRole('heading', { name: 'Appearance and language' }).waitFor();
   expect(await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.documentElement).fontSize])).toEqual(['rgb(20, 23, 22)', '20px']);
   await good(one);
-  await desk.leave(one);
+  await desk.leave(one, true);
 });
 
 test('one’s data comes as an archive, and an account that is deleted is gone', async () => {
@@ -203,7 +203,7 @@ test('one’s data comes as an archive, and an account that is deleted is gone',
   await dialog.getByRole('button', { name: 'Delete for ever' }).click();
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
   await expect(desk.server.api().signIn({ name: 'cleo', password: PASSWORD, device: { id: uuidv7(), name: 'x' } })).rejects.toMatchObject({ code: 'wrong_credentials' });
-  await desk.leave(one);
+  await desk.leave(one, true);
 });
 
 test.each<[Person['size'], 'light' | 'dark', 'en' | 'zh-CN']>([

@@ -1,75 +1,31 @@
 // Two people talking, as they do it: on a phone and on a desktop, with the network going away, and in a long conversation.
 // What must not live here: how they came in (first.test.ts).
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { uuidv7 } from '../../src/engine/ids';
-import type { SignedIn } from '../../src/proto';
-import { barriers, confess, launch, overflow, type Person, person, shoot, type Size } from '../kit/browser';
-import { Kinglet, PASSWORD } from '../kit/kinglet';
-import { front } from '../kit/preview';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { launch, shoot } from '../kit/browser';
+import { good, log, Talkers, write } from '../kit/talkers';
 
 let browser: Browser;
+let both: Talkers;
 beforeAll(async () => {
   browser = await launch();
+  // Of these nobody has said anything to Bob yet.
+  both = await Talkers.meet(browser, {}, 'cyd', 'dee');
 });
-afterAll(() => browser?.close());
-
-let server: Kinglet;
-let shown: { url: string; close: () => Promise<void> };
-let ada: SignedIn;
-let bob: SignedIn;
-let here: Person[];
-beforeEach(async () => {
-  server = await Kinglet.start();
-  shown = await front(server);
-  ada = await server.claim('ada');
-  bob = await server.join(ada, 'bob');
-  here = [];
+afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
+afterAll(async () => {
+  await both?.part();
+  await browser?.close();
 });
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
-  await shown?.close();
-  await server?.stop();
-});
-
-async function at(name: string, size: Size, more = {}): Promise<Person> {
-  const one = await person(browser, shown.url, size, more);
-  here.push(one);
-  await one.page.goto('/');
-  await one.page.getByLabel('Name').fill(name);
-  await one.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
-  await one.page.getByRole('button', { name: 'Sign in' }).click();
-  await one.page.getByRole('heading', { name: 'Conversations' }).waitFor();
-  return one;
-}
-
-async function says(who: SignedIn, to: SignedIn, text: string): Promise<string> {
-  const send = { id: 1, type: 'send', client_id: uuidv7(), to: to.user, body: { kind: 'text', text } };
-  const reply = await server.api(who.token).command(send);
-  if (reply.type !== 'ack') throw new Error('not acked');
-  return reply.conversation;
-}
-
-const log = ({ page }: Person) => page.getByRole('log');
-async function write({ page }: Person, to: string, text: string): Promise<void> {
-  await page.getByRole('textbox', { name: `Write to ${to}` }).fill(text);
-  await page.getByRole('button', { name: 'Send' }).click();
-}
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
 
 test('first words to somebody, unread on their list, read by looking, and said so', async () => {
-  const one = await at('ada', 'phone');
-  const other = await at('bob', 'desktop', { scheme: 'dark' });
+  const one = await both.at('ada', 'phone');
+  const other = await both.at('bob', 'desktop', { scheme: 'dark' });
   await one.page.getByRole('button', { name: 'New message' }).click();
   await good(one);
   await shoot(one, 'new-message');
   await one.page.getByRole('dialog').getByRole('button', { name: 'bob' }).click();
-  await write(one, 'bob', 'Are you **there**? <script>alert(1)</script> https://example.org/x');
+  await write(one, 'Are you **there**? <script>alert(1)</script> https://example.org/x');
   const row = other.page.getByRole('link', { name: /ada/ });
   await row.getByText('1 unread message').waitFor();
   await shoot(other, 'unread');
@@ -80,7 +36,7 @@ test('first words to somebody, unread on their list, read by looking, and said s
   expect(await log(other).locator('script').count()).toBe(0);
   expect(await log(other).getByRole('link').getAttribute('rel')).toBe('noopener noreferrer');
   await log(one).getByText('Read', { exact: true }).waitFor({ state: 'attached' });
-  await write(other, 'ada', 'Here.');
+  await write(other, 'Here.');
   await log(one).getByText('Here.').waitFor();
   await row.getByText('unread message').waitFor({ state: 'detached' });
   await good(one);
@@ -89,12 +45,13 @@ test('first words to somebody, unread on their list, read by looking, and said s
 });
 
 test('without a network one goes on writing: it waits, survives a reload, is sent in order, once', async () => {
-  const talk = await says(bob, ada, 'Hello');
-  const one = await at('ada', 'desktop');
+  const { bob, server } = both;
+  const talk = (await both.says(bob, both.others.cyd!, 'Hello')).conversation;
+  const one = await both.at('cyd', 'desktop');
   await one.page.getByRole('link', { name: /bob/ }).click();
   await log(one).getByText('Hello').waitFor();
   await server.kill();
-  for (const text of ['first', 'second']) await write(one, 'bob', text);
+  for (const text of ['first', 'second']) await write(one, text);
   await log(one).getByText('Waiting').nth(1).waitFor({ state: 'attached' });
   await one.page.getByRole('status').getByText('You are not connected').waitFor();
   await good(one);
@@ -104,7 +61,7 @@ test('without a network one goes on writing: it waits, survives a reload, is sen
   one.page.on('dialog', (dialog) => void dialog.accept());
   await one.page.reload();
   await log(one).getByText('Hello').waitFor();
-  await write(one, 'bob', 'third');
+  await write(one, 'third');
   await expect.poll(async () => {
     const reply = await server.api(bob.token).command({ id: 1, type: 'history', conversation: talk });
     return reply.type === 'history' ? reply.events.map((event) => event.kind === 'message' && event.body?.kind === 'text' && event.body.text) : [];
@@ -113,45 +70,9 @@ test('without a network one goes on writing: it waits, survives a reload, is sen
   await expect.poll(() => log(one).getByText('Waiting').count(), { timeout: 20_000 }).toBe(0);
 });
 
-test('a long conversation: at most 400 messages in the page, and what one reads stays where it is', async () => {
-  let talk = '';
-  for (let n = 1; n <= 700; n += 1) talk = await says(bob, ada, `line ${n}`);
-  const one = await at('ada', 'desktop');
-  await one.page.goto(`/c/${talk}`);
-  // It opens at what is unread, which is all of it.
-  await one.page.getByRole('button', { name: /new messages/ }).click();
-  await log(one).getByText('line 700', { exact: true }).waitFor();
-  const first = () => log(one).getByRole('article').first().innerText();
-  const seen: number[] = [];
-  for (let turn = 0; turn < 40 && !(await first()).includes('line 1\n'); turn += 1) {
-    seen.push(
-      await log(one).evaluate(async (el, nudge) => {
-        const rows = () => [...el.querySelectorAll<HTMLElement>('[data-seq]')];
-        // Not the same place twice: who gets nothing because the line was not there yet scrolls again.
-        el.scrollTop = 300 + nudge;
-        const before = rows().find((row) => row.offsetTop >= el.scrollTop)!;
-        const { seq } = before.dataset;
-        const top = before.offsetTop - el.scrollTop;
-        const oldest = rows()[0]!.dataset.seq;
-        const moved = () => rows()[0]?.dataset.seq !== oldest;
-        for (let frame = 0; frame < 120 && !moved(); frame += 1) await new Promise(requestAnimationFrame);
-        const after = el.querySelector<HTMLElement>(`[data-seq="${seq}"]`)!;
-        if (Math.abs(after.offsetTop - el.scrollTop - top) > 1) throw new Error(`it moved by ${after.offsetTop - el.scrollTop - top}`);
-        return rows().length;
-      }, turn % 2),
-    );
-  }
-  expect(await first()).toContain('line 1\n');
-  expect(Math.max(...seen)).toBeGreaterThan(300);
-  expect(Math.max(...seen)).toBeLessThanOrEqual(400);
-  await one.page.getByRole('button', { name: 'To the newest message' }).click();
-  await log(one).getByText('line 700', { exact: true }).waitFor();
-  expect(one.complaints).toEqual([]);
-});
-
 test('a draft survives a reload, Enter while composing sends nothing, and two tabs show the same', async () => {
-  await says(bob, ada, 'Hello');
-  const one = await at('ada', 'desktop');
+  await both.says(both.bob, both.others.dee!, 'Hello');
+  const one = await both.at('dee', 'desktop');
   await one.page.getByRole('link', { name: /bob/ }).click();
   const box = one.page.getByRole('textbox', { name: 'Write to bob' });
   await box.fill('half a thought');

@@ -3,6 +3,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { uuidv7 } from '../../src/engine/ids';
+import type { ServerHealth } from '../../src/proto';
 import { barriers, confess, launch, overflow, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
 import { Kinglet, PASSWORD } from '../kit/kinglet';
 import { front } from '../kit/preview';
@@ -128,15 +129,20 @@ test('in Chinese all of it is Chinese', async () => {
   await shoot(ada, 'talk-zh');
 });
 
-test('an invitation that is used up, taken back or nonsense says who to ask', async () => {
+test('an invitation that is too old, used up, taken back or nonsense says who to ask', async () => {
   const owner = await server.claim();
+  const old = await server.invite(owner);
+  await server.outlastInvitations();
+  // While the clock is not known to be right, nothing runs out.
+  const { synchronised } = await server.api(owner.token).call<ServerHealth>('GET', '/api/v1/admin/health');
+  expect((await server.api().checkInvitation({ code: old.code })).valid).toBe(!synchronised);
   const used = await server.invite(owner);
   await server.api().join({ code: used.code, name: 'eve', display_name: '', password: PASSWORD, device: { id: uuidv7(), name: 'x' } });
   const revoked = await server.invite(owner);
   const answer = await fetch(`${server.url}/api/v1/invitations/${revoked.id}`, { method: 'DELETE', headers: { Authorization: `Bearer ${owner.token}` } });
   expect(answer.status).toBe(204);
   const bob = await somebody('phone');
-  for (const code of [used.code, revoked.code, 'AAAA-BBBB-CCCC-DDDD', '']) {
+  for (const code of [...(synchronised ? [old.code] : []), used.code, revoked.code, 'AAAA-BBBB-CCCC-DDDD', '']) {
     await bob.page.goto('about:blank');
     await bob.page.goto(`/join#${code}`);
     await bob.page.getByRole('heading', { name: 'This invitation does not work' }).waitFor();

@@ -110,8 +110,7 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await being(one).getByText('online', { exact: true }).waitFor();
   await theirs.page.getByRole('link', { name: /^ada/ }).click();
   await being(theirs).getByText('online', { exact: true }).waitFor();
-  await theirs.context.close();
-  both.here = both.here.filter((person) => person !== theirs);
+  await both.left(theirs);
   await being(one).getByText(/last here/).waitFor();
   await one.page.goto('/c/c00000000zz');
   await one.page.getByRole('heading', { name: 'This conversation is not here, or not yours' }).waitFor();

@@ -3,72 +3,39 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { SignedIn } from '../../src/proto';
-import { barriers, confess, launch, overflow, type Person, shoot, type Size } from '../kit/browser';
-import { Kinglet } from '../kit/kinglet';
-import { does, says, signIn } from '../kit/people';
-import { front } from '../kit/preview';
+import { launch, type Person, shoot } from '../kit/browser';
+import { box, good, log, row, Talkers, write } from '../kit/talkers';
 
 let browser: Browser;
-let server: Kinglet;
-let shown: { url: string; close: () => Promise<void> };
+let both: Talkers;
 let ada: SignedIn;
 let bob: SignedIn;
-let team: string;
-let here: Person[] = [];
-
+let cyd: SignedIn;
 beforeAll(async () => {
   browser = await launch();
-  server = await Kinglet.start();
-  shown = await front(server);
-  ada = await server.claim('ada');
-  bob = await server.join(ada, 'bob');
-  await server.join(ada, 'cyd');
+  both = await Talkers.meet(browser, {}, 'cyd');
+  ({ ada, bob } = both);
+  cyd = both.others.cyd!;
 });
+afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
 afterAll(async () => {
+  await both?.part();
   await browser?.close();
-  await shown?.close();
-  await server?.stop();
-});
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
-  here = [];
 });
 
-async function at(name: string, size: Size, talk: string, more = {}): Promise<Person> {
-  const one = await signIn(browser, shown.url, name, size, more);
-  here.push(one);
-  await one.page.goto(`/c/${talk}`);
-  await box(one).waitFor();
-  return one;
-}
-async function group(title: string): Promise<string> {
-  const cyd = (await server.api(ada.token).command({ id: 1, type: 'users', find: 'cyd' })) as { users: { user: string }[] };
-  return (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user, cyd.users[0]!.user], history: true })).conversation;
-}
-const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
-const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
-const box = ({ page }: Person) => page.locator('.talk .composer textarea');
+const group = (title: string) => both.group(title, [cyd]);
+const at = (name: string, size: 'phone' | 'desktop', talk: string, more = {}) => both.at(name, size, { path: `/c/${talk}`, ...more });
 const menu = ({ page }: Person) => page.getByRole('menu');
-async function write(one: Person, text: string): Promise<void> {
-  await box(one).fill(text);
-  await box(one).press('Enter');
-}
 async function menuOf(one: Person, text: string): Promise<void> {
   await row(one, text).click({ button: 'right' });
   await menu(one).waitFor();
 }
 const pick = (one: Person, item: string) => menu(one).getByRole('menuitem', { name: item, exact: true }).click();
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
 
 test('replies, reactions, changes and taking back, by pointer and keys; the other one sees each', async () => {
-  team = await group('Harbour');
-  await says(server, bob, team, 'Shall we meet at noon?');
-  await says(server, bob, team, 'Or at one.');
+  const team = await group('Harbour');
+  await both.says(bob, team, 'Shall we meet at noon?');
+  await both.says(bob, team, 'Or at one.');
   const one = await at('ada', 'desktop', team);
   const other = await at('bob', 'desktop', team, { scheme: 'dark' });
   await row(one, 'Shall we meet').hover();
@@ -146,8 +113,8 @@ async function finger(one: Person, text: string, path: [number, number][], until
 
 test('on a phone: a long press opens the menu, a swipe replies, selected messages are copied and forwarded; offline it waits', async () => {
   const talk = await group('Quay');
-  await says(server, bob, talk, 'Bring the **soup**');
-  await says(server, ada, talk, `<@${bob.user}> I will`);
+  await both.says(bob, talk, 'Bring the **soup**');
+  await both.says(ada, talk, `<@${bob.user}> I will`);
   const one = await at('ada', 'phone', talk);
   const other = await at('bob', 'desktop', talk);
   await finger(one, 'Bring the soup', [], () => menu(one).waitFor());
@@ -200,12 +167,12 @@ test('on a phone: a long press opens the menu, a swipe replies, selected message
   await one.page.getByRole('button', { name: 'Report', exact: true }).click();
   await one.page.getByText('Somebody will look at it').waitFor();
   // Without a network it holds here at once and is honest about it.
-  await server.kill();
+  await both.server.kill();
   await finger(one, 'Bring the soup', [], () => menu(one).waitFor());
   await menu(one).getByRole('menuitem', { name: 'React with 🎉' }).tap();
   await row(one, 'Bring the soup').getByRole('button', { name: '🎉 1 : ada' }).waitFor();
   await row(one, 'Bring the soup').getByText('Waiting').waitFor({ state: 'attached' });
-  await server.restart();
+  await both.server.restart();
   await row(other, 'Bring the soup').getByRole('button', { name: '🎉 1 : ada' }).waitFor();
   await row(one, 'Bring the soup').getByText('Waiting').waitFor({ state: 'detached' });
 });

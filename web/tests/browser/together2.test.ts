@@ -3,70 +3,41 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { SignedIn } from '../../src/proto';
-import { barriers, confess, launch, overflow, type Person, shoot, type Size } from '../kit/browser';
-import { Kinglet } from '../kit/kinglet';
-import { does, says, signIn } from '../kit/people';
-import { front } from '../kit/preview';
+import { launch, type Person, shoot } from '../kit/browser';
+import { box, good, row, Talkers } from '../kit/talkers';
 
 let browser: Browser;
-let server: Kinglet;
-let shown: { url: string; close: () => Promise<void> };
+let both: Talkers;
 let ada: SignedIn;
 let bob: SignedIn;
 let cyd: SignedIn;
-let here: Person[] = [];
-
 beforeAll(async () => {
   browser = await launch();
-  server = await Kinglet.start();
-  shown = await front(server);
-  ada = await server.claim('ada');
-  bob = await server.join(ada, 'bob');
-  cyd = await server.join(ada, 'cyd');
+  both = await Talkers.meet(browser, {}, 'cyd');
+  ({ ada, bob } = both);
+  cyd = both.others.cyd!;
 });
+afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
 afterAll(async () => {
+  await both?.part();
   await browser?.close();
-  await shown?.close();
-  await server?.stop();
-});
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
-  here = [];
 });
 
-async function at(name: string, size: Size, path: string, more = {}): Promise<Person> {
-  const one = await signIn(browser, shown.url, name, size, more);
-  here.push(one);
-  if (path !== '/') {
-    await one.page.goto(path);
-    await one.page.locator('.head h1').waitFor();
-  }
-  return one;
-}
-const group = async (title: string, more = {}) => (await does(server, ada, { type: 'create', kind: 'group', title, members: [bob.user], history: true, ...more })).conversation;
-const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
-const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
-const box = ({ page }: Person) => page.locator('.talk .composer textarea');
+const at = (name: string, size: 'phone' | 'desktop', path: string, more = {}) => both.at(name, size, { path, ...more });
 const side = ({ page }: Person) => page.locator('.side');
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
 const inSight = (one: Person, text: string) => row(one, text).evaluate((el) => {
   const { top, bottom } = el.getBoundingClientRect();
   return top > 0 && bottom < innerHeight;
 });
 
 test('mentions and emoji by name, an input method left alone; search and links lead to a message in its context', async () => {
-  const talk = await group('Kitchen');
-  for (let n = 1; n <= 40; n += 1) await says(server, bob, talk, `line ${n}`);
-  const duck = await says(server, bob, talk, '周五吃北京烤鸭，好吗？');
-  for (let n = 41; n <= 130; n += 1) await says(server, bob, talk, `line ${n}`);
-  await says(server, ada, talk, 'All read');
+  const talk = await both.group('Kitchen');
+  for (let n = 1; n <= 40; n += 1) await both.says(bob, talk, `line ${n}`);
+  const duck = await both.says(bob, talk, '周五吃北京烤鸭，好吗？');
+  for (let n = 41; n <= 130; n += 1) await both.says(bob, talk, `line ${n}`);
+  await both.says(ada, talk, 'All read');
   const one = await at('ada', 'desktop', `/c/${talk}`);
-  const other = await at('bob', 'phone', '/', { language: 'zh-CN' });
+  const other = await at('bob', 'phone', '', { language: 'zh-CN' });
   await row(one, 'All read').waitFor();
   // By keys alone: a person, an emoji, and words of an input method whose Enter is its own.
   await box(one).pressSequentially('@bo');
@@ -129,8 +100,8 @@ test('mentions and emoji by name, an input method left alone; search and links l
 });
 
 test('a thread beside the conversation, on a phone in its place; pins; and a group looked after', async () => {
-  const talk = await group('Garden', { join: 'approval' });
-  const seeds = await says(server, bob, talk, 'Who buys the seeds?');
+  const talk = await both.group('Garden', [], { join: 'approval' });
+  const seeds = await both.says(bob, talk, 'Who buys the seeds?');
   const one = await at('ada', 'desktop', `/c/${talk}`);
   const other = await at('bob', 'phone', `/c/${talk}`, { scheme: 'dark' });
   // A thread.
@@ -153,11 +124,11 @@ test('a thread beside the conversation, on a phone in its place; pins; and a gro
   await row(one, 'Who buys').getByRole('button', { name: '2 replies' }).waitFor();
   await good(one);
   await shoot(one, 'thread');
-  await says(server, bob, talk, 'And basil', { thread: seeds.seq });
+  await both.says(bob, talk, 'And basil', { thread: seeds.seq });
   await side(one).locator('.said', { hasText: 'And basil' }).waitFor();
   await side(one).getByRole('button', { name: 'Close' }).click();
   await side(one).waitFor({ state: 'detached' });
-  await says(server, bob, talk, 'And thyme', { thread: seeds.seq });
+  await both.says(bob, talk, 'And thyme', { thread: seeds.seq });
   await one.page.getByRole('button', { name: 'Threads' }).click();
   await side(one).getByText('1 new reply').waitFor();
   await good(one);
@@ -186,7 +157,7 @@ test('a thread beside the conversation, on a phone in its place; pins; and a gro
   await row(other, 'Who buys').waitFor();
   await other.page.locator('.over').getByText('Closed on Friday').waitFor();
   await other.page.locator('.over').getByText('Who buys the seeds?').waitFor();
-  await does(server, cyd, { type: 'join', conversation: talk });
+  await both.command(cyd, { type: 'join', conversation: talk });
   await side(one).getByRole('button', { name: 'Let in' }).click();
   await side(one).locator('.members .member', { hasText: 'cyd' }).waitFor();
   await side(one).locator('.members .member', { hasText: 'Gardener (you)' }).waitFor();

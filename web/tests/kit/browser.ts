@@ -15,6 +15,9 @@ export type Size = 'phone' | 'desktop';
 export type Scheme = 'light' | 'dark';
 export type Language = 'en' | 'zh-CN';
 
+/** What a browser has kept: storage and databases. */
+type Kept = Awaited<ReturnType<BrowserContext['storageState']>>;
+
 export interface Launch {
   /** Further names that lead here. */
   hosts?: string[];
@@ -42,7 +45,7 @@ export interface Person {
   complaints: string[];
 }
 
-export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean; noWorker?: boolean } = {}): Promise<Person> {
+export async function person(browser: Browser, url: string, size: Size, more: { scheme?: Scheme; language?: Language; agent?: string; installed?: boolean; noWorker?: boolean; state?: Kept } = {}): Promise<Person> {
   const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
   const desktop = { viewport: { width: 1280, height: 800 } };
   const context = await browser.newContext({
@@ -50,6 +53,7 @@ export async function person(browser: Browser, url: string, size: Size, more: { 
     baseURL: url,
     colorScheme: more.scheme ?? 'light',
     locale: more.language ?? 'en',
+    ...(more.state ? { storageState: more.state } : {}),
     ...(more.agent ? { userAgent: more.agent } : {}),
     ...(more.noWorker ? { serviceWorkers: 'block' as const } : {}),
   });

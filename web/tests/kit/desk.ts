@@ -1,22 +1,28 @@
 // What stories about settings share: one server and one browser for all of a file, people signed in, a page looked at with
 // everything that a page has to be. What must not live here: stories.
 import type { Browser } from 'playwright-core';
-import { expect } from 'vitest';
-import { barriers, confess, launch, overflow, type Person, person, shoot, type Size } from './browser';
-import { Kinglet, PASSWORD } from './kinglet';
+import { confess, launch, type Person, shoot, type Size } from './browser';
+import { Kinglet } from './kinglet';
 import { front } from './preview';
+import { type Dress, Sessions } from './sessions';
+import { good } from './talkers';
+
+export { good };
 
 export class Desk {
   readonly here: Person[] = [];
+  private readonly sessions: Sessions;
 
   private constructor(
     readonly server: Kinglet,
     private readonly browser: Browser,
     private readonly shown: { url: string; close: () => Promise<void> },
-  ) {}
+  ) {
+    this.sessions = new Sessions(browser);
+  }
 
-  static async open(): Promise<Desk> {
-    const [browser, server] = await Promise.all([launch(), Kinglet.start()]);
+  static async open(env: Record<string, string> = {}): Promise<Desk> {
+    const [browser, server] = await Promise.all([launch(), Kinglet.start(env)]);
     return new Desk(server, browser, await front(server));
   }
 
@@ -30,30 +36,17 @@ export class Desk {
     for (const one of this.here) await confess(one);
   }
 
-  /** Somebody who has signed in by the form. */
-  async at(name: string, size: Size, more: { scheme?: 'light' | 'dark'; language?: 'en' | 'zh-CN' } = {}): Promise<Person> {
-    const one = await person(this.browser, this.shown.url, size, more);
+  async at(name: string, size: Size, dress: Dress = {}): Promise<Person> {
+    const one = await this.sessions.open(name, this.shown.url, size, dress);
     this.here.push(one);
-    const zh = more.language === 'zh-CN';
-    await one.page.goto('/');
-    await one.page.getByLabel(zh ? '名字' : 'Name').fill(name);
-    await one.page.getByLabel(zh ? '密码' : 'Password', { exact: true }).fill(PASSWORD);
-    await one.page.getByRole('button', { name: zh ? '登录' : 'Sign in' }).click();
-    await one.page.getByRole('heading', { name: zh ? '会话' : 'Conversations' }).waitFor();
     return one;
   }
 
-  async leave(one: Person): Promise<void> {
-    await one.context.close();
+  /** `spent`: this device, or who it is, is not what it was. */
+  async leave(one: Person, spent = false): Promise<void> {
     this.here.splice(this.here.indexOf(one), 1);
+    await this.sessions.close(one, spent);
   }
-}
-
-/** No barrier, nothing sticking out, no complaint. */
-export async function good(one: Person, where = one.page.url()): Promise<void> {
-  expect(await barriers(one), where).toEqual([]);
-  expect(await overflow(one), where).toBe(0);
-  expect(one.complaints, where).toEqual([]);
 }
 
 /** Each page of a menu, reached by its link and left by the way back on a phone. */

@@ -1,10 +1,11 @@
 // The real server on a free port with a directory of its own, and the people on it. What must not live here: stories.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import type { InvitationInfo, SignedIn } from '../../src/proto';
 import { Api } from '../../src/engine/api';
 import { uuidv7 } from '../../src/engine/ids';
@@ -89,6 +90,17 @@ export class Kinglet {
   async restart(): Promise<void> {
     this.output = '';
     await this.run();
+  }
+
+  /** Time passes over all open invitations: in the database, while nobody serves it. (While the clock is not known to be right they rest.) */
+  async outlastInvitations(): Promise<void> {
+    await this.kill('SIGTERM');
+    const database = path.join(this.folder, 'data/kinglet.db');
+    const late = 'UPDATE invitation SET expires = created + 1 WHERE created > 0';
+    await promisify(execFile)('sqlite3', [database, late]).catch((error: unknown) => {
+      throw new Error(`sqlite3 did not do it; on Debian: apt-get install sqlite3\n${String(error)}`);
+    });
+    await this.restart();
   }
 
   async stop(): Promise<void> {

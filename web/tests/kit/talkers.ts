@@ -1,28 +1,34 @@
-// Ada and Bob on one server, and what they do by the server's own door and in their browsers. What must not live here: stories.
+// Ada, Bob and whoever else is wanted on one server, and what they do by the server's own door and in their browsers. What must not
+// live here: stories.
 import type { Browser } from 'playwright-core';
 import { expect } from 'vitest';
 import { uuidv7 } from '../../src/engine/ids';
 import type { Ack, SignedIn } from '../../src/proto';
-import { barriers, confess, overflow, type Person, person, type Size } from './browser';
-import { Kinglet, PASSWORD } from './kinglet';
+import { barriers, confess, overflow, type Person, type Size } from './browser';
+import { Kinglet } from './kinglet';
 import { front } from './preview';
+import { type Dress, Sessions } from './sessions';
 
 export class Talkers {
   here: Person[] = [];
 
   private constructor(
-    private readonly browser: Browser,
+    private readonly sessions: Sessions,
     readonly server: Kinglet,
     readonly shown: { url: string; close: () => Promise<void> },
     readonly ada: SignedIn,
     readonly bob: SignedIn,
+    readonly others: Readonly<Record<string, SignedIn>>,
   ) {}
 
-  static async meet(browser: Browser): Promise<Talkers> {
-    const server = await Kinglet.start();
+  static async meet(browser: Browser, env: Record<string, string> = {}, ...others: string[]): Promise<Talkers> {
+    const server = await Kinglet.start(env);
     const shown = await front(server);
     const ada = await server.claim('ada');
-    return new Talkers(browser, server, shown, ada, await server.join(ada, 'bob'));
+    const bob = await server.join(ada, 'bob');
+    const more: Record<string, SignedIn> = {};
+    for (const name of others) more[name] = await server.join(ada, name);
+    return new Talkers(new Sessions(browser), server, shown, ada, bob, more);
   }
 
   async part(): Promise<void> {
@@ -34,20 +40,23 @@ export class Talkers {
   /** After each story. */
   async leave(failed = false): Promise<void> {
     if (failed) for (const one of this.here) await confess(one);
-    for (const one of this.here) await one.context.close();
-    this.here = [];
+    for (const one of this.here.splice(0)) await this.sessions.close(one);
   }
 
-  async at(name: string, size: Size, more: { url?: string } & Parameters<typeof person>[3] = {}): Promise<Person> {
-    const { url = this.shown.url, ...rest } = more;
-    const one = await person(this.browser, url, size, rest);
+  /** In the middle of a story. */
+  async left(one: Person): Promise<void> {
+    this.here = this.here.filter((other) => other !== one);
+    await this.sessions.close(one);
+  }
+
+  async at(name: string, size: Size, more: { url?: string; path?: string } & Dress = {}): Promise<Person> {
+    const { url = this.shown.url, path, ...dress } = more;
+    const one = await this.sessions.open(name, url, size, dress);
     this.here.push(one);
-    await one.page.goto('/');
-    const chinese = rest.language === 'zh-CN';
-    await one.page.getByLabel(chinese ? '名字' : 'Name').fill(name);
-    await one.page.getByLabel(chinese ? '密码' : 'Password', { exact: true }).fill(PASSWORD);
-    await one.page.getByRole('button', { name: chinese ? '登录' : 'Sign in' }).click();
-    await one.page.getByRole('heading', { name: chinese ? '会话' : 'Conversations' }).waitFor();
+    if (path) {
+      await one.page.goto(path);
+      await one.page.locator('.head h1').waitFor();
+    }
     return one;
   }
 
@@ -57,13 +66,15 @@ export class Talkers {
     return reply;
   }
 
-  says(who: SignedIn, to: SignedIn | string, text: string): Promise<Ack> {
+  says(who: SignedIn, to: SignedIn | string, text: string, more = {}): Promise<Ack> {
     const where = typeof to === 'string' ? { conversation: to } : { to: to.user };
-    return this.command(who, { type: 'send', ...where, body: { kind: 'text', text } });
+    return this.command(who, { type: 'send', ...where, body: { kind: 'text', text }, ...more });
   }
 
-  async group(title: string): Promise<string> {
-    const frame = { type: 'create', kind: 'group', title, members: [this.bob.user], history: true };
+  /** Of Ada, with Bob and more. */
+  async group(title: string, more: readonly SignedIn[] = [], rest = {}): Promise<string> {
+    const members = [this.bob, ...more].map(({ user }) => user);
+    const frame = { type: 'create', kind: 'group', title, members, history: true, ...rest };
     return (await this.command(this.ada, frame)).conversation;
   }
 
@@ -75,17 +86,19 @@ export class Talkers {
   }
 }
 
-export const log = ({ page }: Person) => page.getByRole('log');
-export const box = ({ page }: Person) => page.getByRole('textbox', { name: /Write to|发消息给/ });
+/** Beside it there may be that of a thread. */
+export const log = ({ page }: Person) => page.locator('.talk').getByRole('log');
+export const box = ({ page }: Person) => page.locator('.talk').getByRole('textbox', { name: /Write to|发消息给/ });
+export const row = (one: Person, text: string) => log(one).locator('.message', { has: one.page.locator('.said', { hasText: text }) }).last();
 
 export async function write(one: Person, text: string): Promise<void> {
   await box(one).fill(text);
-  await one.page.getByRole('button', { name: 'Send' }).click();
+  await one.page.locator('.talk .composer').getByRole('button', { name: /Send|发送/ }).click();
 }
 
 /** Nothing keeps anybody out, nothing sticks out, nothing complained. */
-export async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
+export async function good(one: Person, where = one.page.url()): Promise<void> {
+  expect(await barriers(one), where).toEqual([]);
+  expect(await overflow(one), where).toBe(0);
+  expect(one.complaints, where).toEqual([]);
 }

@@ -2,47 +2,15 @@
 // here: sending under a cut line (send.test.ts).
 import { copyFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Engine } from '../../src/engine/engine';
 import { uuidv7 } from '../../src/engine/ids';
-import type { SignedIn } from '../../src/proto';
-import { type Client, client } from '../kit/client';
-import { Kinglet, PASSWORD } from '../kit/kinglet';
+import type { Client } from '../kit/client';
+import { PASSWORD } from '../kit/kinglet';
+import { ada, aPairEach, bob, says, server, tab } from '../kit/pair';
 
-let server: Kinglet;
-let ada: SignedIn;
-let bob: SignedIn;
-let open: Client[];
-beforeEach(async () => {
-  server = await Kinglet.start();
-  ada = await server.claim('ada');
-  bob = await server.join(ada, 'bob');
-  open = [];
-});
-afterEach(async () => {
-  for (const one of open) one.engine.close();
-  await server.stop();
-});
-
-async function tab(...how: Parameters<typeof client>): Promise<Client> {
-  const one = await client(...how);
-  open.push(one);
-  return one;
-}
-
-let frame = 0;
-async function says(who: SignedIn, to: SignedIn, text: string): Promise<string> {
-  const reply = await server.api(who.token).command({
-    id: ++frame,
-    type: 'send',
-    client_id: uuidv7(),
-    to: to.user,
-    body: { kind: 'text', text },
-  });
-  if (reply.type !== 'ack') throw new Error('not acked');
-  return reply.conversation;
-}
+aPairEach();
 
 const online = (one: Client) => one.until(() => one.engine.line === 'online' || one.engine.line === 'fallback');
 const has = (one: Client, talk: string, ...texts: string[]) =>

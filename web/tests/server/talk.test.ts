@@ -1,44 +1,19 @@
 // What follows a person from one device to the other, and who is here: against the real server. What must not live here:
 // messages (sync.test.ts, send.test.ts).
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { uuidv7 } from '../../src/engine/ids';
-import type { SignedIn } from '../../src/proto';
-import { type Client, client } from '../kit/client';
-import { Kinglet, PASSWORD } from '../kit/kinglet';
+import type { Client } from '../kit/client';
+import { PASSWORD } from '../kit/kinglet';
+import { ada, aPairEach, bob, says, server, tab } from '../kit/pair';
 import { Wire } from '../kit/wire';
 
-let server: Kinglet;
-let ada: SignedIn;
-let bob: SignedIn;
-let open: Client[];
-beforeEach(async () => {
-  server = await Kinglet.start();
-  ada = await server.claim('ada');
-  bob = await server.join(ada, 'bob');
-  open = [];
-});
-afterEach(async () => {
-  for (const one of open) one.engine.close();
-  await server.stop();
-});
+aPairEach();
 
-async function tab(...how: Parameters<typeof client>): Promise<Client> {
-  const one = await client(...how);
-  open.push(one);
-  return one;
-}
 const settled = (one: Client) => one.until(() => one.engine.settled, 'it has caught up');
 const set = async (one: Client, id: string) => (await one.engine.settings()).find((record) => record.id === id)?.kept.value;
 
-async function says(who: SignedIn, to: SignedIn): Promise<string> {
-  const send = { id: 1, type: 'send', client_id: uuidv7(), to: to.user, body: { kind: 'text', text: 'Hello' } };
-  const reply = await server.api(who.token).command(send);
-  if (reply.type !== 'ack') throw new Error('not acked');
-  return reply.conversation;
-}
-
 test('a setting reaches the other device at once, after an absence, and after it was made without a line', async () => {
-  const talk = await says(bob, ada);
+  const talk = await says(bob, ada, 'Hello');
   const laptop = await server.api().signIn({ name: 'ada', password: PASSWORD, device: { id: uuidv7(), name: 'laptop' } });
   const wire = await Wire.to(server.socketUrl);
   const one = await tab(server, {}, ada);
@@ -62,7 +37,7 @@ test('a setting reaches the other device at once, after an absence, and after it
 });
 
 test('who comes and goes is told while one is here, and forgotten when the line is lost', async () => {
-  await says(bob, ada);
+  await says(bob, ada, 'Hello');
   const one = await tab(server, {}, ada);
   const online = () => one.changes.findLast((changed) => changed.online)?.online;
   await settled(one);

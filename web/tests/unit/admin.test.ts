@@ -1,10 +1,11 @@
-// What the pages of settings reckon: paces and shares out of figures, lines, pages of the journal, heirs, squares, times of day.
+// What the pages of settings reckon: paces and shares out of figures, lines, days, heirs, squares, times of day.
 // What must not live here: pages.
 import { expect, test } from 'vitest';
-import type { AuditEntry, AuditPage, OwnedConversation, ServerHealth, Times } from '../../src/proto';
+import type { OwnedConversation, ServerHealth, Times } from '../../src/proto';
 import { between, quantile, sampleOf, troubles } from '../../src/ui/admin/figures';
 import { drawn, WIDTH } from '../../src/ui/admin/line';
-import { find, heirs } from '../../src/ui/admin/pages';
+import { dayBegins } from '../../src/ui/admin/days';
+import { heirs } from '../../src/ui/admin/pages';
 import { clockOf, minutesOf, within } from '../../src/ui/mine/plain';
 
 const times = (counts: number[]): Times => ({ bounds: [500, 1_000, 10_000], counts, sum: 0 });
@@ -59,20 +60,12 @@ test('a line has a gap where nobody looked or nothing was, and its last point at
   expect(drawn([{ at: 0, value: 1 }], 9_000_000).line).toBe('');
 });
 
-test('the journal is read on until a page is full, and the next begins where it ended', async () => {
-  const all = Array.from({ length: 450 }, (_, at) => ({ no: 450 - at, ts: 0, act: (450 - at) % 5 === 0 ? 'disabled' : 'enabled' }) as AuditEntry);
-  const page = async (before: number | undefined): Promise<AuditPage> => {
-    const rest = all.filter((entry) => before === undefined || entry.no < before);
-    return { entries: rest.slice(0, 200), more: rest.length > 200 };
-  };
-  const fits = (entry: AuditEntry) => entry.act === 'disabled';
-  const first = await find(page, undefined, fits);
-  expect(first.entries.map((entry) => entry.no)).toEqual(Array.from({ length: 50 }, (_, at) => 450 - 5 * at));
-  const second = await find(page, first.next, fits);
-  expect(second.entries.map((entry) => entry.no)).toEqual(Array.from({ length: 40 }, (_, at) => 200 - 5 * at));
-  expect(second.next).toBeUndefined();
-  const whole = await find(page, undefined, () => true);
-  expect((await find(page, whole.next, () => true)).entries[0]!.no).toBe(whole.entries.at(-1)!.no - 1);
+test('a day that was picked is a stretch of time, by the calendar of whoever picked it', () => {
+  const begin = dayBegins('2026-03-29')!;
+  expect(new Date(begin).getHours()).toBe(0);
+  expect(new Date(dayBegins('2026-03-29', 1)!).getDate()).toBe(30);
+  expect(dayBegins('2026-12-31', 1)).toBe(dayBegins('2027-01-01'));
+  expect([dayBegins(''), dayBegins('yesterday')]).toEqual([undefined, undefined]);
 });
 
 test('who takes over is in each of the conversations', () => {

@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Cache, openCache } from '../../src/engine/db';
 import { uuidv7 } from '../../src/engine/ids';
+import { folded } from '../../src/engine/entry';
 import { countAt, readBack, take, takeNewest, takeOlder, takePage } from '../../src/engine/log';
 import type { Event } from '../../src/proto';
 import { BOB, event, ME, message, page, TALK } from '../kit/events';
@@ -139,4 +140,24 @@ test('the list’s line is the newest message as it is now', async () => {
   expect((await record()).newest).toMatchObject({ seq: 2, text: 'two, better' });
   await took(event(4, 'recalled', { target: 2, count: 2 }));
   expect((await record()).newest).toMatchObject({ seq: 2, text: '', erased: true });
+});
+
+test('a page is the same whether it is kept or only looked at', async () => {
+  const events = [
+    message(1, 'one', 1),
+    message(2, 'two', 2),
+    message(3, 'three', 3),
+    message(4, 'in a thread', 4, { thread: 1, thread_count: 2 }),
+    event(5, 'edited', { target: 2, body: { kind: 'text', text: 'dos' } }),
+    event(6, 'pinned', { target: 2 }),
+    event(7, 'reaction', { target: 1, emoji: '👍' }),
+  ];
+  const annotations = [event(9, 'recalled', { target: 3 }), event(8, 'reaction', { target: 1, emoji: '👍', removed: true })];
+  const threads = [{ thread: 2, replies: 1, last_seq: 10 }];
+  await takeNewest(cache, ME, TALK, page(events, { annotations, threads }), 7);
+  const looked = folded([...events, ...annotations], threads);
+  expect(looked).toEqual(await readBack(cache, TALK, Number.MAX_SAFE_INTEGER, 100));
+  expect(looked.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 6]);
+  expect(looked[0]).toMatchObject({ thread: { replies: 2, last: 4 }, reactions: { '👍': { [BOB]: -8 } } });
+  expect(looked[1]).toMatchObject({ thread: { replies: 1, last: 10 }, edited: 5 });
 });

@@ -86,6 +86,20 @@ test('without locks one tab has the lease, and the next when it goes', async () 
   tabs[1 - first]!.resign();
 });
 
+test('without locks a page that goes makes way at once for the one that comes in its place', async () => {
+  const keep = await openKeep({ cache: uuidv7(), keep: uuidv7() });
+  const nothing = { won: () => {}, lost: () => {} };
+  const before = stand(keep, 'line', nothing, undefined);
+  await vi.waitFor(() => expect(before.leads).toBe(true));
+  before.away();
+  const after = stand(keep, 'line', nothing, undefined);
+  await vi.waitFor(() => expect(after.leads).toBe(true), { timeout: 500 });
+  // The one that went may come back: then there is still one.
+  await vi.waitFor(() => expect([before.leads, after.leads]).toEqual([false, true]), { timeout: 5_000 });
+  after.resign();
+  before.resign();
+});
+
 test('a tab asks the one with the line, and gets its answer or its refusal', async () => {
   const nothing = { changed: () => {}, outbox: () => {}, who: () => {} };
   const name = uuidv7();

@@ -1,13 +1,13 @@
 // Days by the clock of who looks, drafts that two devices wrote, and what of a page has to be drawn again. What must not live
 // here: pages.
 import { afterEach, expect, test } from 'vitest';
-import { unfolded } from '../../src/engine/afar';
+import { folded } from '../../src/engine/entry';
 import { isYesterday, nextMidnight, sameDay } from '../../src/i18n/days';
 import type { Entry } from '../../src/engine/records';
 import type { Kept } from '../../src/proto';
 import { type LocalDraft, met } from '../../src/ui/talk/draft';
 import { kept } from '../../src/ui/talk/kept';
-import { BOB, event, message, page, TALK } from '../kit/events';
+import { BOB, event, message, TALK } from '../kit/events';
 
 const zone = process.env.TZ;
 afterEach(() => {
@@ -82,7 +82,7 @@ test('what did not change is the same object, and what did is not', () => {
 test('a page that is only looked at shows what later events made of it', () => {
   const events = [message(1, 'one', 1), message(2, 'two', 2), message(3, 'three', 3), event(4, 'edited', { target: 1, body: { kind: 'text', text: 'uno' } }), event(5, 'pinned', { target: 1 })];
   const annotations = [event(9, 'recalled', { target: 2 }), event(10, 'reaction', { target: 3, emoji: '👍' })];
-  const [one, two, three, ...rest] = unfolded(page(events, { annotations }));
+  const [one, two, three, ...rest] = folded([...events, ...annotations]);
   expect(rest.map(({ event }) => event.kind)).toEqual(['pinned']);
   expect(one).toMatchObject({ body: { text: 'uno' }, edited: 4 });
   expect(two).toMatchObject({ erased: true });

@@ -1,6 +1,6 @@
 // What a text looks like, by the protocol's table, and what it must never become. What must not live here: elements.
 import { expect, test } from 'vitest';
-import { blocks, inline, type Inline, plain, safe } from '../../src/ui/text';
+import { blocks, inline, type Inline, isEmoji, plain, safe } from '../../src/ui/text';
 
 /** As words with their marks named. */
 const flat = (of: Inline[]): string =>
@@ -57,4 +57,9 @@ test('a line of marks that is eight times as long takes about eight times as lon
   for (const mark of ['*a ', '_', '[', '**a', '`']) {
     expect(least(mark.repeat(8_000)) / Math.max(least(mark.repeat(1_000)), 0.05), mark).toBeLessThan(32);
   }
+});
+
+test('a few signs and nothing else are shown large', () => {
+  for (const text of ['👍', '👍🏽', '👨‍👩‍👧‍👦', '🇩🇪', '❤️', ' 👍 🎉\n']) expect(isEmoji(text), text).toBe(true);
+  for (const text of ['', ' ', '1', '#', '©', '™', 'ok 👍', '👍.', '🎉'.repeat(7), '🎉 '.repeat(50)]) expect(isEmoji(text), text).toBe(false);
 });

@@ -1,25 +1,30 @@
 //! `cargo xtask aarch64`: builds the release binary for 64-bit ARM, shows that it runs and answers, and counts its
-//! instructions. What must not live here: where the compiler comes from, and how instructions are counted.
+//! instructions. What must not live here: where the compiler comes from, and how instructions are counted or tests run.
 
 mod count;
-mod toolchain;
-mod trial;
+mod suite;
+pub mod toolchain;
+pub mod trial;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::debian::must;
 use crate::tree;
+use toolchain::Flags;
 
 pub const HELP: &str = "\
 Builds the release binary for 64-bit ARM and shows that it runs
 
 Usage: cargo xtask aarch64 [--count [--messages N] [--json FILE]]
+       cargo xtask aarch64 --test [PROGRAM]...
 
   --count        Also counts the instructions of a send and of a delivery, under qemu-aarch64
   --messages N   Messages of the smaller of the two runs that are compared [default: 4096, as many as are folded at once]
   --json FILE    Writes the counts there, too
+  --test         Instead builds the test suite and runs it under qemu-aarch64, or only the test programs named (`kinglet` are
+                 the unit tests, `stories` the stories, ...); says what cannot run there
 
 An installed rustup target aarch64-unknown-linux-gnu is used if it is there. Else the compiler comes from Debian's packages,
 unpacked below target/debian and not installed. Needed: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and qemu-aarch64 (qemu-user).";
@@ -63,10 +68,18 @@ impl Wanted {
 }
 
 pub fn run(words: &[&str]) -> Result<()> {
+    if let ["--test", programs @ ..] = words {
+        ensure!(
+            programs.iter().all(|name| !name.starts_with('-')),
+            "only names of test programs may follow --test\n\n{HELP}"
+        );
+        let programs: Vec<String> = programs.iter().map(|name| (*name).to_owned()).collect();
+        return suite::run(&toolchain::find()?, &programs);
+    }
     let wanted = Wanted::read(words)?;
     let toolchain = toolchain::find()?;
     let binary = build(&toolchain)?;
-    trial::show_that_it_runs(&binary, &toolchain.libraries)?;
+    trial::show_that_it_runs(&binary, Some(&toolchain.libraries))?;
     if wanted.count {
         count::run(
             &binary,
@@ -83,7 +96,7 @@ fn build(toolchain: &toolchain::Toolchain) -> Result<PathBuf> {
     println!("building for {TARGET} with {}", toolchain.name);
     must(
         toolchain
-            .cargo()
+            .cargo(TARGET, &Flags::default())
             .args([
                 "build",
                 "--release",

@@ -1,6 +1,7 @@
 //! A compiler and a C library for 64-bit ARM: what is installed, else Debian's packages in a private folder. Nothing is
 //! ever installed by this. What must not live here: what is compiled.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,12 +22,53 @@ pub struct Toolchain {
     environment: Vec<(String, String)>,
 }
 
+/// What the compilers are told beside what the toolchain needs.
+#[derive(Default)]
+pub struct Flags {
+    pub rust: Vec<String>,
+    pub c: Vec<String>,
+}
+
 impl Toolchain {
-    pub fn cargo(&self) -> Command {
+    /// This machine's own compiler, for programs of its own.
+    pub fn own() -> Toolchain {
+        Toolchain {
+            name: "this machine's own compiler".to_owned(),
+            libraries: PathBuf::from("/"),
+            environment: Vec::new(),
+        }
+    }
+
+    pub fn cargo(&self, target: &str, flags: &Flags) -> Command {
         let mut command = Command::new(program_of("cargo"));
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(with_flags(&self.environment, target, flags));
+        if !flags.rust.is_empty() {
+            // Either would be taken instead of the target's.
+            command
+                .env_remove("RUSTFLAGS")
+                .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        }
         command
     }
+}
+
+/// The environment with more flags for one target, behind those that are in it.
+fn with_flags(environment: &[(String, String)], target: &str, flags: &Flags) -> BTreeMap<String, String> {
+    let name = target.replace('-', "_");
+    let mut all: BTreeMap<String, String> = environment.iter().cloned().collect();
+    for (name, more) in [
+        (
+            format!("CARGO_TARGET_{}_RUSTFLAGS", name.to_uppercase()),
+            &flags.rust,
+        ),
+        (format!("CFLAGS_{name}"), &flags.c),
+    ] {
+        if !more.is_empty() {
+            let said = all.entry(name).or_default();
+            *said = format!("{said} {}", more.join(" ")).trim().to_owned();
+        }
+    }
+    all
 }
 
 pub fn find() -> Result<Toolchain> {
@@ -107,4 +149,23 @@ fn debian_compiler() -> Result<(String, Vec<(String, String)>)> {
         ("LD_LIBRARY_PATH".to_owned(), libraries.display().to_string()),
     ];
     Ok((format!("Debian's rustc {version}"), environment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_added_and_replace_none() {
+        let name = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS";
+        let there = [(name.to_owned(), "-Clink-arg=--sysroot=/x".to_owned())];
+        let flags = Flags {
+            rust: vec!["--remap-path-prefix=/y=/z".to_owned()],
+            c: vec!["-ffile-prefix-map=/y=/z".to_owned()],
+        };
+        let all = with_flags(&there, TARGET, &flags);
+        assert_eq!(all[name], "-Clink-arg=--sysroot=/x --remap-path-prefix=/y=/z");
+        assert_eq!(all["CFLAGS_aarch64_unknown_linux_gnu"], "-ffile-prefix-map=/y=/z");
+        assert_eq!(with_flags(&there, TARGET, &Flags::default()).len(), 1);
+    }
 }

@@ -1,4 +1,4 @@
-//! Shows that the board's binary runs: its version, a start, an answer, an end. What must not live here: measurements.
+//! Shows that a binary runs, the board's emulated: its version, a start, an answer, an end. What must not live here: measurements.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,26 +16,32 @@ pub const EMULATOR: &str = "qemu-aarch64";
 /// An emulated start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub fn show_that_it_runs(binary: &Path, libraries: &Path) -> Result<()> {
+/// Its version, and a start until it answers. With the board's libraries it is the board's program, and emulated.
+pub fn show_that_it_runs(binary: &Path, libraries: Option<&Path>) -> Result<String> {
     let length = fs::metadata(binary)
         .context("the binary that was just built")?
         .len();
-    let version = ask(emulated(binary, libraries).arg("version"))?;
+    let version = ask(started(binary, libraries).arg("version"))?;
     ensure!(
-        version.contains("aarch64-linux"),
+        libraries.is_none() || version.contains("aarch64-linux"),
         "not a binary for the board: {version}"
     );
     let health = serve(binary, libraries)?;
+    let how = libraries.map_or(String::new(), |_| format!(" under {EMULATOR}"));
     println!(
-        "{}: {:.1} MB, {}GET /health under {EMULATOR}: {health}",
+        "{}: {:.1} MB, {}GET /health{how}: {health}",
         binary.display(),
         length as f64 / 1e6,
         version
     );
-    Ok(())
+    Ok(version)
 }
 
-fn emulated(binary: &Path, libraries: &Path) -> Command {
+/// The program as it is started here.
+fn started(binary: &Path, libraries: Option<&Path>) -> Command {
+    let Some(libraries) = libraries else {
+        return Command::new(binary);
+    };
     let mut command = Command::new(EMULATOR);
     command.arg("-L").arg(libraries).arg(binary);
     command
@@ -52,8 +58,8 @@ impl Drop for Ended {
     }
 }
 
-fn serve(binary: &Path, libraries: &Path) -> Result<String> {
-    let scratch = tree::root().join("target/aarch64/trial");
+fn serve(binary: &Path, libraries: Option<&Path>) -> Result<String> {
+    let scratch = tree::root().join("target/trial");
     if scratch.exists() {
         fs::remove_dir_all(&scratch).context("removing the last trial")?;
     }
@@ -62,7 +68,7 @@ fn serve(binary: &Path, libraries: &Path) -> Result<String> {
         .and_then(|listener| listener.local_addr())
         .context("looking for a free port on loopback")?;
     let log = fs::File::create(scratch.join("server.log")).context("making the trial's log")?;
-    let child = emulated(binary, libraries)
+    let child = started(binary, libraries)
         .arg("serve")
         .env("KINGLET_DATA_DIR", scratch.join("data"))
         .env("KINGLET_LISTEN_ADDRESS", address.to_string())
@@ -71,15 +77,20 @@ fn serve(binary: &Path, libraries: &Path) -> Result<String> {
         .stdout(log.try_clone().context("the trial's log")?)
         .stderr(log)
         .spawn()
-        .with_context(|| format!("starting {EMULATOR}; it is in the package qemu-user"))?;
+        .with_context(|| {
+            format!(
+                "starting {}; if that needs {EMULATOR}, it is in the package qemu-user",
+                binary.display()
+            )
+        })?;
     let mut server = Ended(child);
     let answer = first_answer(&mut server.0, address).with_context(|| {
         let said = fs::read_to_string(scratch.join("server.log")).unwrap_or_default();
-        format!("asking the emulated server; it said:\n{said}")
+        format!("asking the server; it said:\n{said}")
     })?;
     must(Command::new("kill").args(["-TERM", &server.0.id().to_string()]))?;
     let status = server.0.wait().context("waiting for the server's end")?;
-    ensure!(status.success(), "the emulated server ended with {status}");
+    ensure!(status.success(), "the server ended with {status}");
     Ok(answer)
 }
 

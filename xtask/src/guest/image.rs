@@ -28,18 +28,55 @@ pub struct Machine {
 pub fn make(wanted: &Wanted, programs: &Path) -> Result<Machine> {
     let folder = tree::root().join("target/guest");
     fs::create_dir_all(&folder).context("making target/guest")?;
-    let debian = Debian::open()?;
-    let package = debian.needed_by("linux-image-cloud-amd64", "linux-image-")?;
-    let release = package.trim_start_matches("linux-image-").to_owned();
-    let unpacked = debian.unpack("guest-kernel", &[package, "busybox-static".to_owned()])?;
+    let kernel = Kernel::fetch()?;
     let disk = disk(&folder, programs, wanted)?;
-    let first = first(&folder, programs, &unpacked, &release, wanted)?;
+    let first = first(&folder, programs, &kernel, wanted)?;
     Ok(Machine {
-        kernel: unpacked.join("boot").join(format!("vmlinuz-{release}")),
+        kernel: kernel.file(),
         first,
         disk,
         console: folder.join("console.log"),
     })
+}
+
+/// Debian's kernel for virtual machines, with busybox beside it.
+pub struct Kernel {
+    unpacked: PathBuf,
+    release: String,
+}
+
+impl Kernel {
+    pub fn fetch() -> Result<Kernel> {
+        let debian = Debian::open()?;
+        let package = debian.needed_by("linux-image-cloud-amd64", "linux-image-")?;
+        let release = package.trim_start_matches("linux-image-").to_owned();
+        let unpacked = debian.unpack("guest-kernel", &[package, "busybox-static".to_owned()])?;
+        Ok(Kernel { unpacked, release })
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.unpacked
+            .join("boot")
+            .join(format!("vmlinuz-{}", self.release))
+    }
+
+    /// Lays out the first file system: busybox, and the modules that a disk takes, and others.
+    pub fn lay_out(&self, root: &Path, others: &[&str]) -> Result<()> {
+        if root.exists() {
+            fs::remove_dir_all(root).context("removing the last first file system")?;
+        }
+        for name in ["bin", "dev", "proc", "sys", "tmp", "disk", "lib/modules"] {
+            fs::create_dir_all(root.join(name)).with_context(|| format!("making {name}"))?;
+        }
+        symlink("lib", root.join("lib64")).context("linking lib64")?;
+        copy(&self.unpacked.join("bin/busybox"), &root.join("bin/busybox"))?;
+        modules(
+            &self.unpacked.join("lib/modules").join(&self.release),
+            &root.join("lib/modules"),
+            &self.release,
+            &[&MODULES, others].concat(),
+        )
+    }
 }
 
 /// A file system with users, devices and conversations, written on the host, where that takes seconds.
@@ -74,16 +111,9 @@ fn disk(folder: &Path, programs: &Path, wanted: &Wanted) -> Result<PathBuf> {
     Ok(disk)
 }
 
-fn first(folder: &Path, programs: &Path, unpacked: &Path, release: &str, wanted: &Wanted) -> Result<PathBuf> {
+fn first(folder: &Path, programs: &Path, kernel: &Kernel, wanted: &Wanted) -> Result<PathBuf> {
     let root = folder.join("first");
-    if root.exists() {
-        fs::remove_dir_all(&root).context("removing the last first file system")?;
-    }
-    for name in ["bin", "dev", "proc", "sys", "tmp", "disk", "lib/modules"] {
-        fs::create_dir_all(root.join(name)).with_context(|| format!("making {name}"))?;
-    }
-    symlink("lib", root.join("lib64")).context("linking lib64")?;
-    copy(&unpacked.join("bin/busybox"), &root.join("bin/busybox"))?;
+    kernel.lay_out(&root, &[])?;
     for program in ["kinglet", "kinglet-load"] {
         let built = programs.join(program);
         copy(&built, &root.join(program))?;
@@ -92,11 +122,6 @@ fn first(folder: &Path, programs: &Path, unpacked: &Path, release: &str, wanted:
             copy(&library, &root.join("lib").join(name))?;
         }
     }
-    modules(
-        &unpacked.join("lib/modules").join(release),
-        &root.join("lib/modules"),
-        release,
-    )?;
     fs::write(
         root.join("arguments"),
         format!(
@@ -105,10 +130,15 @@ fn first(folder: &Path, programs: &Path, unpacked: &Path, release: &str, wanted:
         ),
     )
     .context("writing the measurement's arguments")?;
-    fs::write(root.join("init"), INIT).context("writing the guest's first program")?;
+    finish(&root, INIT, &folder.join("first.cpio"))
+}
+
+/// Gives a first file system the program that it begins with, and packs it as the kernel takes it.
+pub fn finish(root: &Path, init: &str, into: &Path) -> Result<PathBuf> {
+    fs::write(root.join("init"), init).context("writing the guest's first program")?;
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))
         .context("making it a program")?;
-    pack(&root, &folder.join("first.cpio"))
+    pack(root, into)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -129,7 +159,7 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Copies the modules that are wanted and those they need, and writes down in which order they are loaded.
-fn modules(from: &Path, to: &Path, release: &str) -> Result<()> {
+fn modules(from: &Path, to: &Path, release: &str, wanted: &[&str]) -> Result<()> {
     let base = from
         .ancestors()
         .nth(3)
@@ -143,7 +173,7 @@ fn modules(from: &Path, to: &Path, release: &str) -> Result<()> {
     )?;
     let table = fs::read_to_string(from.join("modules.dep")).context("reading which module needs which")?;
     let mut order = String::new();
-    for path in in_order(&table, &MODULES) {
+    for path in in_order(&table, wanted) {
         let name = path.rsplit('/').next().unwrap_or(path);
         copy(&from.join(path), &to.join(name))?;
         order.push_str(name);

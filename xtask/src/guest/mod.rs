@@ -1,7 +1,8 @@
 //! `cargo xtask guest`: as many idle sessions as asked for, inside an emulated machine of a given memory, since many hosts
-//! allow a process too few open files. What must not live here: the machine's parts (`image`), and its run (`boot`).
+//! allow a process too few open files. What must not live here: the machine's parts (`image`; `debian` for a whole system), and its run (`boot`).
 
-mod boot;
+pub mod boot;
+pub mod debian;
 mod image;
 
 use std::fs;

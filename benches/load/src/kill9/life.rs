@@ -180,7 +180,8 @@ fn put(tell: &mpsc::Sender<Heard>, heard: Heard) {
     }
 }
 
-fn shown(event: &Value) -> Result<Shown> {
+/// An event as it stands in a frame or a page.
+pub fn shown(event: &Value) -> Result<Shown> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Shown {
         conversation: text(&event["conversation"]),

@@ -7,7 +7,7 @@
 //! What must not live here: power cuts (a killed process loses nothing that it gave to the kernel; see `tests/fault_vfs.rs`).
 
 mod life;
-mod memory;
+pub mod memory;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,10 +17,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::args::Args;
-use crate::http;
+use crate::http::{self, Place};
 use crate::report;
 use crate::server::{self, Setup};
 
+pub use life::shown;
 pub use memory::Memory;
 
 pub const OPTIONS: &[&str] = &["server-bin", "cycles", "seed", "keep", "directory", "json"];
@@ -117,6 +118,13 @@ fn tail(log: &Path) -> String {
 /// Claims the server, lets people in and founds their group, all through the door.
 async fn settle(setup: &Setup) -> Result<(Vec<Person>, String)> {
     let server = setup.start().await?;
+    let settled = found(setup.place, &setup.claim_code().await?, PEOPLE).await?;
+    server.kill()?;
+    Ok(settled)
+}
+
+/// The same with a server that runs already.
+pub async fn found(place: Place, code: &str, number_of_people: usize) -> Result<(Vec<Person>, String)> {
     let password = "correct horse battery";
     let device = || json!({ "id": Uuid::now_v7().to_string(), "name": "checker" });
     let person = |answer: &Value| -> Result<Person> {
@@ -131,32 +139,26 @@ async fn settle(setup: &Setup) -> Result<(Vec<Person>, String)> {
             token: field("token")?,
         })
     };
-    let code = setup.claim_code().await?;
     let claim = json!({ "code": code, "name": "person0", "password": password, "device": device() });
-    let mut people = vec![person(
-        &http::post(setup.place, "/api/v1/claim", "", &claim).await?,
-    )?];
-    let ask = json!({ "client_id": Uuid::now_v7().to_string(), "uses": PEOPLE });
-    let invitation = http::post(setup.place, "/api/v1/invitations", &people[0].token, &ask).await?;
-    for number in 1..PEOPLE {
+    let mut people = vec![person(&http::post(place, "/api/v1/claim", "", &claim).await?)?];
+    let ask = json!({ "client_id": Uuid::now_v7().to_string(), "uses": number_of_people });
+    let invitation = http::post(place, "/api/v1/invitations", &people[0].token, &ask).await?;
+    for number in 1..number_of_people {
         let join = json!({
             "code": invitation["code"], "name": format!("person{number}"), "password": password, "device": device()
         });
-        people.push(person(
-            &http::post(setup.place, "/api/v1/join", "", &join).await?,
-        )?);
+        people.push(person(&http::post(place, "/api/v1/join", "", &join).await?)?);
     }
     let members: Vec<&str> = people[1..].iter().map(|person| person.id.as_str()).collect();
     let create = json!({
         "id": 1, "type": "create", "client_id": Uuid::now_v7().to_string(), "kind": "group", "title": "all",
         "members": members
     });
-    let answer = http::post(setup.place, "/api/v1/commands", &people[0].token, &create).await?;
+    let answer = http::post(place, "/api/v1/commands", &people[0].token, &create).await?;
     let group = answer["conversation"]
         .as_str()
         .with_context(|| format!("no group: {answer}"))?
         .to_owned();
-    server.kill()?;
     Ok((people, group))
 }
 

@@ -7,13 +7,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::history::{self, Entrance};
 use super::{
-    Entered, Outcome, Registers, SecretHash, SessionFacts, Store, from_sql, measures, read_device_id,
-    read_role, sql_refusal, to_sql, users,
+    By, Entered, Outcome, Registers, SecretHash, SessionFacts, Store, audit, from_sql, measures, office,
+    read_device_id, read_role, sql_refusal, to_sql, users,
 };
 use crate::core::permit::DeviceNo;
 use crate::core::permit::bots::Scopes;
 use crate::limits;
 use crate::proto::account::{DeviceInfo, NewDevice};
+use crate::proto::people::AuditWhat;
 use crate::proto::{Code, DeviceId, Refusal, Timestamp, UserId};
 use crate::store::AccountEffect;
 
@@ -66,6 +67,22 @@ impl Store {
 
     pub async fn rename_device(&self, user: UserId, device: DeviceId, name: String) -> Outcome<()> {
         self.write(move |registers| rename(registers, user, device, &name))
+            .await
+    }
+
+    /// Another person's devices, for whoever may administer them.
+    pub async fn devices_of(&self, by: By, user: UserId) -> Outcome<Vec<DeviceInfo>> {
+        let shared = Arc::clone(&self.shared);
+        self.read(move |connection| {
+            office::authority(connection, by, user)?;
+            devices(connection, user, 0, |device| shared.markers.last_seen(device))
+        })
+        .await
+    }
+
+    /// Ends the session of one of another person's devices. Doing it again changes nothing.
+    pub async fn end_device(&self, by: By, user: UserId, device: DeviceId) -> Outcome<()> {
+        self.write(move |registers| end(registers, by, user, device))
             .await
     }
 
@@ -223,6 +240,11 @@ pub(in crate::store::sqlite) fn is_signed_in(
 }
 
 pub(super) fn sign_out(registers: &mut Registers<'_>, user: UserId, device: DeviceNo) -> Outcome<()> {
+    end_session(registers, user, device).map(drop)
+}
+
+/// Whether there was one.
+fn end_session(registers: &mut Registers<'_>, user: UserId, device: DeviceNo) -> Outcome<bool> {
     let ended = registers
         .connection
         .execute(
@@ -237,7 +259,7 @@ pub(super) fn sign_out(registers: &mut Registers<'_>, user: UserId, device: Devi
             except: None,
         });
     }
-    Ok(())
+    Ok(ended > 0)
 }
 
 /// Ends every session of a user but one. The effect goes out even if no token was left, so that a socket which outlived
@@ -324,4 +346,18 @@ pub(super) fn rename(
 pub(super) fn kick(registers: &mut Registers<'_>, user: UserId, device: DeviceId) -> Outcome<()> {
     let no = own_device(registers.connection, user, device)?;
     sign_out(registers, user, no)
+}
+
+pub(super) fn end(registers: &mut Registers<'_>, by: By, user: UserId, device: DeviceId) -> Outcome<()> {
+    office::authority(registers.connection, by, user)?;
+    let no = own_device(registers.connection, user, device)?;
+    if end_session(registers, user, no)? {
+        audit::note(
+            registers,
+            by,
+            Some(user),
+            &AuditWhat::DeviceEnded { ended: device },
+        )?;
+    }
+    Ok(())
 }

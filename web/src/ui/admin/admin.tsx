@@ -3,6 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import { desk } from '../../i18n/desk';
 import { office } from '../../i18n/office';
+import { oversight } from '../../i18n/oversight';
 import { words } from '../../i18n';
 import { myRole } from '../menu';
 import { Audit } from './audit';
@@ -16,6 +17,7 @@ import { People } from './people';
 import { Person } from './person';
 import { Report, Reports } from './reports';
 import { watch } from './samples';
+import { Server } from './server';
 import { Settings } from './settings';
 import { Storage } from './storage';
 
@@ -46,6 +48,7 @@ function Office({ at, row }: { at: string | undefined; row: string | undefined }
     { at: 'reports', name: w.reports, page: () => (row ? <Report key={row} no={row} /> : <Reports />) },
     { at: 'audit', name: w.audit, page: () => <Audit /> },
     { at: 'bots', name: w.bots, page: () => <Bots /> },
+    { at: 'server', name: oversight.value.server, page: () => <Server /> },
     { at: 'settings', name: w.settings, page: () => <Settings /> },
   ];
   return <Frame base="/admin" title={words.value.administration} at={at} entries={entries} />;

@@ -5,6 +5,7 @@ import { office } from '../../i18n/office';
 import { uuidv7 } from '../../engine/ids';
 import type { InvitationInfo, InvitationList, ServerRole } from '../../proto';
 import { Window } from '../dialogs';
+import { AddressHint } from '../invitation';
 import { myRole } from '../menu';
 import { CopyLink, Form, Qr } from '../parts';
 import { conversations, personName, titleOf } from '../state';
@@ -83,6 +84,7 @@ function Code({ invitation }: { invitation: InvitationInfo }) {
     <div class="secret">
       <Qr text={invitation.link} label={invitationQr} />
       <CopyLink link={invitation.link} />
+      <AddressHint link={invitation.link} />
       <p>
         {code}: <strong>{invitation.code}</strong>
       </p>

@@ -219,7 +219,7 @@ export interface TextProps {
   value: string;
   set: (value: string) => void;
   hint?: ComponentChildren;
-  type?: 'text' | 'password' | 'number' | 'time' | 'search' | 'datetime-local';
+  type?: 'text' | 'password' | 'number' | 'time' | 'date' | 'search' | 'datetime-local';
   max?: number;
   min?: number;
   maxLength?: number;

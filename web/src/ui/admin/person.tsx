@@ -11,6 +11,7 @@ import { myRole } from '../menu';
 import { CopyLink, Qr } from '../parts';
 import { me } from '../state';
 import { get, part, post } from './http';
+import { Devices } from './devices';
 import { Measures } from './measures';
 import { Confirm, Link, Loaded, Page, Part, Said, Select, useAct, useLoad } from './parts';
 import { Tags } from './people';
@@ -65,6 +66,7 @@ function Acts({ user, again }: { user: UserProfile; again: () => void }) {
     <>
       {myRole() === 'owner' && !user.bot && !user.deactivated && <RolePart key={user.role} user={user} again={again} />}
       {!user.deactivated && <Access user={user} again={again} />}
+      {!user.bot && !user.deactivated && <Devices key={String(user.disabled)} user={user.user} />}
       <Measures user={user.user} gone={user.deactivated === true} />
       <Ending user={user} again={again} />
     </>
@@ -112,7 +114,7 @@ function Access({ user, again }: { user: UserProfile; again: () => void }) {
     setSaid(desk.value.done);
   };
   return (
-    <Part title={w.access} hint={w.devicesHint}>
+    <Part title={w.access}>
       <div class="choices">
         {!user.bot && !user.disabled && (
           <button type="button" onClick={() => ask('reset')}>

@@ -3,10 +3,11 @@
 import { useState } from 'preact/hooks';
 import { words } from '../../i18n';
 import { office } from '../../i18n/office';
+import { oversight } from '../../i18n/oversight';
 import { tuning } from '../../i18n/tuning';
 import type { ServerSetting, ServerSettings } from '../../proto';
 import { get } from './http';
-import { Loaded, Page, Part, Switch, useLoad } from './parts';
+import { Link, Loaded, Page, Part, Switch, useLoad } from './parts';
 
 export const settings = () => get<ServerSettings>('admin/settings');
 
@@ -55,7 +56,7 @@ function Rows({ name, rows }: { name: string; rows: readonly ServerSetting[] }) 
   const { settings: label, usual } = office.value;
   const meaning = (one: ServerSetting) => {
     const own = words.value.lang === 'en' ? undefined : tuning[one.key];
-    return own ? <span>{own}</span> : <span lang="en">{one.about.split('\n').map((line) => <small key={line}>{line}</small>)}</span>;
+    return own ? <span>{own}</span> : <span lang="en"><small>{one.about.replaceAll('\n', ' ')}</small></span>;
   };
   return (
     <dl class="settings" aria-label={`${label}: ${name}`}>
@@ -69,6 +70,7 @@ function Rows({ name, rows }: { name: string; rows: readonly ServerSetting[] }) 
               <strong>{shown(one.value)}</strong> {one.value !== one.usual && <span class="tag">{usual(shown(one.usual))}</span>}
             </p>
             {meaning(one)}
+            {one.key === 'listen.canonical_url' && one.value === one.usual && <Link to="/admin/server">{oversight.value.addressSetting}</Link>}
           </dd>
         </div>
       ))}

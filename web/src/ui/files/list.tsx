@@ -1,4 +1,4 @@
-// All files of a conversation, by kind, as the server lists them. What must not live here: what a file looks like (show.tsx).
+// All files of a conversation, by kind, as the server lists them, and its links beside them. What must not live here: what a file looks like (show.tsx).
 import { render } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FileKind } from '../../engine/fileroutes';
@@ -6,6 +6,7 @@ import type { ConversationRecord } from '../../engine/records';
 import { date, explained, words } from '../../i18n';
 import { fileWords } from '../../i18n/files';
 import { personName, titleOf } from '../state';
+import { Links } from './links';
 import { routes, useMedia } from './media';
 import { Attachment } from './show';
 import { type FileBody, isFile } from './slot';
@@ -26,10 +27,10 @@ export function openFiles(record: ConversationRecord): void {
 
 function Files({ record, close }: { record: ConversationRecord; close: () => void }) {
   const box = useRef<HTMLDialogElement>(null);
-  const [kind, setKind] = useState<FileKind>('image');
+  const [kind, setKind] = useState<FileKind | 'link'>('image');
   const heading = useId();
   useLayoutEffect(() => box.current?.showModal(), []);
-  const { filesTitle, kinds } = fileWords.value;
+  const { filesTitle, kinds, links } = fileWords.value;
   return (
     <dialog ref={box} class="files" aria-labelledby={heading} onClose={close}>
       <header>
@@ -40,8 +41,9 @@ function Files({ record, close }: { record: ConversationRecord; close: () => voi
         {KINDS.map((one) => (
           <button key={one} type="button" class="quiet" aria-pressed={one === kind} onClick={() => setKind(one)}>{kinds[one]}</button>
         ))}
+        <button type="button" class="quiet" aria-pressed={kind === 'link'} onClick={() => setKind('link')}>{links}</button>
       </p>
-      <Page key={kind} conversation={record.id} kind={kind} />
+      {kind === 'link' ? <Links conversation={record.id} close={() => box.current?.close()} /> : <Page key={kind} conversation={record.id} kind={kind} />}
     </dialog>
   );
 }

@@ -92,6 +92,7 @@ function Film({ body }: { body: FileBody }) {
   const loading = state.got !== undefined;
   return (
     <div class="film" style={boxStyle(body)}>
+      {body.thumbhash && <Placeholder hash={body.thumbhash} />}
       <button type="button" aria-label={loading ? words.value.cancel : `${play(body.caption || body.name)}, ${about}`} onClick={() => (loading ? stop.current?.abort() : void load())}>
         <span class="sign" aria-hidden="true">{loading ? '✕' : '▶'}</span>
         <span class="about">{state.wrong ?? (loading ? `${percent(state.got!, size)} · ${bytesText(size)}` : about)}</span>
@@ -161,6 +162,8 @@ export function Waiting({ row, body }: { row: OutboxRow; body: FileBody }) {
     <>
       {seen ? (
         <div class="pic" style={boxStyle(body)}>{url && <img src={url} alt={body.caption || name} decoding="async" />}</div>
+      ) : body.kind === 'video' && body.thumbhash ? (
+        <div class="film" role="img" style={boxStyle(body)} aria-label={body.caption || name}><Placeholder hash={body.thumbhash} /></div>
       ) : (
         <div class="file">
           <Ending name={name} />

@@ -1,6 +1,7 @@
 // A chosen file as it will be sent: pictures made smaller and without what the camera wrote in, films and sound measured.
 // What must not live here: pages, and the network.
 import type { NewFile } from '../../engine/records';
+import { hashOf } from './hash';
 
 /** Longer pictures are made smaller. */
 export const LONG_EDGE = 2_048;
@@ -108,11 +109,13 @@ export async function moves(file: Blob): Promise<boolean> {
   return file.type === 'image/avif' && says('ftypavis');
 }
 
-type Measures = Partial<Pick<NewFile, 'width' | 'height' | 'duration_ms'>>;
+type Measures = Partial<Pick<NewFile, 'width' | 'height' | 'duration_ms' | 'thumbhash'>>;
 
 async function measured(file: Blob, main: 'video' | 'audio'): Promise<Measures> {
   const player = document.createElement(main);
-  player.preload = 'metadata';
+  player.preload = main === 'video' ? 'auto' : 'metadata';
+  player.muted = true;
+  player.setAttribute('playsinline', '');
   player.src = URL.createObjectURL(file);
   try {
     await new Promise((resolve, reject) => {
@@ -122,11 +125,36 @@ async function measured(file: Blob, main: 'video' | 'audio'): Promise<Measures> 
     });
     const ms = Number.isFinite(player.duration) ? { duration_ms: Math.round(player.duration * 1_000) } : {};
     if (!(player instanceof HTMLVideoElement) || !player.videoWidth) return ms;
-    return { ...ms, width: player.videoWidth, height: player.videoHeight };
+    return { ...ms, width: player.videoWidth, height: player.videoHeight, ...(await firstPicture(player)) };
   } catch {
     return {};
   } finally {
     URL.revokeObjectURL(player.src);
+  }
+}
+
+/** Films often begin black. */
+const POSTER_S = 0.5;
+const POSTER_SIDE = 96;
+
+/** What stands there until somebody plays it; a browser that shows no picture of it before leaves it out. */
+async function firstPicture(film: HTMLVideoElement): Promise<Pick<NewFile, 'thumbhash'>> {
+  try {
+    await new Promise((resolve, reject) => {
+      film.onseeked = resolve;
+      film.onerror = reject;
+      setTimeout(reject, MEASURE_MS);
+      film.currentTime = Number.isFinite(film.duration) ? Math.min(POSTER_S, film.duration / 2) : 0;
+    });
+    const by = POSTER_SIDE / Math.max(film.videoWidth, film.videoHeight);
+    const [width, height] = [film.videoWidth, film.videoHeight].map((side) => Math.max(1, Math.round(side * Math.min(1, by)))) as [number, number];
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const on = canvas.getContext('2d');
+    if (!on) return {};
+    on.drawImage(film, 0, 0, width, height);
+    return { thumbhash: hashOf(width, height, on.getImageData(0, 0, width, height).data) };
+  } catch {
+    return {};
   }
 }
 

@@ -98,6 +98,8 @@ export function albums(parts: VNode[]): ComponentChildren {
   return all;
 }
 
+export const joins = (one: Entry, next: Entry): boolean => isTile(one) && isTile(next);
+
 function isTile({ body, event, reactions }: Entry): boolean {
   const bare = event.kind === 'message' && !event.reply_to && !event.thread && Object.keys(reactions ?? {}).length === 0;
   return bare && body?.kind === 'image' && !body.caption && Boolean(body.thumbhash);

@@ -48,12 +48,19 @@ export async function beginWorker(container: ServiceWorkerContainer): Promise<vo
     await forgetWorker(container);
     return;
   }
-  registration = await container.register(address(), { updateViaCache: 'none' }).catch((error: unknown) => {
-    workerRefused.value = (error as Error).name;
-    return undefined;
-  });
+  registration = await registered(container);
   registration?.addEventListener('updatefound', watch);
   watch();
+}
+
+/** A server whose policy does not let this page name the script is one without a worker, as is a browser that has none. */
+async function registered(container: ServiceWorkerContainer): Promise<ServiceWorkerRegistration | undefined> {
+  try {
+    return await container.register(address(), { updateViaCache: 'none' });
+  } catch (error) {
+    workerRefused.value = (error as Error).name;
+    return undefined;
+  }
 }
 
 /** The first worker of all is nobody's update. */

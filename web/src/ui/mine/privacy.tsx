@@ -1,4 +1,4 @@
-// Who sees what of oneself: presence, blocks. What must not live here: what a block does, which the server says.
+// Who sees what of oneself: presence, what one has read, blocks. What must not live here: what a block does, which the server says.
 import { useState } from 'preact/hooks';
 import { desk } from '../../i18n/desk';
 import { mine } from '../../i18n/mine';
@@ -7,27 +7,33 @@ import { keep, mySettings } from '../admin/http';
 import { Confirm, type Load, Loaded, Page, Part, Said, Select, Switch, Table, useAct, useLoad } from '../admin/parts';
 import { me, personName, users } from '../state';
 
+type Hiding = 'unseen' | 'reads_unseen';
+
 interface Held {
-  unseen: boolean;
+  /** What one does not show. */
+  hides: ReadonlySet<Hiding>;
   blocked: string[];
 }
 
 async function held(): Promise<Held> {
   const all = await mySettings();
   const blocked = all.flatMap((one) => (one.key === 'blocked' && one.value ? [one.user] : []));
-  return { unseen: all.some((one: Kept) => one.key === 'unseen' && one.value === true), blocked };
+  const hiding = (one: Kept): Hiding[] => ((one.key === 'unseen' || one.key === 'reads_unseen') && one.value ? [one.key] : []);
+  return { hides: new Set(all.flatMap(hiding)), blocked };
 }
 
 export function Privacy() {
   const load = useLoad(held);
-  const { privacy, readTitle, readHint } = mine.value;
+  const { privacy, unseen, unseenHint, reads, readsHint, readTitle, readHint } = mine.value;
   return (
     <Page title={privacy} back="/me">
       <Loaded from={load}>
         {(now) => (
           <>
-            <Unseen now={now} load={load} />
-            <Part title={readTitle} hint={readHint} />
+            <Hide what="unseen" label={unseen} hint={unseenHint} now={now} load={load} />
+            <Part title={readTitle} hint={readHint}>
+              <Hide what="reads_unseen" label={reads} hint={readsHint} now={now} load={load} />
+            </Part>
             <Blocks now={now} load={load} />
           </>
         )}
@@ -36,24 +42,29 @@ export function Privacy() {
   );
 }
 
-function Unseen({ now, load }: { now: Held; load: Load<Held> }) {
+function Hide({ what, label, hint, now, load }: { what: Hiding; label: string; hint: string; now: Held; load: Load<Held> }) {
   const { run, wrong } = useAct();
   const [said, setSaid] = useState('');
+  const hidden = (on: boolean): Held => {
+    const hides = new Set(now.hides);
+    if (on) hides.add(what);
+    else hides.delete(what);
+    return { ...now, hides };
+  };
   const set = (on: boolean) =>
     run(async () => {
-      load.put({ ...now, unseen: on });
+      load.put(hidden(on));
       try {
-        await keep({ key: 'unseen', ...(on ? { value: true } : {}) });
+        await keep({ key: what, ...(on ? { value: true } : {}) });
       } catch (error) {
-        load.put({ ...now, unseen: !on });
+        load.put(hidden(!on));
         throw error;
       }
       setSaid(desk.value.saved);
     });
-  const { unseen, unseenHint } = mine.value;
   return (
     <div>
-      <Switch label={unseen} hint={unseenHint} on={now.unseen} set={(on) => void set(on)} />
+      <Switch label={label} hint={hint} on={now.hides.has(what)} set={(on) => void set(on)} />
       <p class="wrong" role="alert">
         {wrong}
       </p>

@@ -10,12 +10,15 @@ export function kept(before: readonly Entry[], now: Entry[]): Entry[] {
   });
 }
 
+/** A body changes by edits only, and then the seq of the edit does; what is erased has no body. */
 function same(one: Entry, other: Entry): boolean {
   if (one === other) return true;
-  const told = (entry: Entry) => {
-    const { event: _, body: __, ...rest } = entry;
-    return JSON.stringify(rest);
-  };
-  // A body changes by edits only, and then the seq of the edit does.
-  return told(one) === told(other);
+  const { thread, reactions } = one;
+  return (
+    one.edited === other.edited &&
+    one.erased === other.erased &&
+    thread?.replies === other.thread?.replies &&
+    thread?.last === other.thread?.last &&
+    (reactions === other.reactions || JSON.stringify(reactions) === JSON.stringify(other.reactions))
+  );
 }

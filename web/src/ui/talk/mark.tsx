@@ -1,10 +1,10 @@
 // How far a message of one's own has come; in a group a button that says who has read it. What must not live here: the list of
 // them (readers.tsx), which is fetched when it is asked for.
-import { signal } from '@preact/signals';
+import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../../i18n';
-import { conversations } from '../state';
+import { conversations, hidesReads } from '../state';
 
 export interface Asked {
   conversation: string;
@@ -12,7 +12,23 @@ export interface Asked {
 }
 export const asked = signal<Asked | undefined>(undefined);
 
-export function ReadMark({ conversation, seq, read }: Asked & { read: boolean }) {
+const listed = new Map<string, ReadonlySignal<boolean>>();
+
+/** Whether it may be asked who has read something there: known apart, since a conversation changes with every word that is said in it. */
+function tellsReaders(conversation: string): boolean {
+  let one = listed.get(conversation);
+  if (!one) {
+    one = computed(() => {
+      const record = conversations.value.get(conversation);
+      return record !== undefined && record.kind !== 'direct' && record.read_lists !== false;
+    });
+    listed.set(conversation, one);
+  }
+  return one.value;
+}
+
+export function ReadMark({ conversation, seq, read: known }: Asked & { read: boolean }) {
+  const read = known && !hidesReads.value;
   const { read: isRead, sent, whoRead } = words.value;
   const text = read ? isRead : sent;
   const inside = (
@@ -21,8 +37,7 @@ export function ReadMark({ conversation, seq, read }: Asked & { read: boolean })
       <span class="unseen">{text}</span>
     </>
   );
-  const record = conversations.value.get(conversation);
-  if (!record || record.kind === 'direct' || record.read_lists === false) {
+  if (!tellsReaders(conversation) || hidesReads.value) {
     return (
       <span class="state" title={text}>
         {inside}

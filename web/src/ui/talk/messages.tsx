@@ -1,27 +1,21 @@
 // The messages of a conversation, as one scrolls through them: days, the line where what is new begins, the ways to both ends.
 // What must not live here: what a message looks like, and which of them are in the page (window.ts).
-import { Component } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ConversationRecord, Entry, OutboxRow } from '../../engine/records';
-import { dayName, words } from '../../i18n';
-import { sameDay } from '../../i18n/days';
-import { albums } from '../files/slot';
-import { happened, Message, Unsent } from '../message';
-import { engine, line, me } from '../state';
+import type { ConversationRecord, OutboxRow } from '../../engine/records';
+import { words } from '../../i18n';
+import { Unsent } from '../message';
+import { engine, hidesReads, line, me } from '../state';
 import { useJump } from '../together/jump';
 import { MOST, type View } from '../window';
-import { type Anchor, lastInSight, useAnchor } from './anchor';
-import { today } from './today';
+import { type Anchor, lastInSight, topIn, useAnchor } from './anchor';
+import { APART_MS, Blocks, items } from './blocks';
+import { cameFrom, keepPlace, type Place, placeIn } from './places';
 import { useMark } from './unread';
 
-/** A message so long after the one before stands by itself. */
-const APART_MS = 300_000;
 const NEAR = 900;
 /** Of what waits, more are only counted. */
 const MOST_UNSENT = 50;
 const MARK = '[data-mark]';
-
-type RowProps = Parameters<typeof Message>[0];
 
 interface Props {
   record: ConversationRecord | undefined;
@@ -35,20 +29,24 @@ export function Messages({ record, view, rows }: Props) {
   const looking = () => anchor.stick() && view.atEnd && !document.hidden;
   const [mark, unmark] = useMark(record, looking);
   const anchor = useAnchor(box, view.atEnd, [view.entries, rows.length, mark]);
-  useJump(box, record?.id, view, anchor.lead);
+  useJump(box, record?.id, view, anchor);
   const [above, setAbove] = useState(false);
   /** The mark that was in sight once: nobody has to be led there any more. */
   const found = useRef<number | undefined>(undefined);
   useState(() => {
-    if (mark !== undefined) anchor.lead(MARK);
+    if (mark !== undefined) return anchor.lead(MARK);
+    const place = record && placeIn(record.id);
+    if (place) anchor.lead(`[data-seq="${place.seq}"]`, place.top);
   });
   const scrolled = () => {
     const el = box.current;
     if (!el) return;
     anchor.look();
     setAway(!anchor.stick() || !view.atEnd);
-    if (markInSight(el)) found.current = mark;
-    setAbove(mark !== found.current && isAbove(el, mark, view));
+    if (anchor.stick() && view.atEnd) cameFrom.value = undefined;
+    if (record && view.entries.length) keepPlace(record.id, anchor.place());
+    if (mark !== undefined && markInSight(el)) found.current = mark;
+    setAbove(mark !== undefined && mark !== found.current && isAbove(el, mark, view));
     if (el.scrollTop < NEAR && !view.atBeginning) void view.back();
     if (el.scrollHeight - el.scrollTop - el.clientHeight < NEAR) void view.on();
     read(el, record, view);
@@ -63,9 +61,15 @@ export function Messages({ record, view, rows }: Props) {
     document.addEventListener('visibilitychange', seen);
     return () => document.removeEventListener('visibilitychange', seen);
   }, [view.entries, record?.unread, mark]);
+  useEffect(
+    () => () => {
+      cameFrom.value = undefined;
+    },
+    [record?.id],
+  );
   useLine(box, view);
   useSize(box, anchor);
-  useReaders(record, view.entries);
+  useReaders(record, view);
   const down = async () => {
     if (!view.atEnd) {
       await view.toEnd();
@@ -73,6 +77,13 @@ export function Messages({ record, view, rows }: Props) {
     }
     anchor.toBottom();
     scrolled();
+  };
+  const origin = cameFrom.value?.conversation === record?.id ? cameFrom.value?.place : undefined;
+  const back = async ({ seq, top }: Place) => {
+    await view.to(seq);
+    await drawn();
+    anchor.lead(`[data-seq="${seq}"]`, top);
+    cameFrom.value = undefined;
   };
   useOwn(rows, () => {
     unmark();
@@ -95,7 +106,7 @@ export function Messages({ record, view, rows }: Props) {
       <div ref={box} class="scroll" tabIndex={0} role="log" aria-label={messages} aria-busy={view.loading} onScroll={scrolled}>
         <div>
           <p class="faint edge">{view.atBeginning ? beginning : view.loading ? older : ''}</p>
-          {albums(rendered(view, record, mark, MOST - unsent.length))}
+          <Blocks of={items(view, record, mark, MOST - unsent.length)} />
           {unsent.map((row, at) => <Unsent key={row.client_id} row={row} follows={at > 0 || mineIsLast} />)}
           {view.atEnd && rows.length > unsent.length && <p class="faint edge">{moreWaiting(rows.length - unsent.length)}</p>}
         </div>
@@ -106,17 +117,18 @@ export function Messages({ record, view, rows }: Props) {
           {firstUnread}
         </button>
       )}
-      {away && <Down unread={record?.unread ?? 0} go={() => void down()} />}
+      {away && <Down unread={record?.unread ?? 0} back={origin !== undefined} go={() => void (origin ? back(origin) : down())} />}
     </div>
   );
 }
 
-function Down({ unread, go }: { unread: number; go: () => void }) {
-  const { toNewest, newBelow } = words.value;
+/** Who followed a quote comes back first, and to the newest then. */
+function Down({ unread, back, go }: { unread: number; back: boolean; go: () => void }) {
+  const { toNewest, newBelow, backThere } = words.value;
   return (
     <button type="button" class={unread ? 'down main' : 'down'} onClick={go}>
       <span aria-hidden="true">↓ </span>
-      {unread ? newBelow(unread) : toNewest}
+      {back ? backThere : unread ? newBelow(unread) : toNewest}
     </button>
   );
 }
@@ -126,14 +138,15 @@ const drawn = () => new Promise((resolve) => setTimeout(resolve));
 
 function markInSight(el: HTMLElement): boolean {
   const there = el.querySelector<HTMLElement>(MARK);
-  return there !== null && there.offsetTop >= el.scrollTop && there.offsetTop < el.scrollTop + el.clientHeight;
+  if (!there) return false;
+  const top = topIn(el, there);
+  return top >= 0 && top < el.clientHeight;
 }
 
 /** What begins the unread lies before what one sees. */
-function isAbove(el: HTMLElement, mark: number | undefined, view: View): boolean {
-  if (mark === undefined) return false;
+function isAbove(el: HTMLElement, mark: number, view: View): boolean {
   const there = el.querySelector<HTMLElement>(MARK);
-  if (there) return there.offsetTop + there.offsetHeight < el.scrollTop;
+  if (there) return topIn(el, there) + there.offsetHeight < 0;
   return (view.entries[0]?.seq ?? 0) > mark + 1;
 }
 
@@ -199,67 +212,19 @@ function useOwn(rows: OutboxRow[], said: () => void): void {
   }, [newest?.n]);
 }
 
-/** Whether others have read one's own newest message may have been told while this device was away. */
-function useReaders(record: ConversationRecord | undefined, entries: Entry[]): void {
-  const mine = entries.findLast((entry) => entry.event.kind === 'message' && entry.event.by === me.value)?.seq;
+/**
+ * Whether others have read what one said may have been told while this device was away. Of one person it is asked from the first
+ * message on of which it is not known: the answer says how far they are. Of a group whether anybody has read the newest.
+ */
+function useReaders(record: ConversationRecord | undefined, { entries, atEnd }: View): void {
+  const own = entries.filter(({ event }) => event.kind === 'message' && event.by === me.value).map(({ seq }) => seq);
+  const newest = atEnd ? own.at(-1) : undefined;
   const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
-    if (record && mine && online && record.others_read < mine && record.read_lists !== false)
-      void engine()
-        .askReaders(record.id, mine)
-        .catch(() => {});
-  }, [record?.id, mine, online]);
-}
-
-/** Drawn again only when something about it changed: a page of 400 would take too long. */
-class Row extends Component<RowProps> {
-  override shouldComponentUpdate(next: RowProps): boolean {
-    const { entry, follows, read } = this.props;
-    return next.entry !== entry || next.follows !== follows || next.read !== read;
-  }
-  override render(props: RowProps) {
-    return <Message {...props} />;
-  }
-}
-
-/** Day by day, with one line where what was not read begins. */
-function rendered(view: View, record: ConversationRecord | undefined, mark: number | undefined, most: number) {
-  const entries = view.entries.slice(view.atEnd ? -most : 0);
-  let before: Entry | undefined;
-  let day: number | undefined;
-  let marked = mark === undefined || ((entries[0]?.seq ?? 0) > mark + 1 && !view.atBeginning);
-  return entries.flatMap((entry) => {
-    const { event } = entry;
-    const thread = event.kind === 'message' && event.thread && !event.also_send;
-    const text = event.kind === 'message' ? undefined : happened(entry);
-    if (thread || (event.kind !== 'message' && text === undefined)) return [];
-    const parts = [];
-    if (day === undefined || !sameDay(day, event.ts)) {
-      parts.push(<Divider key={`day${entry.seq}`} text={dayName(event.ts, today.value)} />);
-      before = undefined;
-      day = event.ts;
-    }
-    if (!marked && entry.seq > mark! && event.by !== me.value) {
-      marked = true;
-      parts.push(<Divider key="unread" text={words.value.newLine} accent />);
-      before = undefined;
-    }
-    if (text !== undefined) {
-      parts.push(<p key={entry.seq} class="happened" data-seq={entry.seq}>{text}</p>);
-      before = undefined;
-    } else {
-      const follows = before?.event.by === event.by && event.ts - before.event.ts < APART_MS;
-      parts.push(<Row key={entry.seq} entry={entry} follows={follows} read={(record?.others_read ?? 0) >= entry.seq} />);
-      before = entry;
-    }
-    return parts;
-  });
-}
-
-function Divider({ text, accent }: { text: string; accent?: boolean }) {
-  return (
-    <p class={accent ? 'divider accent' : 'divider'} data-mark={accent}>
-      <span>{text}</span>
-    </p>
-  );
+    if (!record || !newest || !online || record.others_read >= newest || record.read_lists === false || hidesReads.value) return;
+    const about = record.kind === 'direct' ? own.find((seq) => seq > record.others_read) : newest;
+    void engine()
+      .askReaders(record.id, about ?? newest)
+      .catch(() => {});
+  }, [record?.id, newest, online, hidesReads.value]);
 }

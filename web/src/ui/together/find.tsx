@@ -8,7 +8,7 @@ import { more } from '../../i18n/together-more';
 import type { Found } from '../../proto';
 import { Avatar } from '../avatar';
 import { go } from '../route';
-import { conversations, engine, titleOf } from '../state';
+import { conversations, engine, line, titleOf } from '../state';
 import { finding } from './acts';
 import { jump } from './jump';
 import { nameIn } from './members';
@@ -65,8 +65,9 @@ function useFound(query: string, conversation: string | undefined): [State, () =
 
 export function Find({ here }: { here: string | undefined }) {
   const [query, setQuery] = useState('');
-  const [only, setOnly] = useState(finding.value === 'here' && here !== undefined);
-  const [saved, setSaved] = useState<Entry[]>();
+  const [only, setOnly] = useState(finding.value === 'here' && here?.startsWith('c') === true);
+  const [wantsSaved, wantSaved] = useState(false);
+  const [saved, lost] = useSaved(wantsSaved);
   const [state, on] = useFound(query, only ? here : undefined);
   const list = useRef<HTMLDivElement>(null);
   const close = () => {
@@ -93,11 +94,11 @@ export function Find({ here }: { here: string | undefined }) {
     else return;
     event.preventDefault();
   };
-  const { findTitle, findHint, findHere, jumpTo, found, foundNone, foundMore, looking, partial, saved: savedWord, noSaved } = more.value;
+  const { findTitle, findHint, findWords, findHere, jumpTo, found, foundNone, foundMore, looking, partial, saved: savedWord, noSaved } = more.value;
   return (
     <Dialog title={findTitle} close={close}>
       <div class="find" onKeyDown={pressed}>
-        <input type="text" inputMode="search" enterkeyhint="search" autocomplete="off" maxLength={80} aria-label={findHint} placeholder={findHint} value={query} onInput={(event) => (setQuery(event.currentTarget.value), setSaved(undefined))} />
+        <input type="text" inputMode="search" enterkeyhint="search" autocomplete="off" maxLength={80} aria-label={only ? findWords : findHint} placeholder={only ? findWords : findHint} value={query} onInput={(event) => (setQuery(event.currentTarget.value), wantSaved(false))} />
         {here?.startsWith('c') && (
           <label class="only">
             <input type="checkbox" checked={only} onChange={() => setOnly(!only)} />
@@ -105,15 +106,16 @@ export function Find({ here }: { here: string | undefined }) {
           </label>
         )}
         <div ref={list} class="results">
-          {there.length > 0 && !saved && <h3>{jumpTo}</h3>}
-          {!saved && there.map((place) => (
+          {there.length > 0 && !wantsSaved && <h3>{jumpTo}</h3>}
+          {!wantsSaved && there.map((place) => (
             <button key={place.key} type="button" onClick={() => open(place)}>
               <Avatar name={place.name} seed={place.seed} />
               <span>{place.name}</span>
             </button>
           ))}
-          {!query.trim() && !only && !saved && <button type="button" class="faint" onClick={() => void readSaved().then(setSaved, () => setSaved([]))}>★ {savedWord}</button>}
-          {saved && <h3>{savedWord}</h3>}
+          {!query.trim() && !only && !wantsSaved && <button type="button" class="faint" onClick={() => wantSaved(true)}>★ {savedWord}</button>}
+          {wantsSaved && <h3>{savedWord}</h3>}
+          {wantsSaved && !saved && <p class="hint" role="status">{lost || looking}</p>}
           {saved?.length === 0 && <p class="hint">{noSaved}</p>}
           {saved?.map((entry) => <Hit key={`${entry.conversation}/${entry.seq}`} conversation={entry.conversation} by={entry.event.by} ts={entry.event.ts} go={() => lead(entry.conversation, entry.seq)}>{oneLine(entry)}</Hit>)}
           {query.trim() && (
@@ -134,6 +136,26 @@ export function Find({ here }: { here: string | undefined }) {
       </div>
     </Dialog>
   );
+}
+
+/** Asked again when the line comes: what could not be read is not nothing. */
+function useSaved(wanted: boolean): [Entry[] | undefined, string] {
+  const [saved, setSaved] = useState<Entry[]>();
+  const [lost, setLost] = useState('');
+  const online = line.value === 'online' || line.value === 'fallback';
+  useEffect(() => {
+    let late = false;
+    setSaved(undefined);
+    setLost('');
+    if (!wanted) return;
+    readSaved()
+      .then((found) => late || setSaved(found))
+      .catch((error: unknown) => late || setLost(explained(error)));
+    return () => {
+      late = true;
+    };
+  }, [wanted, online]);
+  return [saved, lost];
 }
 
 async function readSaved(): Promise<Entry[]> {

@@ -4,6 +4,7 @@ import { some } from '../../engine/look';
 import type { Entry } from '../../engine/records';
 import { engine } from '../state';
 import { shortcut } from './shortcuts';
+import { typed } from './typed';
 import { answer, choose, chosen, may, openThread, placeFor } from './acts';
 
 const PRESS_MS = 450;
@@ -164,6 +165,7 @@ export function lendHands(): void {
   document.addEventListener('contextmenu', context);
   document.addEventListener('keydown', key);
   document.addEventListener('keydown', shortcut);
+  document.addEventListener('keydown', typed);
   document.addEventListener('touchstart', down, { passive: true });
   document.addEventListener('touchmove', draw, { passive: true });
   document.addEventListener('touchend', up);

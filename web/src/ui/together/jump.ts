@@ -8,6 +8,8 @@ import type { Entry } from '../../engine/records';
 import { words } from '../../i18n';
 import { go, route } from '../route';
 import { engine, line } from '../state';
+import type { Anchor } from '../talk/anchor';
+import { cameFrom } from '../talk/places';
 import type { View } from '../window';
 import { tell } from './acts';
 
@@ -29,7 +31,7 @@ export async function jump(conversation: string, seq: number): Promise<void> {
 }
 
 /** Brings the message that is wished into the page, leads to it, and makes it known. */
-export function useJump(box: RefObject<HTMLDivElement | null>, id: string | undefined, view: View, lead: (to: string) => void) {
+export function useJump(box: RefObject<HTMLDivElement | null>, id: string | undefined, view: View, { lead, place }: Pick<Anchor, 'lead' | 'place'>) {
   const at = route.value;
   const linked = at.page === 'talk' && at.id === id && at.side !== 'thread' ? at.seq : undefined;
   const asked = jumping.value?.conversation === id ? jumping.value : undefined;
@@ -50,11 +52,13 @@ export function useJump(box: RefObject<HTMLDivElement | null>, id: string | unde
   useEffect(() => {
     if (!asked || asked.n === landed) return;
     const { n, seq } = asked;
+    const from = view.entries.length ? place() : undefined;
     void view.to(seq).then((done) => {
       // What is not held has to wait for the line.
       if (n === landed || (!done && !online)) return;
       landed = n;
       due.current = seq;
+      if (id && from) cameFrom.value = { conversation: id, place: from };
       arrive();
       // Drawn by then, if it is in what came.
       setTimeout(() => due.current === seq && tell(words.value.notHere), DRAWN_MS);

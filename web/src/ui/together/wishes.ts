@@ -26,6 +26,8 @@ export function tell(text: string): void {
 }
 
 export function answer(place: string, what: { entry: Entry; edit: boolean } | undefined): void {
+  // Every message looks at this, so it changes only if something does.
+  if (!what && !answering.peek().has(place)) return;
   const now = new Map(answering.value);
   if (what) now.set(place, what);
   else now.delete(place);

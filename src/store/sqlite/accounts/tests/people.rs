@@ -7,7 +7,7 @@ use super::super::reset::{ResetRow, make, open, use_up};
 use super::super::{audit, news};
 use super::*;
 use crate::proto::history::SignInHow;
-use crate::proto::people::NewsWhat;
+use crate::proto::people::{AuditQuery, AuditWhat, NewsWhat};
 
 const HOUR: u64 = 3_600_000;
 
@@ -160,7 +160,7 @@ fn a_departure_is_done_once_and_noted_once() {
         .write(|r| deactivate(r, by, user, &departure(1)))
         .expect("the same again");
     assert!(effects.is_empty());
-    let page = audit::page(&desk.connection, None, 10).expect("a page");
+    let page = audit::page(&desk.connection, &AuditQuery::default(), 10).expect("a page");
     assert_eq!(page.entries.len(), 2, "an invitation and a departure: {page:?}");
     let shown = users(&desk.connection, None, None, 10, false)
         .expect("a list")
@@ -178,4 +178,28 @@ fn a_departure_is_done_once_and_noted_once() {
         Some(Code::WrongCredentials),
         "the password was changed meanwhile"
     );
+}
+
+#[test]
+fn a_search_in_the_journal_looks_at_so_many_entries_and_says_how_far() {
+    let mut desk = Desk::new();
+    let owner = desk.owner();
+    let by = By::User(owner.profile.user, owner.device_no);
+    let whom = Some(owner.profile.user);
+    let name = |team: &str| AuditWhat::TeamNamed { team: team.into() };
+    desk.write(|r| {
+        audit::note(r, By::Operator, None, &name("first"))?;
+        (0..limits::AUDIT_LOOKED).try_for_each(|_| audit::note(r, by, whom, &AuditWhat::Enabled {}))
+    })
+    .expect("noted");
+    let mut asked = AuditQuery {
+        act: Some("team_named".into()),
+        ..AuditQuery::default()
+    };
+    let first = audit::page(&desk.connection, &asked, 10).expect("a page");
+    assert_eq!((first.entries.len(), first.more, first.last), (0, true, Some(2)));
+    asked.before = first.last;
+    let second = audit::page(&desk.connection, &asked, 10).expect("a page");
+    assert_eq!((second.entries.len(), second.more, second.last), (1, false, None));
+    assert_eq!(second.entries[0].what, name("first"));
 }

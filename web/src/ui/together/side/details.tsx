@@ -6,7 +6,7 @@ import { explained, words } from '../../../i18n';
 import { more } from '../../../i18n/together-more';
 import type { NotifyLevel } from '../../../proto';
 import { go } from '../../route';
-import { engine, me, outbox, settings, titleOf } from '../../state';
+import { engine, me, outbox, personName, settings, titleOf } from '../../state';
 import { tell } from '../acts';
 import { useMembers } from '../members';
 import { usePins } from '../pins';
@@ -34,6 +34,7 @@ export function Details({ record }: { record: ConversationRecord }) {
       {leads && <InviteLink record={record} />}
       {leads && <Rules record={record} />}
       {group && <Leave record={record} />}
+      {record.kind === 'direct' && record.peer && record.peer !== me.value && <Block user={record.peer} />}
     </div>
   );
 }
@@ -118,6 +119,25 @@ function Leave({ record }: { record: ConversationRecord }) {
     <div class="leave">
       {owner && record.members > 1 ? <p class="hint">{ownerStays}</p> : <button type="button" class="warn" onClick={() => end('leave', leaveAsk(title))}>{leave}</button>}
       {owner && <button type="button" class="warn" onClick={() => end('dissolve', dissolveAsk(title))}>{dissolve}</button>}
+    </div>
+  );
+}
+
+/** Holds at once on this device; the server is told when it can be. */
+function Block({ user }: { user: string }) {
+  const name = personName(user);
+  const on = settings.value.has(`blocked:${user}`);
+  const { block, unblock, blockAsk, blocked } = more.value;
+  const flip = () => {
+    if (!on && !confirm(blockAsk(name))) return;
+    void engine()
+      .set({ key: 'blocked', user, ...(on ? {} : { value: true }) })
+      .catch((error: unknown) => tell(explained(error)));
+  };
+  return (
+    <div class="leave">
+      {on && <p class="hint">{blocked(name)}</p>}
+      <button type="button" class={on ? undefined : 'warn'} onClick={flip}>{on ? unblock : block(name)}</button>
     </div>
   );
 }

@@ -1,0 +1,110 @@
+//! Builds the programs so that whoever builds the same sources anywhere gets the same bytes: no path of the builder's
+//! machine is in them. What must not live here: what they are checked for.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Target;
+use crate::aarch64::toolchain::{self, Toolchain};
+use crate::debian::{ask, must};
+use crate::tree;
+
+/// Finished programs of one target.
+pub struct Built {
+    pub folder: PathBuf,
+    /// The folder that holds the dynamic linker and libraries, for the emulator.
+    pub libraries: PathBuf,
+}
+
+impl Built {
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// From the sources as they lie here.
+pub fn build(target: &Target, programs: &[&str]) -> Result<Built> {
+    build_in(&tree::root(), target, programs)
+}
+
+/// From a copy of them, in a folder of another name and with nothing built before.
+pub fn again(target: &Target, programs: &[&str]) -> Result<Built> {
+    let copy = super::folder().join("again");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).context("removing the last copy of the sources")?;
+    }
+    fs::create_dir_all(&copy).context("making a folder for a copy of the sources")?;
+    copy_sources(&copy)?;
+    build_in(&copy, target, programs)
+}
+
+fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
+    let toolchain = if target.is_own() {
+        Toolchain::own()
+    } else {
+        ensure!(
+            target.triple.starts_with("aarch64"),
+            "{} is built on such a machine, or where rustup has that target",
+            target.triple
+        );
+        toolchain::find()?
+    };
+    let folder = root.join("target/dist/build");
+    println!("building for {} with {}", target.triple, toolchain.name);
+    let mut command = toolchain.cargo(target.triple, &flags(root)?);
+    command.args(["build", "--release", "--locked", "--target", target.triple]);
+    for program in programs {
+        command.args(["--package", program]);
+    }
+    must(command.arg("--target-dir").arg(&folder).current_dir(root))?;
+    Ok(Built {
+        folder: folder.join(target.triple).join("release"),
+        libraries: toolchain.libraries,
+    })
+}
+
+/// What stands for the places of this machine, for the compilers of Rust and of C.
+fn flags(root: &Path) -> Result<toolchain::Flags> {
+    let home = cargo_home()?;
+    let places = [(root, "/kinglet"), (home.as_path(), "/cargo")];
+    let said = |option: &str| -> Vec<String> {
+        let each = places
+            .iter()
+            .map(|(place, name)| format!("{option}={}={name}", place.display()));
+        each.collect()
+    };
+    Ok(toolchain::Flags {
+        rust: said("--remap-path-prefix"),
+        c: said("-ffile-prefix-map"),
+    })
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
+    named.or_else(home).context("neither CARGO_HOME nor HOME is set")
+}
+
+/// Everything that git knows or would take, and the packages that the web client is built with.
+fn copy_sources(to: &Path) -> Result<()> {
+    let root = tree::root();
+    let listed = ask(Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root))
+    .context("a second build copies what git lists")?;
+    for name in listed.lines().filter(|name| root.join(name).is_file()) {
+        let into = to.join(name);
+        fs::create_dir_all(into.parent().context("every file lies in a folder")?)?;
+        fs::copy(root.join(name), into).with_context(|| format!("copying {name}"))?;
+    }
+    let packages = root.join("web/node_modules");
+    if packages.is_dir() {
+        let words: [OsString; 3] = ["-a".into(), packages.into(), to.join("web").into()];
+        must(Command::new("cp").args(words))?;
+    }
+    Ok(())
+}
