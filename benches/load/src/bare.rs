@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const COMMITS: u64 = 500;
 pub struct Bare {
     pub times: Arc<Times>,
     /// The thread ends when it is gone.
-    running: Option<Sender<()>>,
+    running: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -36,7 +36,7 @@ impl Bare {
         }
         file.sync_all()?;
         let times = Arc::<Times>::default();
-        let (running, ended) = channel::<()>();
+        let (running, ended) = sync_channel::<()>(0);
         let noted = Arc::clone(&times);
         let pause = Duration::from_secs(1) / rate.max(1);
         let thread = std::thread::spawn(move || {
