@@ -58,6 +58,12 @@ test('a link copied, a reaction picked, a saved message found, a thread left, ev
   await row(one, 'Who has the keys?').getByRole('button', { name: '🦆 1 : ada' }).waitFor();
   await pick(one, 'Who has the keys?', 'Save for later');
   await row(one, 'Who has the keys?').getByText('Saved').waitFor({ state: 'attached' });
+  // The page goes only once the server has it: a wish that is on its way dies with its page.
+  const kept = async () => {
+    const reply = await both.server.api(both.ada.token).command({ id: 1, type: 'saved', limit: 5 });
+    return reply.type === 'saved' ? reply.saved.length : -1;
+  };
+  await expect.poll(kept, { timeout: 20_000 }).toBe(1);
   await page.goto('/');
   await page.getByRole('button', { name: 'Find people and messages' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Saved messages' }).click();
@@ -135,8 +141,13 @@ test('links are listed, somebody is found and searched on a phone, what one has 
   const other = await plain('bob', 'phone');
   const { page } = other;
   // Over the list on a phone, and then within what it led to.
-  await page.keyboard.press('Control+k');
   const dialog = page.getByRole('dialog');
+  // Its keys come with a part of the client that follows the first page.
+  const asked = async () => {
+    await page.keyboard.press('Control+k');
+    return dialog.isVisible();
+  };
+  await expect.poll(asked, { timeout: 20_000 }).toBe(true);
   await dialog.getByRole('textbox').fill('ad');
   await dialog.getByRole('button', { name: 'ada' }).waitFor();
   await shoot(other, 'switcher');
