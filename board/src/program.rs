@@ -133,15 +133,18 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::*;
 
     fn script(root: &Path, text: &str) -> Machine {
-        let path = root.join("tool");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a test may write there");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+        let draft = root.join("draft");
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).expect("a test may write there");
+        // By another process: what this one has open for writing, a child of a test beside may hold open, too, and a file
+        // that is written to cannot be run.
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).arg(&draft).arg(root.join("tool"));
+        assert!(install.status().expect("coreutils are there").success());
         Machine::at(root.to_owned())
     }
 

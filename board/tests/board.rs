@@ -180,8 +180,7 @@ fn strangers_are_not_heard() {
     everybody(bench.root());
     everybody(&bench.socket());
     let copy = bench.root().join("stranger");
-    fs::copy(std::env::current_exe().expect("a test knows itself"), &copy).expect("there is room");
-    everybody(&copy);
+    bench::installed(&std::env::current_exe().expect("a test knows itself"), &copy);
     let stranger = Command::new(&copy)
         .args(["--exact", "a_stranger", "--nocapture"])
         .env("KINGLET_BOARD_SOCKET", bench.socket())
