@@ -179,7 +179,7 @@ fn lint(packages: &[PathBuf]) -> Result<()> {
             "--tag-display-limit",
             "0",
         ])
-        .args(["--info", "--show-overrides"])
+        .arg("--info")
         .args(packages);
     // It warns of being run as root, and does nothing that needs it.
     if is_root()? {
