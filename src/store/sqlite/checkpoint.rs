@@ -186,9 +186,9 @@ fn emptied(connection: &Connection) -> Result<rusqlite::Result<bool>, String> {
     let busy = connection.busy_timeout(limits::ERASURE_WAIT).and_then(|()| {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
     });
-    match busy {
-        Err(error) if is_failed_sync(&error) => Err(unsynced(&error)),
-        busy => Ok(busy.map(|busy| busy == 0)),
+    match busy.as_ref().err().and_then(unsynced) {
+        Some(why) => Err(why),
+        None => Ok(busy.map(|busy| busy == 0)),
     }
 }
 
@@ -201,28 +201,28 @@ fn passive(connection: &Connection) -> Result<bool, String> {
             METERS.checkpoint_seconds.observe_time(begun.elapsed());
             Ok(true)
         }
-        Err(error) if is_failed_sync(&error) => Err(unsynced(&error)),
         Err(error) => {
+            if let Some(why) = unsynced(&error) {
+                return Err(why);
+            }
             log::warn!("checkpoint failed ({error}); the write-ahead log grows until one succeeds");
             Ok(false)
         }
     }
 }
 
-/// A checkpoint beside the writer moves pages that only a later one syncs. After a failed sync the kernel takes them for
-/// clean, the next sync succeeds without them, and SQLite forgets the log they came from: a power cut would leave torn pages.
-/// A start moves the whole log once more, so the program must end, and must not close the database on its way.
-pub fn is_failed_sync(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
+/// Why the program must end, if a sync failed. A checkpoint beside the writer moves pages that only a later one syncs. After a
+/// failed sync the kernel takes them for clean, the next sync succeeds without them, and SQLite forgets the log they came
+/// from: a power cut would leave torn pages. A start moves the whole log once more, so the database must not be closed either.
+pub fn unsynced(error: &rusqlite::Error) -> Option<String> {
+    let code = error.sqlite_error()?.extended_code;
     matches!(
         code,
-        Some(rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
+        rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
     )
-}
-
-/// Why the program ends after a failed sync.
-pub fn unsynced(error: &rusqlite::Error) -> String {
-    format!("the database could not be synced: {error}; what was acknowledged is in the write-ahead log")
+    .then(|| {
+        format!("the database could not be synced: {error}; what was acknowledged is in the write-ahead log")
+    })
 }
 
 /// Brings everything recovered from the write-ahead log into the database, synced, before anybody is served from it: rows

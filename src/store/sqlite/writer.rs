@@ -579,10 +579,9 @@ impl Writer {
         }
         // A stopped server's database is one file, whoever copies it. A reader at work only leaves that to the next start.
         let _ = self.connection.busy_timeout(limits::ERASURE_RETRY);
-        if let Err(error) = super::checkpoint::complete(&self.connection)
-            && super::checkpoint::is_failed_sync(&error)
-        {
-            (self.shared.fatal)(&super::checkpoint::unsynced(&error));
+        let completed = super::checkpoint::complete(&self.connection);
+        if let Some(why) = completed.err().as_ref().and_then(super::checkpoint::unsynced) {
+            (self.shared.fatal)(&why);
         }
     }
 }
