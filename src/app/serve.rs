@@ -25,6 +25,7 @@ use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
 use crate::gateway::http::{self, Face, console};
+use crate::gateway::pace::Pace;
 use crate::gateway::tls::Tls;
 use crate::limits::Limits;
 use crate::meters::{METERS, get};
@@ -75,7 +76,8 @@ fn door() -> Outcome<Runtime> {
     build(&mut builder)
 }
 
-fn processors() -> usize {
+/// How many processors there are for this process.
+pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
@@ -260,6 +262,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);
+    let pace = Arc::new(Pace::new(processors()));
     let control = listen::control(&config.data_dir)?;
     tokio::spawn(console::serve(
         control,
@@ -283,6 +286,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     let router = proxies::believe(router, trusted);
     let context = Arc::new(Context {
         gate: Arc::clone(&gate),
+        pace: Arc::clone(&pace),
         router,
     });
     // What is accepted here stays at the door until it has signed in.
@@ -295,6 +299,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     if let (Some(http), Some(facts)) = (sockets.http, facts) {
         let plain = Arc::new(Context {
             gate,
+            pace,
             router: web::plain_http(facts),
         });
         tokio::spawn(accept::accept(
