@@ -7,6 +7,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, Rows, Statement};
 use serde::Deserialize;
@@ -16,14 +17,32 @@ use super::doctor::{self, Report};
 use super::open::{self, DATABASE, OpenError};
 use super::replay::{self, Erased};
 use super::{int, schema};
+use crate::clock::monotonic;
 use crate::limits;
 use crate::proto::{BlobId, UserId};
 use crate::store::Pos;
 
+/// How long that is waited for, and how often it is looked.
+const SETTLING: Duration = Duration::from_secs(30);
+const SETTLING_LOOK: Duration = Duration::from_millis(20);
+
 /// Brings everything into the database file itself, so that nothing else of it is needed. By whoever has its lock.
 pub fn settle(directory: &Path) -> Result<(), OpenError> {
     let connection = open::connect(directory, None, limits::READER_CACHE_KIB)?;
-    checkpoint::complete(&connection).map_err(sql)
+    // A store that was closed just now may be emptying its log itself: that is waited for.
+    let deadline = monotonic() + SETTLING;
+    loop {
+        match checkpoint::complete(&connection) {
+            Err(error) if is_busy(&error) && monotonic() < deadline => {
+                std::thread::park_timeout(SETTLING_LOOK)
+            }
+            done => return done.map_err(sql),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 /// A moment of the database.
