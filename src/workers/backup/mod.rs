@@ -143,6 +143,7 @@ impl Backups {
             set(&METERS.backup_made, last.made);
             set(&METERS.backup_bytes, last.bytes);
         }
+        set(&METERS.backup_wrong, u64::from(known.wrong.is_some()));
         Arc::new(Backups {
             settings,
             clock,
