@@ -91,19 +91,26 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "kernel socket buffers, capped per socket and charged to us",
         ),
     ];
+    lines.extend(switched_on(limits));
+    lines
+}
+
+/// What is only there where the operator wants it.
+fn switched_on(limits: &Limits) -> Vec<BudgetLine> {
+    let mut lines = Vec::new();
     if limits.push {
-        lines.push(line(
-            "push",
-            push_bytes(),
-            "who subscribed, what waits, what is under way",
-        ));
+        lines.push(BudgetLine {
+            pool: "push",
+            bytes: push_bytes(),
+            why: "who subscribed, what waits, what is under way",
+        });
     }
     if limits.backup {
-        lines.push(line(
-            "backup",
-            BACKUP_MEMORY,
-            "a backup being made, and the list of what was erased",
-        ));
+        lines.push(BudgetLine {
+            pool: "backup",
+            bytes: BACKUP_MEMORY,
+            why: "a backup being made, and the list of what was erased",
+        });
     }
     lines
 }
