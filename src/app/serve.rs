@@ -18,7 +18,7 @@ use super::starts::{self, Next};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
 use super::{
-    greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode, settings,
+    backup, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode, settings,
     surroundings,
 };
 use crate::gateway::accept::{self, Context, Gate};
@@ -30,6 +30,7 @@ use crate::gateway::tls::Tls;
 use crate::limits::Limits;
 use crate::meters::{METERS, get};
 use crate::session::Services;
+use crate::workers;
 
 /// Connections have this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -199,12 +200,14 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     let push = push::open(&log, &config, &stopped).await?;
     let (services, claim) = heart::services(&log, &config, limits, &address, push).await?;
     let urls = greeting::Urls::of(&address, &sockets);
+    let backups = backup::open(&config, Arc::clone(services.store.clock()));
     open_doors(
         Doors {
             config: &config,
             services: &services,
             tls: tls.as_ref(),
             address: &address,
+            backups: &backups,
             stop: &stopped,
             door,
         },
@@ -215,13 +218,15 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         services: Arc::clone(&services),
         tls: tls.clone(),
         notifier: notifier.clone(),
-        stop: stopped,
+        stop: stopped.clone(),
     };
     timed.start(reload);
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
     log::info!("ready at {}", address.reached());
     starts::ready();
     tell(notifier.ready(&timers::status(&services)));
+    backup::after_the_start(&config.data_dir);
+    tokio::spawn(workers::backup::run(backups, stopped));
     pages::let_go_of_the_start();
     tokio::select! {
         _ = terminate.recv() => {}
@@ -237,6 +242,7 @@ struct Doors<'a> {
     services: &'a Arc<Services>,
     tls: Option<&'a Arc<Tls>>,
     address: &'a Address,
+    backups: &'a Arc<workers::backup::Backups>,
     stop: &'a watch::Receiver<bool>,
     door: &'a Handle,
 }
@@ -248,6 +254,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         services,
         tls,
         address,
+        backups,
         stop,
         door,
     } = doors;
@@ -259,6 +266,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
         overview: overview::of(services, config),
+        backups: backup::face(backups),
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);
