@@ -68,6 +68,11 @@ test('mentions and emoji by name, an input method left alone; search and links l
   // Words in Chinese, in this conversation, far before what is held.
   await one.page.keyboard.press('Control+f');
   const dialog = one.page.getByRole('dialog');
+  // Before anything is asked for it says what can be found, and what is at hand.
+  await dialog.getByText('What was said in “Kitchen”').waitFor();
+  await good(one);
+  await shoot(one, 'search-empty');
+  expect(await dialog.locator('.ways button').allInnerTexts()).toEqual(['Pinned messages', 'Threads']);
   await dialog.getByRole('textbox').fill('烤鸭');
   await dialog.locator('mark', { hasText: '烤鸭' }).waitFor();
   await shoot(one, 'search');
