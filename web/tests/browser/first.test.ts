@@ -3,10 +3,12 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { uuidv7 } from '../../src/engine/ids';
-import { barriers, confess, launch, overflow, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
+import { launch, PLAIN_HOST, type Person, shoot, type Size } from '../kit/browser';
+import { guest, guestsLeave, type Manner } from '../kit/guests';
 import { Kinglet, PASSWORD, rightClock } from '../kit/kinglet';
 import { front } from '../kit/preview';
 import { found, groups, keep, setUp } from '../kit/setup';
+import { good } from '../kit/talkers';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -16,31 +18,17 @@ afterAll(() => browser?.close());
 
 let server: Kinglet;
 let shown: { url: string; close: () => Promise<void> };
-let here: Person[];
 beforeEach(async () => {
   server = await Kinglet.start({ KINGLET_LISTEN_HOSTS: PLAIN_HOST });
   shown = await front(server);
-  here = [];
 });
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
+afterEach(async () => {
   await shown?.close();
   await server?.stop();
 });
 
-async function somebody(...how: Parameters<typeof person> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Person> {
-  const one = await person(browser, shown.url, ...how);
-  here.push(one);
-  return one;
-}
-
-/** A page that is as it should be: no barrier, nothing sticking out, no complaint. */
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
+guestsLeave();
+const somebody = (...how: Manner) => guest(browser, shown.url, ...how);
 
 describe.each<[Size, 'light' | 'dark']>([
   ['phone', 'light'],
@@ -207,8 +195,7 @@ test('a reset link gives a new password once, and says what to do when it is spe
 });
 
 test('without a secure context nothing crashes: no locks, no clipboard, no randomUUID, and still two tabs on one line', async () => {
-  const ada = await person(browser, shown.url.replace('127.0.0.1', PLAIN_HOST), 'phone');
-  here.push(ada);
+  const ada = await guest(browser, shown.url.replace('127.0.0.1', PLAIN_HOST), 'phone');
   await ada.page.goto('/');
   await ada.page.getByLabel('Claim code').waitFor();
   expect(await ada.page.evaluate(() => [isSecureContext, 'locks' in navigator, 'clipboard' in navigator])).toEqual([false, false, false]);

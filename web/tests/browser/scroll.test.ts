@@ -1,9 +1,9 @@
 // Scrolling through a long conversation: how many messages are in the page, how many come at a time, and that what one looks at
 // stays where it is. What must not live here: times, which a busy machine makes longer (tests/measure).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, type Person, shoot, type Size } from '../kit/browser';
-import { box, good, log, row, Talkers } from '../kit/talkers';
+import { beforeAll, expect, test } from 'vitest';
+import { type Person, shoot, type Size } from '../kit/browser';
+import { aStage, both } from '../kit/stage';
+import { box, good, log, row } from '../kit/talkers';
 
 const LINES = 260;
 /** One answers another that is far above. */
@@ -13,21 +13,13 @@ const MOST_NODES = 400;
 /** Drawn between two frames of scrolling. */
 const MOST_AT_A_TIME = 8;
 
-let browser: Browser;
-let both: Talkers;
+aStage();
 let talk: string;
 beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser);
   const { ada, bob } = both;
   const more = (n: number) => (n === QUOTING ? { reply_to: QUOTED } : {});
   for (let n = 1; n <= LINES; n += 1) talk = (await both.says(n % 3 ? bob : ada, n % 3 ? ada : bob, n % 5 ? `line ${n}` : `A longer one, ${n}. `.repeat(12), more(n))).conversation;
   await both.server.api(ada.token).command({ id: 1, type: 'mark_read', conversation: talk, seq: LINES });
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
 });
 
 interface Seen {

@@ -1,28 +1,21 @@
 // The network and the server going away under people who write: nothing lost, nothing doubled, order kept, and what is said
 // meanwhile. What must not live here: how the engine does it (tests/server/send.test.ts has each stage many times).
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { launch, shoot } from '../kit/browser';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { shoot } from '../kit/browser';
 import { Cable } from '../kit/cable';
-import { box, good, log, row, Talkers, write } from '../kit/talkers';
+import { aStage, both, browser } from '../kit/stage';
+import { box, good, log, row, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
+aStage();
 let cable: Cable;
 beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser);
   cable = await Cable.to(both.shown.url);
 });
 beforeEach(() => {
   cable.health = 'good';
 });
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await cable?.close();
-  await both?.part();
-  await browser?.close();
-});
+afterAll(() => cable?.close());
 
 const PATIENCE = { timeout: 30_000 };
 

@@ -1,22 +1,12 @@
 // What the list says, where one begins to read, what follows to one's other devices, and the ways out. What must not live here:
 // what happens when the network goes (talk-cut.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, type Person, shoot } from '../kit/browser';
+import { expect, test } from 'vitest';
+import { type Person, shoot } from '../kit/browser';
 import { Cable } from '../kit/cable';
-import { box, good, log, Talkers, write } from '../kit/talkers';
+import { aStage, both } from '../kit/stage';
+import { box, good, log, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
-beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser);
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
-});
+aStage();
 
 test('one begins at what is unread, the line stays, and what comes meanwhile waits below', async () => {
   const { ada, bob } = both;
