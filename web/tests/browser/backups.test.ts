@@ -64,7 +64,7 @@ test('where the place is gone it is said, what to do too, and the last good one 
   const one = await desk.at('ada', 'phone', { language: 'zh-CN', scheme: 'dark' });
   await one.page.goto('/admin/backups');
   await go(one);
-  await one.page.getByRole('alert').filter({ hasText: '备份文件夹不存在或无法写入。' }).waitFor();
+  await one.page.getByRole('alert').filter({ hasText: '备份未能写入。' }).waitFor();
   expect(await figure(one, '最近一次有效备份').innerText()).not.toBe('尚无');
   await good(one);
   await shoot(one, 'admin-backups-gone');

@@ -59,6 +59,7 @@ function State({ now, load }: { now: ServerBackups; load: Load<ServerBackups> })
 
 function Wrong({ now: { place, wrong, key_kept } }: { now: ServerBackups }) {
   const w = backups.value;
+  /** `more`: what the server says of it itself, and what to do. */
   const trouble = (title: string, lead: string, more = '', sheet = false) => (
     <div class="trouble" role="alert">
       <p>
@@ -71,7 +72,7 @@ function Wrong({ now: { place, wrong, key_kept } }: { now: ServerBackups }) {
   if (!place) return trouble(w.offTitle, w.offLead);
   if (wrong) {
     const [message, next] = w.wrongs[wrong.code] ?? [wrong.message, wrong.next];
-    return trouble(w.wrongTitle, `${message} ${w.since(moment(wrong.since))}`, next, wrong.code === 'no_key');
+    return trouble(w.wrongTitle, `${message} ${w.since(moment(wrong.since))}`, wrong.code === 'failed' ? `${next} (${wrong.message})` : next, wrong.code === 'no_key');
   }
   return key_kept ? null : trouble(w.keyTitle, w.keyLead, '', true);
 }
