@@ -4,17 +4,16 @@
 //! What must not live here: what a verb does.
 //!
 //! - `request.rs`: the verbs and the form of their arguments
-//! - `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
+//! - `lib.rs`, `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
 //! - `peer.rs`: who asks
+//! - `repair.rs`: an installation that was cut off
 //! - `power.rs`, `names.rs`, `ssh.rs`, `usb.rs`, `update.rs`, `reset.rs`, `sensors.rs`: the verbs
 //! - `answer.rs`: what is said of it
 
-mod answer;
-mod machine;
 mod names;
 mod peer;
 mod power;
-mod program;
+mod repair;
 mod request;
 mod reset;
 mod sensors;
@@ -30,6 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kinglet_board::{answer, machine, program};
 use serde_json::Value;
 
 use answer::{Code, Outcome, Wrong};
@@ -43,9 +43,10 @@ const LOCK: &str = "/run/kinglet-board/lock";
 const HELP: &str = "\
 What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 
-Usage: kinglet-board [--root DIR]
+Usage: kinglet-board [--root DIR] [--repair]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
+--repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
 --root: files and programs are looked for below DIR, for tests.";
 
 fn main() -> ExitCode {
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
     let machine = match words.as_slice() {
         [] => Machine::at(PathBuf::from("/")),
         ["--root", root] => Machine::at(PathBuf::from(root)),
+        ["--repair"] => return repaired(&Machine::at(PathBuf::from("/"))),
+        ["--root", root, "--repair"] => return repaired(&Machine::at(PathBuf::from(root))),
         ["--version"] => {
             println!("kinglet-board {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -69,6 +72,18 @@ fn main() -> ExitCode {
             eprintln!(
                 "kinglet-board: cannot talk over standard input: {error}. It must be a connected Unix socket"
             );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn repaired(machine: &Machine) -> ExitCode {
+    match repair::repair(machine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            note(&format!(
+                "an installation that was cut off cannot be finished: {wrong}"
+            ));
             ExitCode::FAILURE
         }
     }
@@ -119,7 +134,7 @@ fn perform(machine: &Machine, request: &Request) -> Outcome {
     match request {
         Request::Reboot {} => power::reboot(machine),
         Request::PowerOff {} => power::off(machine),
-        Request::Update {} => update::install(machine),
+        Request::Update { from } => update::install(machine, *from),
         Request::SshOn { key, keep } => ssh::on(machine, key, *keep),
         Request::SshOff {} => ssh::off(machine).map(|()| Value::Null),
         Request::HostName { name } => names::host(machine, name),

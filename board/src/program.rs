@@ -19,7 +19,11 @@ const KEPT: usize = 8 * 1024;
 
 /// Runs a program to its end and gives what it said on standard output.
 pub fn run(machine: &Machine, program: &str, arguments: &[&str]) -> Result<String, Wrong> {
-    let (status, said, complained) = finish(machine, program, arguments, TIME)?;
+    run_for(machine, TIME, program, arguments)
+}
+
+fn said_of(program: &str, ended: (ExitStatus, String, String)) -> Result<String, Wrong> {
+    let (status, said, complained) = ended;
     if status.success() {
         return Ok(said);
     }
@@ -28,6 +32,17 @@ pub fn run(machine: &Machine, program: &str, arguments: &[&str]) -> Result<Strin
         Code::Failed,
         format!("{program} ended with {status}: {}", plain(why)),
     ))
+}
+
+/// As [`run`], for what takes longer.
+pub fn run_for(
+    machine: &Machine,
+    time: Duration,
+    program: &str,
+    arguments: &[&str],
+) -> Result<String, Wrong> {
+    let ended = finish(machine, program, arguments, time)?;
+    said_of(program, ended)
 }
 
 /// Whether a program says yes, where its exit code is its answer.

@@ -10,6 +10,7 @@ pub mod config;
 mod doctor;
 mod failure;
 mod greeting;
+mod health;
 mod heart;
 mod listen;
 pub mod logging;
@@ -54,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::User { command } => remote::user(&cli, &command),
         Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
+        Command::Health => health::health(&cli),
         Command::Version => version(&cli),
     };
     match done {

@@ -34,6 +34,8 @@ struct Library {
 pub fn of(package: &str) -> Result<String> {
     let mut libraries = linked(&tree::metadata()?, package)?;
     if package == "kinglet" {
+        // The program that switches versions comes along.
+        libraries.extend(linked(&tree::metadata()?, "kinglet-board")?);
         libraries.extend(bundled(&tree::root().join("web"))?);
     }
     let mut texts: BTreeMap<String, usize> = BTreeMap::new();
