@@ -20,8 +20,20 @@ const FLOOR: &str = "var/lib/kinglet-switch/floor";
 const COUNTS: &str = "var/lib/kinglet/starts.json";
 
 /// What changes a file or a folder, so that a kill before each of these is every state that can be seen from outside.
-const ACTS: &str =
-    "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,fsync";
+const ACTS: [&str; 12] = [
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "fsync",
+];
 
 fn bench() -> Bench {
     let bench = Bench::new();

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ci::program_of;
 use crate::debian::must;
+use crate::guest::record::find;
 use crate::tree as repository;
 
 /// What is packaged under a revision.
@@ -93,19 +94,6 @@ fn spoil(mut program: Vec<u8>, from: &[u8], to: &[u8]) -> Result<Vec<u8>> {
         "the program has no words {words:?} any more; spoil others"
     );
     Ok(program)
-}
-
-pub fn find(within: &[u8], words: &[u8]) -> Option<usize> {
-    let first = *words.first()?;
-    let mut from = 0;
-    while let Some(at) = within[from..].iter().position(|byte| *byte == first) {
-        let at = from + at;
-        if within[at..].starts_with(words) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
 }
 
 /// The program of the release after this one, built beside those that are tried.

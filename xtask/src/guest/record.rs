@@ -126,12 +126,26 @@ impl Record {
     /// The first write that holds these bytes.
     pub fn find(&self, words: &[u8]) -> Result<Option<usize>> {
         for (number, write) in self.writes.iter().enumerate() {
-            if write.has_bytes() && crate::deb::variants::find(&self.bytes(write)?, words).is_some() {
+            if write.has_bytes() && find(&self.bytes(write)?, words).is_some() {
                 return Ok(Some(number));
             }
         }
         Ok(None)
     }
+}
+
+/// Where these words stand first.
+pub fn find(within: &[u8], words: &[u8]) -> Option<usize> {
+    let first = *words.first()?;
+    let mut from = 0;
+    while let Some(at) = within[from..].iter().position(|byte| *byte == first) {
+        let at = from + at;
+        if within[at..].starts_with(words) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
 }
 
 /// Chance that comes again with its seed (SplitMix64).
