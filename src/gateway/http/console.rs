@@ -1,6 +1,7 @@
 //! The operator's verbs, over a Unix socket in the data directory: whoever may open it may run commands as the server's
 //! user anyway. What must not live here: anything that a network could reach, or the rules of these verbs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,6 +23,7 @@ use crate::proto::ClientId;
 use crate::proto::account::{
     Health, InvitationInfo, ListAfter, NewInvitation, NewRound, PasswordReset, Round, UserList, UserStatus,
 };
+use crate::proto::backup::ServerBackups;
 use crate::proto::people::{NewResetLink, ResetLink};
 use crate::session::accounts::Administrator;
 
@@ -37,6 +39,7 @@ pub const RESET_PASSWORD: &str = "/console/reset-password";
 pub const RESET_LINK: &str = "/console/reset-link";
 pub const HEALTH: &str = "/console/health";
 pub const ROUND: &str = "/console/round";
+pub const BACKUP: &str = "/console/backup";
 
 /// A user as the operator names them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +54,13 @@ pub struct NamedLink {
     pub client_id: ClientId,
 }
 
+/// A backup that the operator wants, somewhere else than usually if they say so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackUpTo {
+    pub to: Option<PathBuf>,
+    pub client_id: ClientId,
+}
+
 /// The routes of the control socket.
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -62,6 +72,7 @@ pub fn router(face: Arc<Face>) -> Router {
         .route(RESET_LINK, post(reset_link))
         .route(ROUND, post(round))
         .route(HEALTH, get(state))
+        .route(BACKUP, get(backups).post(back_up))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .fallback(problem::not_found)
@@ -145,6 +156,15 @@ async fn state(State(face): At) -> Answer<Health> {
 
 async fn round(State(face): At, ApiJson(asked): ApiJson<NewRound>) -> Answer<Round> {
     Ok(ApiJson(face.services.there_and_back(&asked).await?))
+}
+
+async fn backups(State(face): At) -> Answer<ServerBackups> {
+    Ok(ApiJson((face.backups.state)()))
+}
+
+async fn back_up(State(face): At, ApiJson(asked): ApiJson<BackUpTo>) -> Answer<ServerBackups> {
+    (face.backups.start)(Some(asked.client_id), asked.to)?;
+    Ok(ApiJson((face.backups.state)()))
 }
 
 async fn health(State(face): At) -> Response {
