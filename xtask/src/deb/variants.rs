@@ -100,16 +100,10 @@ fn spoil(mut program: Vec<u8>, from: &[u8], to: &[u8]) -> Result<Vec<u8>> {
 fn next(own: &Path) -> Result<PathBuf> {
     let is_release = own.ends_with("release");
     let mut command = Command::new(program_of("cargo"));
+    // The whole workspace is named, so that what it is made of was built with it already.
     command
-        .args([
-            "build",
-            "--locked",
-            "--package",
-            "kinglet",
-            "--bin",
-            "kinglet-next",
-        ])
-        .args(["--features", "fault-injection"])
+        .args(["build", "--locked", "--workspace", "--bin", "kinglet-next"])
+        .args(["--features", "kinglet/fault-injection"])
         .current_dir(repository::root());
     if is_release {
         command.arg("--release");
