@@ -34,7 +34,7 @@ pub fn run(machine: &Machine) -> Result<(), Wrong> {
     let settings = Settings::read(text(&user_data).as_deref(), text(&network).as_deref());
     let mut notes = settings.notes.clone();
     for wrong in enforce(machine, &settings) {
-        notes.push(format!("{wrong}."));
+        notes.push(format!("{}.", wrong.to_string().trim_end_matches('.')));
     }
     let without = network.map(|(name, text)| {
         let clean = without_secrets(&text);

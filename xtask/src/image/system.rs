@@ -222,10 +222,12 @@ fn laid_over(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program of the system in the system.
+/// Runs a program of the system in the system, with a /proc that is gone with the program.
 pub fn within(root: &Path, words: &[&str]) -> Result<()> {
     must(
-        Command::new("chroot")
+        Command::new("/usr/bin/unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c"])
+            .arg("mount -t proc proc \"$0/proc\" && exec chroot \"$0\" \"$@\"")
             .arg(root)
             .args(words)
             .env_clear()
