@@ -72,6 +72,11 @@ pub struct Meters {
     pub push_dropped: AtomicU64,
     /// Subscriptions that a push service said are gone.
     pub push_gone: AtomicU64,
+    /// Gauges: when the newest good backup was made (milliseconds since 1970), its bytes, and whether there should be a newer one.
+    pub backup_made: AtomicU64,
+    pub backup_bytes: AtomicU64,
+    pub backup_wrong: AtomicU64,
+    pub backup_failures: AtomicU64,
 }
 
 impl Meters {
@@ -111,6 +116,10 @@ impl Meters {
             push_refused: AtomicU64::new(0),
             push_dropped: AtomicU64::new(0),
             push_gone: AtomicU64::new(0),
+            backup_made: AtomicU64::new(0),
+            backup_bytes: AtomicU64::new(0),
+            backup_wrong: AtomicU64::new(0),
+            backup_failures: AtomicU64::new(0),
         }
     }
 

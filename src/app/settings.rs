@@ -41,6 +41,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         tls,
         files: files(config),
         push: config.push.enabled,
+        backup: !config.backup.to.is_empty(),
     }
 }
 

@@ -71,6 +71,7 @@ impl Config {
         self.check_tls_files(&mut problems);
         self.check_numbers(&mut problems);
         self.push.check(&mut problems);
+        self.backup.check(&mut problems);
         problems
     }
 
