@@ -60,7 +60,15 @@ const BOARDS: [Board; 6] = [
         tree: "bcm2712-rpi-5-b.dtb",
         compatible: "raspberrypi,5-model-b",
         firmware: &[],
-        drivers: &["macb", "sdhci_brcmstb", "pcie_brcmstb", "rp1_pci", "dwc3"],
+        drivers: &[
+            "macb",
+            "sdhci_brcmstb",
+            "pcie_brcmstb",
+            "rp1_pci",
+            "clk_rp1",
+            "pinctrl_rp1",
+            "dwc3",
+        ],
         wifi: &["brcmfmac43455-sdio"],
     },
     Board {
@@ -85,7 +93,8 @@ const BOARDS: [Board; 6] = [
         compatible: "raspberrypi,model-zero-2-w",
         firmware: OLD,
         drivers: &["bcm2835", "dwc2", "bcm2835_thermal"],
-        wifi: &["brcmfmac43436-sdio", "brcmfmac43430-sdio"],
+        // Those with the chip's later revision want brcmfmac43430b0-sdio, which Debian has not got (docs/APPLIANCE.md).
+        wifi: &["brcmfmac43430-sdio"],
     },
 ];
 
