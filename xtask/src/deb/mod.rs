@@ -3,7 +3,7 @@
 //! out (`tree`), and whether one installs (`trial`).
 
 mod content;
-mod notices;
+pub mod notices;
 mod tree;
 pub mod trial;
 
