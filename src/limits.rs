@@ -1,7 +1,11 @@
 //! Every bound of the server, by name, and the sum of what they can cost (`budget`).
 //! What must not live here: anything that is not a number or the sum of numbers.
 
+mod budget;
+
 use std::time::Duration;
+
+pub use budget::{BudgetLine, memory_budget, memory_total};
 
 /// A frame before sign-in, in bytes.
 pub const FRAME_BEFORE_SIGN_IN: usize = 4 * 1024;
@@ -232,6 +236,20 @@ pub const PUSH_GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Signed greetings kept, one for each push service.
 pub const PUSH_GREETINGS: usize = 64;
 
+/// Ordering a certificate: all of it, waiting for the authority to have checked, one request, and the operator's hook.
+pub const ACME_TIME: Duration = Duration::from_secs(15 * 60);
+pub const ACME_ASKING_TIME: Duration = Duration::from_secs(3 * 60);
+pub const ACME_REQUEST_TIME: Duration = Duration::from_secs(30);
+pub const ACME_HOOK_TIME: Duration = Duration::from_secs(5 * 60);
+/// An authority's answer: its head, and its body.
+pub const ACME_HEAD_BYTES: usize = 16 * 1024;
+pub const ACME_BODY_BYTES: usize = 256 * 1024;
+/// Names in one certificate that is ordered.
+pub const ACME_NAMES: usize = 16;
+/// Waits between attempts double from the first to the last. Let's Encrypt allows five failures an hour.
+pub const ACME_FIRST_WAIT: Duration = Duration::from_secs(5 * 60);
+pub const ACME_LAST_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// The most that `limits.pace` may multiply the token buckets with.
 pub const PACE_MAX: u32 = 1_000;
 /// Token buckets of one user: how many at once, and how many come back per second.
@@ -420,6 +438,8 @@ pub struct Limits {
     pub files: FileLimits,
     /// Whether push messages are sent.
     pub push: bool,
+    /// Whether certificates are ordered.
+    pub orders: bool,
 }
 
 /// What files may take, with the defaults above.
@@ -464,137 +484,7 @@ impl Default for Limits {
             tls: false,
             files: FileLimits::default(),
             push: false,
+            orders: false,
         }
-    }
-}
-
-/// One line of the memory budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetLine {
-    pub pool: &'static str,
-    pub bytes: usize,
-    pub why: &'static str,
-}
-
-/// The most memory the server can come to hold, line by line, kernel socket buffers included.
-#[must_use]
-pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
-    let connection = [CONNECTION_PLAIN, CONNECTION_TLS][usize::from(limits.tls)];
-    let line = |pool, bytes, why| BudgetLine { pool, bytes, why };
-    let mut lines = vec![
-        line("base", BASE, "code, runtime, allocator and SQLite at rest"),
-        line("connections", limits.connections * connection, "idle connections"),
-        line(
-            "kernel",
-            limits.connections * CONNECTION_KERNEL,
-            "the kernel's objects for them: sockets, files, names",
-        ),
-        line(
-            "unsigned",
-            CONNECTIONS_UNSIGNED * BYTES_BEFORE_SIGN_IN,
-            "connections before sign-in",
-        ),
-        line("partial", POOL_PARTIAL, "frames that arrived in part"),
-        line("outgoing", POOL_OUTGOING, "bytes a slow socket has not taken yet"),
-        line("queue", QUEUE_BYTES, "commands waiting for the writer"),
-        line(
-            "tails",
-            limits.tail_bytes,
-            "encoded events for readers near the end",
-        ),
-        line(
-            "rosters",
-            limits.roster_members * 24,
-            "memberships of conversations in use",
-        ),
-        line(
-            "discretion",
-            BLOCKS * 16 + USERS * 16 + MUTES * 24 + HIDDEN * 48 + NOTICES_TO_ALL * 1_024,
-            "who blocks whom, who is not to be seen (to read), who is muted, what is hidden, and whose profile has just changed",
-        ),
-        line("recent", FOLD_ROWS * 160, "indexes of the log not folded yet"),
-        line("states", WRITER_STATES * 128, "conversation states of the writer"),
-        line(
-            "pages",
-            (READS_WAITING.min(64)) * PAGE_BYTES,
-            "history pages on their way",
-        ),
-        line(
-            "exports",
-            EXPORTS_AT_ONCE * EXPORT_BYTES,
-            "archives of people's own data on their way",
-        ),
-        line(
-            "sqlite",
-            (WRITER_CACHE_KIB + READERS * READER_CACHE_KIB) * 1024,
-            "page caches",
-        ),
-        line(
-            "search",
-            SEARCHES_AT_ONCE * SEARCH_MEMORY + INDEX_MEMORY,
-            "searches at work, and what the index gathers",
-        ),
-        line(
-            "device codes",
-            DEVICE_CODES * 1_024,
-            "codes for new devices, and who asked by them",
-        ),
-        line(
-            "argon2",
-            ARGON2_AT_ONCE * ARGON2_KIB * 1024,
-            "password hashes at work",
-        ),
-        line(
-            "files",
-            // An upload gathers one piece while another is at the disk; a download has one more on its way to the socket.
-            (UPLOADS_AT_ONCE * 2 + DOWNLOADS_AT_ONCE * 3) * FILE_PIECE + UPLOAD_HASHES * 2_048,
-            "pieces of files on their way in and out",
-        ),
-        line("picture", limits.files.picture_bytes, "a picture at work"),
-        line(
-            "sockets",
-            POOL_SOCKET,
-            "kernel socket buffers, capped per socket and charged to us",
-        ),
-    ];
-    if limits.push {
-        lines.push(line(
-            "push",
-            push_bytes(),
-            "who subscribed, what waits, what is under way",
-        ));
-    }
-    lines
-}
-
-/// A subscriber in the set, a conversation in the queue, a connection with its buffers, and the certificates we trust.
-const fn push_bytes() -> usize {
-    let under_way = PUSH_AT_ONCE + PUSH_TESTS;
-    PUSH_SUBSCRIPTIONS * 32 + PUSH_WAITING * 128 + under_way * 64 * 1024 + 256 * 1024
-}
-
-/// The sum of `memory_budget`.
-#[must_use]
-pub fn memory_total(limits: &Limits) -> usize {
-    memory_budget(limits).iter().map(|line| line.bytes).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_budget_grows_with_what_the_operator_allows() {
-        let small = Limits {
-            connections: 1_000,
-            ..Limits::default()
-        };
-        let large = Limits {
-            connections: 50_000,
-            tls: true,
-            ..Limits::default()
-        };
-        assert!(memory_total(&small) < memory_total(&Limits::default()));
-        assert!(memory_total(&large) > 50_000 * CONNECTION_TLS);
     }
 }

@@ -23,7 +23,7 @@ use super::Peer;
 use super::io::{self, Conn};
 use super::pools;
 use super::served::Served;
-use super::tls::Tls;
+use super::tls::{ACME_PROTOCOL, Tls};
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
 use crate::proto::{Code, codec};
@@ -185,6 +185,10 @@ pub async fn accept(
                 Some(tls) => {
                     let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, tls.accept(stream)).await;
                     let Ok(Ok(stream)) = shaken else { return };
+                    // An authority that asked whether the name leads here has its answer (RFC 8737, section 3).
+                    if stream.alpn_protocol() == Some(ACME_PROTOCOL) {
+                        return;
+                    }
                     Conn::tls(stream, seat)
                 }
             };
