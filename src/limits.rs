@@ -392,6 +392,26 @@ pub const PICTURE_LARGE_MIB: usize = 1024;
 pub const THUMBNAIL_SIDE: u32 = 320;
 pub const THUMBHASH_BYTES: usize = 25;
 
+/// The largest part of a backup: below what FAT can hold.
+pub const BACKUP_PART: u64 = 4_000 * 1024 * 1024;
+/// After so many bytes a backup is synced, so that little of it ever stands in the way of a commit's sync.
+pub const BACKUP_SYNC: u64 = 4 * 1024 * 1024;
+/// How long the write-ahead log may grow while a backup reads the database; beyond it the backup is given up.
+pub const BACKUP_WAL: u64 = 512 * 1024 * 1024;
+/// What a backup at work holds: a reader's page cache, a thread, the list of what was erased.
+pub const BACKUP_MEMORY: usize = 8 * 1024 * 1024;
+/// Backups that are kept at most, whatever is configured.
+pub const BACKUPS_KEPT: u32 = 366;
+/// Erasures on the list that goes beside backups; beyond it the oldest are dropped.
+pub const ERASURES_LISTED: usize = 50_000;
+/// Requests for a backup whose ids are remembered.
+pub const BACKUPS_ASKED: usize = 16;
+/// Files of keys and certificates in a backup, and the bytes of one.
+pub const BACKUP_KEYS: usize = 64;
+pub const BACKUP_KEY_BYTES: u64 = 1024 * 1024;
+/// A list beside a backup, in bytes.
+pub const BACKUP_LIST_BYTES: u64 = 16 * 1024 * 1024;
+
 /// The largest file of a picture that is cleaned within so many bytes: what takes it apart needs some, too.
 #[must_use]
 pub fn picture_file(picture_bytes: usize) -> usize {
@@ -440,6 +460,8 @@ pub struct Limits {
     pub push: bool,
     /// Whether certificates are ordered.
     pub orders: bool,
+    /// Whether backups are made.
+    pub backup: bool,
 }
 
 /// What files may take, with the defaults above.
@@ -485,6 +507,7 @@ impl Default for Limits {
             files: FileLimits::default(),
             push: false,
             orders: false,
+            backup: false,
         }
     }
 }

@@ -77,6 +77,11 @@ pub struct Meters {
     pub certificates_refused: AtomicU64,
     /// Gauge: when the certificate ends that people are shown, in seconds since 1970; 0 without TLS.
     pub certificate_ends: AtomicU64,
+    /// Gauges: when the newest good backup was made (milliseconds since 1970), its bytes, and whether there should be a newer one.
+    pub backup_made: AtomicU64,
+    pub backup_bytes: AtomicU64,
+    pub backup_wrong: AtomicU64,
+    pub backup_failures: AtomicU64,
 }
 
 impl Meters {
@@ -119,6 +124,10 @@ impl Meters {
             certificates_ordered: AtomicU64::new(0),
             certificates_refused: AtomicU64::new(0),
             certificate_ends: AtomicU64::new(0),
+            backup_made: AtomicU64::new(0),
+            backup_bytes: AtomicU64::new(0),
+            backup_wrong: AtomicU64::new(0),
+            backup_failures: AtomicU64::new(0),
         }
     }
 

@@ -25,6 +25,8 @@ mod acme;
 mod address;
 #[path = "stories/avatars.rs"]
 mod avatars;
+#[path = "stories/backup.rs"]
+mod backup;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]
@@ -105,6 +107,8 @@ mod quotes;
 mod reading;
 #[path = "stories/recovery.rs"]
 mod recovery;
+#[path = "stories/restore.rs"]
+mod restore;
 #[path = "stories/resume.rs"]
 mod resume;
 #[path = "stories/revocation.rs"]

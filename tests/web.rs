@@ -62,7 +62,7 @@ fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
     passes(VITEST, &["run", "--project", "server"]);
 }
 
-/// Needs Debian's packages `chromium`, `firefox-esr`, `webkit2gtk-driver`, `xvfb`, `openssl`, `libnss3-tools` and `sqlite3`.
+/// Needs Debian's packages `chromium`, `firefox-esr`, `webkit2gtk-driver`, `xvfb`, `openssl`, `libnss3-tools` and `gcc`.
 #[test]
 fn people_use_it_in_a_browser() {
     passes(VITEST, &["run", "--project", "browser"]);

@@ -106,6 +106,18 @@ pub enum Command {
     /// server must not run meanwhile. Exits with 4 if something is damaged or missing.
     #[command(after_help = "Example:\n  kinglet doctor --json")]
     Doctor(Doctor),
+    /// Make a backup now, encrypted to the recovery key
+    ///
+    /// The running server makes it, while everybody goes on talking; where none runs, this does. The log is checked before, and
+    /// what was written is read back. Only the recovery key of the emergency sheet opens it.
+    #[command(after_help = "Example:\n  kinglet backup --to /media/backup")]
+    Backup(Backup),
+    /// Put a backup in the place of the data directory
+    ///
+    /// All of it is checked before anything is replaced. The server must not run. Clients go on with their devices and the same
+    /// certificate; what was erased after the backup is erased again where that is known.
+    #[command(after_help = "Example:\n  kinglet restore /media/backup/kinglet-1a2b3c4d-000007.json")]
+    Restore(Restore),
     /// Print the version and how it was built
     #[command(after_help = "Example:\n  kinglet version --json")]
     Version,
@@ -189,6 +201,26 @@ fn microseconds(text: &str) -> Result<u64, String> {
     sensible
         .map(|ms| (ms * 1e3).round() as u64)
         .ok_or_else(|| "a number of milliseconds, for example 8 or 0.5".to_owned())
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Backup {
+    /// A folder [default: backup.to of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Restore {
+    /// The backup's .json, its .age, or the first of its parts, .age.001
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A file with the recovery key [default: it is read from standard input]
+    #[arg(long, value_name = "PATH")]
+    pub key_file: Option<PathBuf>,
+    /// Replace the data that are there; they are kept beside until the restored server has started well
+    #[arg(long)]
+    pub replace: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]

@@ -20,7 +20,9 @@ use crate::session::accounts::Accounts;
 use crate::session::files::Files;
 use crate::session::push::Push;
 use crate::session::{Pulse, Services};
+use crate::store::sqlite::lock;
 use crate::store::{Options, Store};
+use crate::workers::backup::swap;
 
 /// How long the process's last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -90,6 +92,7 @@ pub struct Log {
 
 /// Takes the data directory's lock and opens the log in it. Touches the disk.
 pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcome<Log> {
+    complete_restore(&config.data_dir)?;
     let hub = Hub::new(0);
     let tie = Tie::new(Arc::clone(&hub), limits.tail_bytes).map_err(|error| {
         Failure::failed(format!(
@@ -109,6 +112,15 @@ pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcom
     hub.begin_at(store.head_pos());
     hub.heed(Arc::clone(store.discretion()));
     Ok(Log { hub, store })
+}
+
+/// Completes a restore that a power cut broke off, before anything is read.
+fn complete_restore(data_dir: &Path) -> Outcome<()> {
+    if swap::is_begun(data_dir) {
+        let _held = lock(data_dir)?;
+        swap::resume(data_dir)?;
+    }
+    Ok(())
 }
 
 /// Opens the accounts of a log. The text is the claim code of a server that nobody owns yet.

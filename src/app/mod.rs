@@ -3,6 +3,7 @@
 
 mod acme;
 mod address;
+mod backup;
 mod budget;
 mod capacity;
 mod certificates;
@@ -23,6 +24,7 @@ mod process;
 mod proxies;
 mod push;
 mod remote;
+mod restore;
 mod retention;
 mod safe_mode;
 mod serve;
@@ -56,6 +58,8 @@ pub fn run() -> ExitCode {
         Command::User { command } => remote::user(&cli, &command),
         Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
+        Command::Backup(asked) => backup::backup(&cli, &asked),
+        Command::Restore(asked) => restore::restore(&cli, &asked),
         Command::Version => version(&cli),
     };
     match done {

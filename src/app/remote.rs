@@ -304,7 +304,7 @@ fn unreachable_server(failure: Failure, data_dir: &Path) -> Failure {
 
 type Sender = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
 
-fn broken(error: impl std::fmt::Display) -> Failure {
+pub(super) fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::new(
         EXIT_UNAVAILABLE,
         format!("the running server broke off: {error}. Look into its log, then try again"),
@@ -320,7 +320,7 @@ async fn connection(stream: UnixStream) -> Outcome<Sender> {
     Ok(sender)
 }
 
-async fn ask<B: Serialize, T: DeserializeOwned>(
+pub(super) async fn ask<B: Serialize, T: DeserializeOwned>(
     stream: UnixStream,
     path: &str,
     body: Option<&B>,

@@ -20,6 +20,7 @@ use super::{listen, logging, process, serve, timers};
 use crate::clock;
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::safe_mode::{self, Trouble};
+use crate::gateway::pace::Pace;
 use crate::gateway::tls::Tls;
 use crate::limits::{CONNECTIONS_UNSIGNED, Limits};
 
@@ -88,6 +89,7 @@ async fn show(config: &Config, record: &Record, wait: Option<Duration>, notifier
             connections: CONNECTIONS_UNSIGNED,
             ..Limits::default()
         }),
+        pace: Arc::new(Pace::new(super::serve::processors())),
         router: safe_mode::router(trouble),
     });
     let (stop, stopped) = watch::channel(false);

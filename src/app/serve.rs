@@ -19,17 +19,19 @@ use super::starts::{self, Next};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
 use super::{
-    acme, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode, settings,
-    surroundings,
+    acme, backup, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode,
+    settings, surroundings,
 };
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
 use crate::gateway::http::web::{self, PlainHttp};
 use crate::gateway::http::{self, Face, console};
+use crate::gateway::pace::Pace;
 use crate::gateway::tls::Tls;
 use crate::limits::Limits;
 use crate::meters::{METERS, get};
 use crate::session::Services;
+use crate::workers;
 
 /// Connections have this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -76,7 +78,8 @@ fn door() -> Outcome<Runtime> {
     build(&mut builder)
 }
 
-fn processors() -> usize {
+/// How many processors there are for this process.
+pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
@@ -204,6 +207,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         acme,
         reached: address.reached().to_owned(),
     });
+    let backups = backup::open(&config, Arc::clone(services.store.clock()));
     open_doors(
         Doors {
             config: &config,
@@ -211,6 +215,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
             shown: shown.clone(),
             tls: tls.as_ref(),
             address: &address,
+            backups: &backups,
             stop: &stopped,
             door,
         },
@@ -221,13 +226,15 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         services: Arc::clone(&services),
         keeper,
         notifier: notifier.clone(),
-        stop: stopped,
+        stop: stopped.clone(),
     };
     timed.start(reload);
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
     log::info!("ready at {}", address.reached());
     starts::ready();
     tell(notifier.ready(&timers::status(&services)));
+    backup::after_the_start(&config.data_dir);
+    tokio::spawn(workers::backup::run(backups, stopped));
     pages::let_go_of_the_start();
     tokio::select! {
         _ = terminate.recv() => {}
@@ -249,6 +256,7 @@ struct Doors<'a> {
     shown: Option<Shown>,
     tls: Option<&'a Arc<Tls>>,
     address: &'a Address,
+    backups: &'a Arc<workers::backup::Backups>,
     stop: &'a watch::Receiver<bool>,
     door: &'a Handle,
 }
@@ -261,6 +269,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         shown,
         tls,
         address,
+        backups,
         stop,
         door,
     } = doors;
@@ -272,9 +281,11 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
         overview: overview::of(services, config, shown),
+        backups: backup::face(backups),
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);
+    let pace = Arc::new(Pace::new(processors()));
     let control = listen::control(&config.data_dir)?;
     tokio::spawn(console::serve(
         control,
@@ -303,6 +314,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     let context = |router| {
         Arc::new(Context {
             gate: Arc::clone(&gate),
+            pace: Arc::clone(&pace),
             router,
         })
     };
@@ -319,6 +331,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     if let (Some(http), Some(facts)) = (sockets.http, facts) {
         let plain = Arc::new(Context {
             gate,
+            pace,
             router: web::plain_http(facts),
         });
         tokio::spawn(accept::accept(

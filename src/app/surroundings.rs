@@ -6,7 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp as Moment;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::core::notify;
+use crate::proto::Timestamp;
 
 /// A certificate has room for 64 names; a machine with more addresses than this names the rest in `tls.names`.
 const ADDRESSES: usize = 32;
@@ -148,6 +152,23 @@ pub fn main_address() -> Option<IpAddr> {
 #[must_use]
 pub fn tells_its_local_name() -> bool {
     Path::new("/run/avahi-daemon/pid").exists()
+}
+
+/// How far ahead of UTC the machine's local time is at a moment, in milliseconds; not at all where it does not say.
+#[must_use]
+pub fn local_time() -> Box<dyn Fn(Timestamp) -> i64 + Send + Sync> {
+    let link = fs::read_link("/etc/localtime").unwrap_or_default();
+    let name = link.to_string_lossy();
+    let zone = name.split_once("zoneinfo/").map(|(_, name)| name);
+    let zone = zone.and_then(notify::zone);
+    Box::new(move |now| {
+        let moment = Moment::from_millisecond(now.cast_signed()).ok();
+        let offset = zone
+            .as_ref()
+            .zip(moment)
+            .map(|(zone, moment)| zone.to_offset(moment));
+        offset.map_or(0, |offset| i64::from(offset.seconds()) * 1_000)
+    })
 }
 
 /// The user this process runs as, if `/proc` says so.

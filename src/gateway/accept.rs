@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::Peer;
 use super::io::{self, Conn};
+use super::pace::Pace;
 use super::pools;
 use super::served::Served;
 use super::tls::{ACME_PROTOCOL, Tls};
@@ -60,6 +61,7 @@ pub struct Stranger {
 /// What the accept loop hands to each connection.
 pub struct Context {
     pub gate: Arc<Gate>,
+    pub pace: Arc<Pace>,
     pub router: Router,
 }
 
@@ -154,7 +156,15 @@ pub async fn accept(
     mut stop: watch::Receiver<bool>,
 ) {
     io::cap(&listener);
+    let mut turn = tokio::time::Instant::now();
     loop {
+        // Who must wait does so in the kernel's queue, without a seat.
+        if tls.is_some() {
+            tokio::select! {
+                () = tokio::time::sleep_until(turn) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -175,6 +185,7 @@ pub async fn accept(
             tokio::spawn(turn_away(stream, tls.is_some()));
             continue;
         };
+        turn = context.pace.after(turn, tokio::time::Instant::now());
         let peer = Peer {
             ip: address.ip().to_canonical(),
         };
@@ -183,7 +194,8 @@ pub async fn accept(
             let conn = match tls {
                 None => Conn::plain(stream, seat),
                 Some(tls) => {
-                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, tls.accept(stream)).await;
+                    let shaking = context.pace.measured(tls.accept(stream));
+                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, shaking).await;
                     let Ok(Ok(stream)) = shaken else { return };
                     // An authority that asked whether the name leads here has its answer (RFC 8737, section 3).
                     if stream.alpn_protocol() == Some(ACME_PROTOCOL) {
@@ -367,6 +379,7 @@ mod tests {
         let gate = Gate::new(&Limits::default());
         let context = Arc::new(Context {
             gate: Arc::clone(&gate),
+            pace: Arc::new(Pace::new(1)),
             router: Router::new(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

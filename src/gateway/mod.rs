@@ -4,6 +4,7 @@ pub mod accept;
 pub mod frame;
 pub mod http;
 pub mod io;
+pub mod pace;
 pub mod pools;
 mod served;
 mod socket;

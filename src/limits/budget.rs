@@ -95,24 +95,31 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
     lines
 }
 
-/// What is off unless the operator switches it on.
-fn switched_on(limits: &Limits) -> impl Iterator<Item = BudgetLine> {
-    let line = |is_on: bool, pool, bytes, why| is_on.then_some(BudgetLine { pool, bytes, why });
-    let lines = [
-        line(
-            limits.push,
-            "push",
-            push_bytes(),
-            "who subscribed, what waits, what is under way",
-        ),
-        line(
-            limits.orders,
-            "orders",
-            order_bytes(),
-            "an order for a certificate under way",
-        ),
-    ];
-    lines.into_iter().flatten()
+/// What is only there where the operator wants it.
+fn switched_on(limits: &Limits) -> Vec<BudgetLine> {
+    let mut lines = Vec::new();
+    if limits.push {
+        lines.push(BudgetLine {
+            pool: "push",
+            bytes: push_bytes(),
+            why: "who subscribed, what waits, what is under way",
+        });
+    }
+    if limits.orders {
+        lines.push(BudgetLine {
+            pool: "orders",
+            bytes: order_bytes(),
+            why: "an order for a certificate under way",
+        });
+    }
+    if limits.backup {
+        lines.push(BudgetLine {
+            pool: "backup",
+            bytes: BACKUP_MEMORY,
+            why: "a backup being made, and the list of what was erased",
+        });
+    }
+    lines
 }
 
 /// The answer under way, as it comes and as it is read, and what TLS holds meanwhile.
@@ -120,6 +127,7 @@ const fn order_bytes() -> usize {
     2 * ACME_BODY_BYTES + ACME_HEAD_BYTES + 64 * 1024
 }
 
+/// A subscriber in the set, a conversation in the queue, a connection with its buffers, and the certificates we trust.
 const fn push_bytes() -> usize {
     let under_way = PUSH_AT_ONCE + PUSH_TESTS;
     PUSH_SUBSCRIPTIONS * 32 + PUSH_WAITING * 128 + under_way * 64 * 1024 + 256 * 1024

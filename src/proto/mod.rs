@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod backup;
 pub mod board;
 pub mod bots;
 pub mod codec;

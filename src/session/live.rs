@@ -117,9 +117,9 @@ impl Session {
         add(&METERS.sessions_signed_in, 1);
         // From here on dropping the session takes it out of the hub again. The token is looked at once more now that a
         // revocation would reach the bell: one that came in between has not.
-        services.accounts.authenticate(token).await?;
-        open_conversations(services, who.user).await?;
-        let catch_up = session.place(hello.resume.as_deref()).await?;
+        let start = Position::start(hello.resume.as_deref(), services.store.head());
+        open_conversations(services, token, who.user, &start).await?;
+        let catch_up = session.place(start).await?;
         services.pulse.join(&session.bell);
         if is_first {
             services.hub.tell_presence(who.user, true);
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Decides where delivery starts.
-    async fn place(&mut self, resume: Option<&str>) -> Result<CatchUp, Refusal> {
+    async fn place(&mut self, start: Start) -> Result<CatchUp, Refusal> {
         let head = self.services.store.head();
         let rung = self.services.hub.rung().min(head.log);
         self.accounts = head.accounts;
@@ -137,9 +137,8 @@ impl Session {
         self.told = rung;
         // Whatever was rung before the bell hung is looked for.
         self.bell.hint_many();
-        match Position::start(resume, head) {
+        match start {
             Start::Walk(from) => {
-                open_gone(&self.services, self.bell.user(), from.log).await?;
                 self.deliver.position = from.log.min(rung);
                 self.accounts = from.accounts;
                 self.told = self.deliver.position;
@@ -471,29 +470,16 @@ impl Drop for Session {
 /// Keeps a user's conversations in memory while the user is connected.
 pub(super) async fn open_conversations(
     services: &Services,
+    token: &str,
     user: crate::proto::UserId,
+    start: &Start,
 ) -> Result<(), Refusal> {
-    let conversations = services.store.conversations_of(user).await?;
-    open(services, user, &conversations).await
-}
-
-/// The same for what the user was removed from after `since`: a reader that walks from there is told of its end.
-pub(super) async fn open_gone(
-    services: &Services,
-    user: crate::proto::UserId,
-    since: Pos,
-) -> Result<(), Refusal> {
-    let changed = services.store.changed(user, since).await?;
-    let gone: Vec<ConversationId> = changed.gone.into_iter().map(|(id, _)| id).collect();
-    open(services, user, &gone).await
-}
-
-async fn open(
-    services: &Services,
-    user: crate::proto::UserId,
-    conversations: &[ConversationId],
-) -> Result<(), Refusal> {
-    let unknown = services.hub.open(user, conversations);
+    let since = match start {
+        Start::Walk(from) => Some(from.log),
+        Start::List | Start::Resync => None,
+    };
+    let conversations = services.accounts.arrival(token, user, since).await?;
+    let unknown = services.hub.open(user, &conversations);
     if unknown.is_empty() {
         return Ok(());
     }

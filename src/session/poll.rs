@@ -103,18 +103,15 @@ pub async fn sync(
     services.hub.attach(&bell).map_err(|_| Code::TooManyConnections)?;
     let attached = Attached { services, bell };
     // Looked at once more, as for a live socket: a revocation that came in between has not reached the bell.
-    services.accounts.authenticate(token).await?;
-    super::live::open_conversations(services, who.user).await?;
+    let start = Position::start(after, services.store.head());
+    super::live::open_conversations(services, token, who.user, &start).await?;
     let head = services.store.head();
     let rung = services.hub.rung().min(head.log);
-    let from = match Position::start(after, head) {
-        Start::Walk(from) => {
-            super::live::open_gone(services, who.user, from.log).await?;
-            Position {
-                log: from.log.min(rung),
-                ..from
-            }
-        }
+    let from = match start {
+        Start::Walk(from) => Position {
+            log: from.log.min(rung),
+            ..from
+        },
         Start::List => return Ok(nothing(CatchUp::Sync, Position { log: rung, ..head })),
         Start::Resync => return Ok(nothing(CatchUp::Resync, Position { log: rung, ..head })),
     };

@@ -104,7 +104,7 @@ async fn age(store: &Store, kept: Kept, before: Timestamp) -> Result<(), Refusal
 }
 
 /// Erases what all those wrote who are to be forgotten.
-async fn people(store: &Store) -> Result<(), Refusal> {
+pub(super) async fn people(store: &Store) -> Result<(), Refusal> {
     loop {
         let open = store.open_erasures().await?;
         if open.is_empty() {

@@ -31,6 +31,7 @@ const ACME_DUE: &str = "src/workers/acme/due.rs";
 const MODERATED: &str = "src/store/sqlite/accounts/tests/moderation.rs";
 const MODERATION: &str = "tests/stories/moderation.rs";
 const BOTS: &str = "src/store/sqlite/accounts/tests/bots.rs";
+const BACKUP_ARCHIVE: &str = "src/workers/backup/archive.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -416,7 +417,7 @@ const REACHED: &[(&str, &str, &str)] = &[
     (
         "ACME_REQUEST_TIME",
         ACME_LINE,
-        "limits::ACME_REQUEST_TIME + SECOND",
+        "fn an_authority_that_never_answers_is_left",
     ),
     ("ACME_HEAD_BYTES", ACME_LINE, "repeat(limits::ACME_HEAD_BYTES)"),
     (
@@ -436,6 +437,24 @@ const REACHED: &[(&str, &str, &str)] = &[
         "assert_eq!(pause(1), limits::ACME_FIRST_WAIT)",
     ),
     ("ACME_LAST_WAIT", ACME_DUE, "limits::ACME_LAST_WAIT"),
+    ("BACKUP_WAL", BACKUP_ARCHIVE, "limits::BACKUP_WAL + 1"),
+    ("BACKUP_KEYS", BACKUP_ARCHIVE, "0..limits::BACKUP_KEYS"),
+    ("BACKUP_KEY_BYTES", BACKUP_ARCHIVE, "limits::BACKUP_KEY_BYTES + 1"),
+    (
+        "BACKUPS_KEPT",
+        "src/app/config/backup.rs",
+        "limits::BACKUPS_KEPT + 1",
+    ),
+    (
+        "BACKUPS_ASKED",
+        "src/workers/backup/mod.rs",
+        "0..=limits::BACKUPS_ASKED",
+    ),
+    (
+        "ERASURES_LISTED",
+        "src/workers/backup/journal.rs",
+        "limits::ERASURES_LISTED as u64 + 12",
+    ),
 ];
 
 /// What nobody can overstep.
@@ -519,6 +538,16 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "`PICTURE_BYTES` where there is more memory",
     ),
     ("PICTURE_LARGE_MIB", "where that begins"),
+    (
+        "BACKUP_PART",
+        "a default; `tests/stories/restore.rs` has several parts of a smaller one",
+    ),
+    ("BACKUP_SYNC", "when work is done; nothing is refused"),
+    ("BACKUP_MEMORY", "an estimate"),
+    (
+        "BACKUP_LIST_BYTES",
+        "bounds the reading of lists that have bounds of their own",
+    ),
 ];
 
 /// The constants that a text declares as public.

@@ -130,6 +130,7 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(moderation_shapes());
     shapes.extend(bot_shapes());
     shapes.extend(overview_shapes());
+    shapes.extend(backup_shapes());
     shapes.extend(house_shapes());
     shapes
 }
@@ -145,6 +146,14 @@ fn house_shapes() -> Vec<Shape> {
 fn overview_shapes() -> Vec<Shape> {
     use kinglet::proto::overview::{ServerHealth, ServerSettings};
     http!(sent: ServerHealth, ServerSettings).into()
+}
+
+fn backup_shapes() -> Vec<Shape> {
+    use kinglet::proto::backup::{BackUpNow, ServerBackups};
+    let mut shapes = Vec::new();
+    shapes.extend(http!(received: BackUpNow));
+    shapes.extend(http!(sent: ServerBackups));
+    shapes
 }
 
 fn bot_shapes() -> Vec<Shape> {

@@ -72,6 +72,7 @@ impl Config {
         self.check_acme(&mut problems);
         self.check_numbers(&mut problems);
         self.push.check(&mut problems);
+        self.backup.check(&mut problems);
         problems
     }
 

@@ -7,12 +7,14 @@
 //! - `check.rs`: what is wrong with settings that parse, and the fix
 //! - `network.rs`: an address range
 //! - `push.rs`, `acme.rs`: the sections about push and about ordered certificates, with their checks
+//! - `backup.rs`: the section about backups, with its checks
 //! - `example.rs`: the example file, from this file's doc comments and defaults
 
 // These comments are the text of a TOML file, where brackets and addresses are no links.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
 mod acme;
+mod backup;
 mod check;
 mod environment;
 mod example;
@@ -27,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use acme::{Acme, AcmeChallenge};
+pub use backup::{Backup, USB as BACKUP_USB};
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
 pub use example::EffectiveSetting;
 pub use network::Network;
@@ -66,6 +69,8 @@ pub struct Config {
     pub push: Push,
     /// How long what is said is kept.
     pub retention: Retention,
+    /// Copies of everything, for the day the card dies or the machine is gone.
+    pub backup: Backup,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -257,6 +262,7 @@ impl Default for Config {
             files: Files::default(),
             push: Push::default(),
             retention: Retention::default(),
+            backup: Backup::default(),
             log: Log::default(),
             source: None,
         }

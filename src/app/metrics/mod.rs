@@ -34,6 +34,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     pooled(&mut page, meters, pools);
     pushed(&mut page, meters);
     certificates(&mut page, meters);
+    backed_up(&mut page, meters);
     page
 }
 
@@ -284,6 +285,35 @@ fn certificates(page: &mut Exposition, meters: &Meters) {
         "kinglet_certificate_orders_total",
         "Certificates ordered from an authority, by what became of it.",
         &outcomes,
+    );
+}
+
+fn backed_up(page: &mut Exposition, meters: &Meters) {
+    let gauges = [
+        (
+            "kinglet_backup_made_seconds",
+            "When the newest good backup was made, in seconds since 1970; 0 without one.",
+            get(&meters.backup_made) as f64 / 1e3,
+        ),
+        (
+            "kinglet_backup_bytes",
+            "Size of the newest good backup.",
+            get(&meters.backup_bytes) as f64,
+        ),
+        (
+            "kinglet_backup_wrong",
+            "1 while the last try to make a backup failed.",
+            get(&meters.backup_wrong) as f64,
+        ),
+    ];
+    for (name, help, value) in gauges {
+        page.gauge(name, help, &[(&[], value)]);
+    }
+    let failures = get(&meters.backup_failures) as f64;
+    page.counter(
+        "kinglet_backup_failures_total",
+        "Tries to make a backup that failed.",
+        &[(&[], failures)],
     );
 }
 

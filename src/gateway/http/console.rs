@@ -1,6 +1,7 @@
 //! The operator's verbs, over a Unix socket in the data directory: whoever may open it may run commands as the server's
 //! user anyway. What must not live here: anything that a network could reach, or the rules of these verbs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,6 +21,7 @@ use super::web;
 use crate::limits;
 use crate::proto::ClientId;
 use crate::proto::account::{InvitationInfo, ListAfter, NewInvitation, PasswordReset, UserList, UserStatus};
+use crate::proto::backup::ServerBackups;
 use crate::proto::people::{NewResetLink, ResetLink};
 use crate::session::accounts::Administrator;
 
@@ -33,6 +35,7 @@ pub const DISABLE: &str = "/console/disable";
 pub const ENABLE: &str = "/console/enable";
 pub const RESET_PASSWORD: &str = "/console/reset-password";
 pub const RESET_LINK: &str = "/console/reset-link";
+pub const BACKUP: &str = "/console/backup";
 
 /// A user as the operator names them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +50,13 @@ pub struct NamedLink {
     pub client_id: ClientId,
 }
 
+/// A backup that the operator wants, somewhere else than usually if they say so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackUpTo {
+    pub to: Option<PathBuf>,
+    pub client_id: ClientId,
+}
+
 /// The routes of the control socket.
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -56,6 +66,7 @@ pub fn router(face: Arc<Face>) -> Router {
         .route(ENABLE, post(enable))
         .route(RESET_PASSWORD, post(reset_password))
         .route(RESET_LINK, post(reset_link))
+        .route(BACKUP, get(backups).post(back_up))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .fallback(problem::not_found)
@@ -130,6 +141,15 @@ async fn reset_link(State(face): At, ApiJson(asked): ApiJson<NamedLink>) -> Answ
             .make_reset_link(Administrator::Operator, user, &new)
             .await?,
     ))
+}
+
+async fn backups(State(face): At) -> Answer<ServerBackups> {
+    Ok(ApiJson((face.backups.state)()))
+}
+
+async fn back_up(State(face): At, ApiJson(asked): ApiJson<BackUpTo>) -> Answer<ServerBackups> {
+    (face.backups.start)(Some(asked.client_id), asked.to)?;
+    Ok(ApiJson((face.backups.state)()))
 }
 
 async fn health(State(face): At) -> Response {

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod backups;
 pub mod bots;
 pub mod console;
 pub mod files;
@@ -51,6 +52,8 @@ pub struct Face {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// What admins are shown of the server as a whole.
     pub overview: overview::Overview,
+    /// What admins ask of backups.
+    pub backups: backups::Backups,
 }
 
 /// The routes under [`API`], without that prefix.
@@ -62,6 +65,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(bots::routes())
         .merge(house::routes())
         .merge(overview::routes())
+        .merge(backups::routes())
         .merge(moderation::routes())
         .merge(live::routes())
         .merge(files::routes())

@@ -18,7 +18,7 @@ use crate::proto::files;
 use crate::proto::house;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{bots, history, moderation, overview, pairing, people};
+use crate::proto::{backup, bots, history, moderation, overview, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -110,6 +110,10 @@ const ROOMS: &[Room] = &[
     Room {
         operations: OverviewRoutes::openapi,
         schemas: overview_schemas,
+    },
+    Room {
+        operations: BackupRoutes::openapi,
+        schemas: backup_schemas,
     },
 ];
 
@@ -217,6 +221,13 @@ schemas!(bot_schemas: bots::NewBot, bots::NewBotToken, bots::BotToken, bots::Bot
 struct OverviewRoutes;
 
 schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
+
+/// Backups: how they stand, and one now.
+#[derive(OpenApi)]
+#[openapi(paths(super::backups::backups, super::backups::back_up_now))]
+struct BackupRoutes;
+
+schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

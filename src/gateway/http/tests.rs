@@ -34,6 +34,10 @@ impl Door {
                     settings: Vec::new(),
                 },
             },
+            backups: backups::Backups {
+                state: Box::new(|| unreachable!("no test here asks for backups")),
+                start: Box::new(|_, _| unreachable!("no test here asks for backups")),
+            },
         }));
         Door { router, hall }
     }
@@ -322,5 +326,5 @@ async fn every_described_operation_has_its_route() {
             count += 1;
         }
     }
-    assert_eq!(count, 78);
+    assert_eq!(count, 80);
 }

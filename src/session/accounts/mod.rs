@@ -41,9 +41,9 @@ pub use crate::core::permit::bots::Errand;
 use crate::core::permit::bots::Scopes;
 use crate::limits;
 use crate::proto::account::{NewDevice, ServerRole, SignedIn};
-use crate::proto::{ClientId, Code, DeviceId, Refusal, UserId};
-use crate::store::Store;
+use crate::proto::{ClientId, Code, ConversationId, DeviceId, Refusal, UserId};
 use crate::store::sqlite::accounts::{Entered, NewUser};
+use crate::store::{Pos, Store};
 
 pub use address::{WebAddress, is_host};
 pub use admin::{Administrator, may_oversee};
@@ -174,6 +174,21 @@ impl Accounts {
             role: facts.role,
             scopes: facts.scopes,
         })
+    }
+
+    /// What a device that has come in is to be told of: see `Store::arrival`.
+    ///
+    /// # Errors
+    /// `signed_out` if the token is no longer this user's.
+    pub async fn arrival(
+        &self,
+        token: &str,
+        user: UserId,
+        since: Option<Pos>,
+    ) -> Outcome<Vec<ConversationId>> {
+        let token = Token::parse(token).map_err(|_| Code::SignedOut)?;
+        let found = self.store.arrival(*token.hash().as_bytes(), user, since).await?;
+        found.ok_or_else(|| Code::SignedOut.into())
     }
 
     fn fresh_token(&self) -> Token {

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::heads;
 use super::open::{self, DATABASE, HEADS, OpenError};
+use super::recent::Recent;
 use super::rows::{COLUMNS, Hash, Row, unpack_positions};
 use super::{blobs, find, int, rosters};
 use crate::clock::Clock;
@@ -36,11 +37,8 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
     let connection = open::connect(directory, None, 4096)?;
     let sql = |source| OpenError::Sql { what: "read", source };
     let mut report = Report::default();
-    structure(&connection, &mut report).map_err(sql)?;
-    chains(&connection, &mut report).map_err(sql)?;
+    let recent = log(&connection, &mut report).map_err(sql)?;
     people(&connection, &mut report).map_err(sql)?;
-    let open::Rebuilt { recent, damage, .. } = open::rebuild(&connection).map_err(sql)?;
-    report.damage.extend(damage);
     clients(&connection, recent.folded, &mut report).map_err(sql)?;
     files(&connection, directory, &mut report).map_err(sql)?;
     let path = directory.join(HEADS);
@@ -60,6 +58,23 @@ pub fn examine(directory: &Path) -> Result<Report, OpenError> {
         }
     }
     Ok(report)
+}
+
+/// Whether the log that this connection sees is sound: structure, hash chains, counts, places. It needs little memory, so that a
+/// server may do it beside everything else.
+pub(super) fn sound(connection: &Connection) -> rusqlite::Result<Report> {
+    let mut report = Report::default();
+    let recent = log(connection, &mut report)?;
+    report.events += recent.rows() as u64;
+    Ok(report)
+}
+
+fn log(connection: &Connection, report: &mut Report) -> rusqlite::Result<Recent> {
+    structure(connection, report)?;
+    chains(connection, report)?;
+    let open::Rebuilt { recent, damage, .. } = open::rebuild(connection)?;
+    report.damage.extend(damage);
+    Ok(recent)
 }
 
 /// Accepts that acknowledged events are lost: a new epoch makes every client drop its copy and start from what is there.

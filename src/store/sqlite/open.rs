@@ -58,6 +58,7 @@ fn sql(what: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
     move |source| OpenError::Sql { what, source }
 }
 
+/// Takes a data directory for this process alone, for as long as the file is held.
 pub fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
     let file = File::options()
@@ -120,6 +121,13 @@ fn journal(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 pub fn meta<const N: usize>(connection: &Connection, key: &str) -> rusqlite::Result<Option<[u8; N]>> {
+    connection
+        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+        .optional()
+}
+
+/// The same for what has no fixed length.
+pub fn meta_bytes(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     connection
         .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
         .optional()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::accounts::SecretHash;
+use super::accounts::devices::session;
 use super::append::receipt_of_repeat;
 use super::find::{self, RecentSlice};
 use super::{Store, int, rosters, sql_refusal};
@@ -129,6 +131,18 @@ impl Store {
         .await
     }
 
+    /// What a device that has just come in is to be told of: its user's conversations, and those that the user was removed from
+    /// after `since`. Nothing if its session has ended. One question, since ten thousand may ask it at once.
+    pub async fn arrival(
+        &self,
+        token: SecretHash,
+        user: UserId,
+        since: Option<Pos>,
+    ) -> Result<Option<Vec<ConversationId>>, Refusal> {
+        self.read(move |connection| arrival(connection, &token, user, since))
+            .await
+    }
+
     /// What changed for a user after a place in the log, oldest change first.
     pub async fn changed(&self, user: UserId, after: Pos) -> Result<Changed, Refusal> {
         let shared = Arc::clone(&self.shared);
@@ -143,13 +157,7 @@ impl Store {
                     }
                 }
                 changed.conversations.sort_unstable_by_key(|(_, pos)| *pos);
-                let mut gone = connection.prepare_cached(
-                    "SELECT conversation, pos FROM gone WHERE user = ?1 AND pos > ?2 ORDER BY pos",
-                )?;
-                let rows = gone.query_map([int(user.0), int(after)], |row| {
-                    Ok((id_of(row)?, row.get::<_, i64>(1)?.cast_unsigned()))
-                })?;
-                changed.gone = rows.collect::<rusqlite::Result<_>>()?;
+                changed.gone = gone(connection, user, after)?;
                 Ok(changed)
             };
             changed().map_err(|error| sql_refusal(&error))
@@ -315,6 +323,36 @@ fn conversations_of(connection: &Connection, user: UserId) -> rusqlite::Result<V
     let mut statement =
         connection.prepare_cached("SELECT conversation FROM member WHERE user = ?1 ORDER BY conversation")?;
     statement.query_map([int(user.0)], id_of)?.collect()
+}
+
+pub(super) fn arrival(
+    connection: &Connection,
+    token: &SecretHash,
+    user: UserId,
+    since: Option<Pos>,
+) -> Result<Option<Vec<ConversationId>>, Refusal> {
+    if session(connection, token)?.is_none_or(|facts| facts.user != user) {
+        return Ok(None);
+    }
+    // In this order a removal that comes in between is found by both, not by neither.
+    let found = || {
+        let mut found = conversations_of(connection, user)?;
+        if let Some(since) = since {
+            found.extend(gone(connection, user, since)?.into_iter().map(|(id, _)| id));
+        }
+        Ok(found)
+    };
+    found().map(Some).map_err(|error| sql_refusal(&error))
+}
+
+/// The conversations that a user was removed from after a place, and where.
+fn gone(connection: &Connection, user: UserId, after: Pos) -> rusqlite::Result<Vec<(ConversationId, Pos)>> {
+    let mut gone = connection
+        .prepare_cached("SELECT conversation, pos FROM gone WHERE user = ?1 AND pos > ?2 ORDER BY pos")?;
+    let rows = gone.query_map([int(user.0), int(after)], |row| {
+        Ok((id_of(row)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    rows.collect()
 }
 
 fn page(

@@ -136,6 +136,12 @@ pub fn pack(what: &What) -> (u8, Option<Seq>, Option<Vec<u8>>) {
     }
 }
 
+/// Whether a kind column's row may be about other rows' being erased.
+pub fn may_erase(column: i64) -> bool {
+    let kind = column & !i64::from(kind::UNSYNCHRONISED);
+    [kind::RECALLED, kind::ROSTER].map(i64::from).contains(&kind)
+}
+
 /// Whether a kind column's row holds what somebody wrote.
 pub fn holds_words(column: i64) -> bool {
     matches!(

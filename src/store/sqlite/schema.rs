@@ -543,6 +543,11 @@ const READING: &str = "
 CREATE INDEX personal_reading ON personal (key) WHERE key = 13 AND value IS NOT NULL;
 ";
 
+/// How many steps this release knows; a database's `user_version` says how many it has had.
+pub fn version() -> usize {
+    STEPS.len()
+}
+
 /// Brings the tables to this release's shape; a newer shape is left alone, since newer steps only add.
 pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: usize = connection

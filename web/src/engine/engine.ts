@@ -1,20 +1,16 @@
 // The whole engine of one tab: the copy, the outbox, the line, and the other tabs. What must not live here: anything that
 // shows, and what the parts do.
-import type { Notice, Reply, SignedIn } from '../proto';
+import type { Reply, SignedIn } from '../proto';
 import { Api } from './api';
+import { assemble } from './assemble';
 import { type Cache, CACHE_STORES, deviceId, type Keep, NAMES, type Names, openCache, openKeep, readSession, writeSession } from './db';
-import { Carrier } from './carrier';
 import { uuidv7 } from './ids';
-import { stand } from './leader';
 import { readBack, readOn } from './log';
-import { Outbox, Sender } from './outbox';
 import type { Options, Within } from './parts';
-import { Presence } from './presence';
 import { type Change, type ConversationRecord, type Entry, type NewFile, type OutboxRow, placed, type Session, type SettingRecord, type UserRecord } from './records';
-import { Settings, type Wish } from './settings';
-import { Sync } from './sync';
+import type { Undone, Wish } from './settings';
 import { type Call, type Changed, Tabs } from './tabs';
-import { type Ask, type Line, Transport } from './transport';
+import type { Ask, Line } from './transport';
 
 export type { Options } from './parts';
 
@@ -81,6 +77,8 @@ export class Engine {
 
   /** Tells the server, and goes even if it cannot be told. The outbox stays for whoever wrote it. */
   async signOut(): Promise<void> {
+    // What the server then says of this device is no news.
+    this.leave();
     await this.api.signOut().catch(() => {});
     await this.ended();
     await this.forgetCopy();
@@ -115,6 +113,7 @@ export class Engine {
     this.settled = false;
     if (!within) return;
     within.leadership.resign();
+    within.settings.stop();
     within.sender.sleep();
     within.carrier.stop();
     within.sync.stop();
@@ -123,109 +122,30 @@ export class Engine {
 
   private async begin(session: Session): Promise<void> {
     this.api.token = session.token;
-    const outbox = new Outbox(this.keep, session.user);
-    const ask = (what: Ask) => transport.ask(what);
-    const sender = new Sender(outbox, {
-      ask,
-      changed: () => this.tell({ outbox: true }),
-      dropped: () => void carrier.kick(),
-      acked: async (row, ack) => {
-        carrier.sent([row.client_id]);
-        const record = await this.cache.get('conversations', ack.conversation);
-        if (ack.erased || (record && record.have >= ack.seq)) await outbox.remove(row.n);
-        else await outbox.change(row.n, { state: 'acked', conversation: ack.conversation, seq: ack.seq });
+    const { options, names, cache, keep, api } = this;
+    const within = assemble(session, { options, names, cache, keep, api }, {
+      tell: (changed) => this.tell(changed),
+      ask: (ask) => this.ask(ask),
+      line: (line) => {
+        if (line !== 'online' && line !== 'fallback') this.settled = false;
+        this.line = line;
+        this.tell({ line, settled: this.settled });
       },
-    });
-    const carried = {
-      changed: () => this.tell({ outbox: true }),
-      progress: (client_id: string, sent: number) => this.tell({ progress: { client_id, sent } }),
-      up: () => void sender.kick(),
-    };
-    const carrier = new Carrier(outbox, this.api, carried, this.options.random);
-    const settings = new Settings(this.cache, this.keep, session.user, {
-      ask: (what) => this.ask(what),
-      changed: () => this.tell({ settings: true }),
-    });
-    const presence = new Presence(ask, (online) => this.tell({ online }));
-    const sync = new Sync(this.cache, session.user, {
-      ask,
-      settings: (kept) => settings.take(kept),
-      settingsAnew: (patiently) => settings.anew(patiently),
-      user: (id) => this.api.user(id),
-      changed: (what) => this.tell(what),
-      arrived: async (ids) => {
-        carrier.sent(ids);
-        if (await outbox.arrived(ids)) this.tell({ outbox: true });
-      },
-      settled: async () => {
-        await this.settle(outbox);
+      online: () => this.line === 'online' || this.line === 'fallback',
+      settled: () => {
         this.settled = true;
         this.tell({ settled: true });
-        await settings.flush();
       },
+      signedOut: () => void this.signedOut(),
     });
-    const transport = new Transport(
-      {
-        url: this.options.socketUrl,
-        api: this.api,
-        token: () => session.token,
-        resume: () => sync.resume(),
-        ...(this.options.socket ? { socket: this.options.socket } : {}),
-        ...(this.options.random ? { random: this.options.random } : {}),
-      },
-      {
-        line: (line) => {
-          if (line !== 'online' && line !== 'fallback') {
-            sender.sleep();
-            carrier.sleep();
-            this.settled = false;
-          }
-          if (line !== 'online') presence.lost();
-          this.line = line;
-          this.tell({ line, settled: this.settled });
-        },
-        begin: (beginning) => {
-          sync.begin(beginning);
-          sender.welcome();
-          carrier.welcome();
-          if (this.line === 'online') void presence.begin().catch(() => {});
-        },
-        events: (events) => sync.events(events),
-        notice: (notice) => this.noticed(sync, presence, notice),
-        position: (resume) => sync.position(resume),
-        signedOut: () => void this.signedOut(),
-      },
-    );
-    const leadership = stand(
-      this.keep,
-      `${this.names.keep}:line`,
-      { won: () => transport.start(), lost: () => (carrier.stop(), transport.stop()) },
-      this.options.locks,
-    );
-    this.within = { session, outbox, settings, presence, sync, sender, carrier, transport, leadership };
+    this.within = within;
     this.tabs.who();
-    for (const row of await outbox.rows()) if (row.state === 'held') this.letGo(this.within, row.n, row.created + HOLD_MS - Date.now());
+    for (const row of await within.outbox.rows()) if (row.state === 'held') this.letGo(within, row.n, row.created + HOLD_MS - Date.now());
   }
 
   private async signedOut(): Promise<void> {
     await this.ended();
     this.tell({ session: true, line: 'signed-out' });
-  }
-
-  private noticed(sync: Sync, presence: Presence, notice: Notice): void {
-    void sync.notice(notice).catch(() => {});
-    presence.notice(notice);
-    if (notice.type === 'typing') this.tell({ notice });
-  }
-
-  /** Acked commands whose event is held, or whose conversation one is no longer in. */
-  private async settle(outbox: Outbox): Promise<void> {
-    const records = new Map((await this.cache.getAll('conversations')).map((record) => [record.id, record]));
-    const isHeld = (id: string, seq: number) => {
-      const record = records.get(id);
-      return record !== undefined && (record.gone === true || record.have >= seq);
-    };
-    if (await outbox.settle(isHeld)) this.tell({ outbox: true });
   }
 
   /** To this tab and the others. */
@@ -327,12 +247,29 @@ export class Engine {
   async set(wish: Wish): Promise<void> {
     await this.within?.settings.wish(wish);
   }
+  /** The server has heard of all that was wished, or cannot now. */
+  async wishesTold(): Promise<void> {
+    await this.within?.settings.flush();
+  }
+  /** Wishes that were refused when nobody waited for the answer. */
+  async undone(): Promise<Undone[]> {
+    return (await this.within?.settings.undone()) ?? [];
+  }
+  /** What is still to be told of a thread, if anything. */
+  async following(conversation: string, thread: number): Promise<boolean | undefined> {
+    return this.within?.settings.following(conversation, thread);
+  }
+  /** The person has seen it. */
+  async seen(undone: Undone): Promise<void> {
+    await this.within?.settings.seen(undone);
+  }
   /** Holds only once the server has it: for what is kept elsewhere until then, as a draft is. */
   async setNow(wish: Wish): Promise<void> {
     await this.within?.settings.tell(wish);
   }
+  /** Also what is being written down just now. */
   async outbox(): Promise<OutboxRow[]> {
-    return (await this.within?.outbox.rows()) ?? [];
+    return (await this.within?.outbox.shown()) ?? [];
   }
 
   /** Writes a command down; it is sent when it can be. `to` is a conversation, for the first words to them a person, or neither. */
@@ -351,8 +288,9 @@ export class Engine {
   private async write(lane: string, change: Change, hold = 0): Promise<OutboxRow> {
     const { within } = this;
     if (!within) throw new Error('nobody is signed in');
-    const row = await within.outbox.add(lane, change, hold ? 'held' : 'waiting');
-    this.tell({ outbox: true });
+    const state = hold ? 'held' : 'waiting';
+    const writing = within.outbox.add(lane, change, state, (row) => this.options.changed({ writing: row }));
+    const row = await writing.finally(() => this.tell({ outbox: true }));
     if (hold) this.letGo(within, row.n, hold);
     else this.kick(within);
     return row;

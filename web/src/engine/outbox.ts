@@ -14,6 +14,9 @@ const UNANSWERED_MS = 5_000;
 /** What is said after a file waits for it, so that order is kept; but nobody's words wait for a film. */
 const ORDERED_BYTES = 2 * 1024 * 1024;
 
+/** The place of a row that is not on the disk yet; theirs begin at 1. */
+const NOT_YET = 0;
+
 /** The lane's first that may go now. */
 export function nextOf(rows: readonly OutboxRow[], lane: string): OutboxRow | undefined {
   for (const row of rows) {
@@ -25,13 +28,16 @@ export function nextOf(rows: readonly OutboxRow[], lane: string): OutboxRow | un
 }
 
 export class Outbox {
+  /** Being written to this device's disk: shown already, and not to be sent before they are there. */
+  private readonly writing = new Set<OutboxRow>();
+
   constructor(
     private readonly keep: Keep,
     private readonly user: string,
   ) {}
 
-  /** Resolves when it is on this device's disk. */
-  async add(lane: string, change: Change, state: 'waiting' | 'held' = 'waiting'): Promise<OutboxRow> {
+  /** Resolves when it is on this device's disk; what waits is told of before, by `begun`. */
+  async add(lane: string, change: Change, state: 'waiting' | 'held' = 'waiting', begun: (row: OutboxRow) => void = () => {}): Promise<OutboxRow> {
     const row: Omit<OutboxRow, 'n'> = {
       client_id: change.client_id,
       user: this.user,
@@ -40,8 +46,19 @@ export class Outbox {
       created: Date.now(),
       state,
     };
-    const n = await this.keep.add('outbox', row as OutboxRow);
-    return { ...row, n };
+    const shown = { ...row, n: NOT_YET };
+    if (state === 'waiting') {
+      this.writing.add(shown);
+      begun(shown);
+      // What shows it comes first, in this same moment.
+      await undefined;
+    }
+    try {
+      const n = await this.keep.add('outbox', row as OutboxRow);
+      return { ...row, n };
+    } finally {
+      this.writing.delete(shown);
+    }
   }
 
   /** A message that carries a file: both are on this device's disk, or neither. */
@@ -74,6 +91,13 @@ export class Outbox {
   /** In the order in which they were written down; other people's on this device stay theirs. */
   async rows(): Promise<OutboxRow[]> {
     return (await this.keep.getAll('outbox')).filter((row) => row.user === this.user);
+  }
+
+  /** The same, and what is being written down. */
+  async shown(): Promise<OutboxRow[]> {
+    const rows = await this.rows();
+    const there = new Set(rows.map((row) => row.client_id));
+    return [...rows, ...[...this.writing].filter((row) => !there.has(row.client_id))];
   }
 
   /** Only if it is still there: another tab may have been quicker. */

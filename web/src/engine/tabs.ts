@@ -2,6 +2,7 @@
 // What must not live here: who holds it (leader.ts).
 import type { Notice, Reply } from '../proto';
 import { uuidv7 } from './ids';
+import type { OutboxRow } from './records';
 import { Lost, Refused } from './refusal';
 import type { Ask, Line } from './transport';
 
@@ -10,6 +11,8 @@ export interface Changed {
   conversations?: string[];
   users?: boolean;
   outbox?: boolean;
+  /** In this tab: it is being written down. */
+  writing?: OutboxRow;
   session?: boolean;
   /** Of one's own. */
   settings?: boolean;

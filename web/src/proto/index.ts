@@ -126,6 +126,57 @@ export type AwaitPairing = {
   wait?: (number | null);
 };
 
+/** `POST /api/v1/admin/backups`: make one now. */
+export type BackUpNow = {
+  /** Makes a retry ask for the same one. */
+  client_id: ClientId;
+};
+
+/** A good backup: the log was checked before, and what was written was read back. */
+export type BackupMade = {
+  bytes: number;
+  /** Stored files that were missing or damaged already. */
+  lost_files: number;
+  made: number;
+  /** Its file, or the first letters of its parts. */
+  name: string;
+  parts: number;
+  /** The folder that it was written to. */
+  path: string;
+  took_ms: number;
+  unsynchronised?: boolean;
+};
+
+export type BackupPlace = {
+  /** The folder, once it is known. */
+  path?: (string | null);
+  /** Whether it is on the same disk as the data: what takes the one takes the other. */
+  same_disk?: boolean;
+  /** Whether it is a USB stick, mounted only while it is written to. */
+  usb?: boolean;
+};
+
+export type BackupRun = {
+  /** Bytes written so far. */
+  bytes: number;
+  since: number;
+  /** Bytes that it will have, about; absent while the log is being checked. */
+  total?: (number | null);
+};
+
+/** What keeps backups from being made. */
+export type BackupTrouble = ("no_place" | "no_key" | "no_stick" | "full" | "damaged" | "failed");
+
+export type BackupWrong = {
+  code: BackupTrouble;
+  /** A sentence for a person. */
+  message: string;
+  /** What to do next. */
+  next: string;
+  /** Since when it has been so. */
+  since: number;
+};
+
 export type Ban = {
   client_id: ClientId;
   conversation: ConversationId;
@@ -273,7 +324,7 @@ export type Claim = {
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "safe_mode" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "backup_off" | "safe_mode" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {
@@ -1766,6 +1817,28 @@ export type Send = {
   thread?: (number | null);
   /** The peer of a direct conversation; or `conversation`. */
   to?: (UserId | null);
+};
+
+/** `GET /api/v1/admin/backups`: where backups go, what there is of them, and what is wrong. */
+export type ServerBackups = {
+  /** The time of day, where the server is, at which one is made. */
+  at: string;
+  /** So many are kept there; the oldest goes first. */
+  keep: number;
+  /** Those at the place, newest first, when it was last looked at. */
+  kept: BackupMade[];
+  /** Whether an owner has shown that they hold the key that backups are opened with. Without it a backup helps nobody. */
+  key_kept?: boolean;
+  /** The newest good one, wherever it went. */
+  last?: (BackupMade | null);
+  /** When that is the next time, while the server's clock is known to be right. */
+  next?: (number | null);
+  /** Absent while the operator has named none: then there are no backups. */
+  place?: (BackupPlace | null);
+  /** Present while one is being made. */
+  running?: (BackupRun | null);
+  /** Why there is no newer one; absent once there is. */
+  wrong?: (BackupWrong | null);
 };
 
 /** `GET /api/v1/admin/health`: figures of this moment. What counts up begins at the start of the server. */

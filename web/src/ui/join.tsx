@@ -64,7 +64,8 @@ export function Join({ code }: { code: string }) {
   );
 }
 
-function HaveAccount() {
+/** The way on from a link that leads nowhere. */
+export function HaveAccount() {
   const there = session.value;
   return (
     <p>
@@ -156,11 +157,11 @@ export function SignIn() {
     await enter((device) => engine().api.signIn({ name: name.trim(), password, device }));
     if (location.pathname === '/sign-in') go('/', true);
   };
-  const { signInLead, signedOut, forgot, haveCode } = words.value;
+  const { signInLead, signedOut, signedOutNext, forgot, haveCode } = words.value;
   return (
     <Sheet title={words.value.signIn}>
       {inside && <InsideApp inside={inside} />}
-      {wasSignedOut.value && <p class="note">{signedOut}</p>}
+      {wasSignedOut.value && <p class="note" role="status">{signedOut} {signedOutNext}</p>}
       <Form go={signIn} label={words.value.signIn}>
         <Field label={words.value.name} value={name} onInput={setName} autocomplete="username" maxLength={32} autofocus />
         <Field label={words.value.password} type="password" value={password} onInput={setPassword} autocomplete="current-password" />

@@ -4,6 +4,7 @@ import { Refused } from '../engine/refusal';
 import type { ResetCheck } from '../proto';
 import { explained, words } from '../i18n';
 import { enter } from './enter';
+import { HaveAccount } from './join';
 import { Field, Form, Sheet } from './parts';
 import { go } from './route';
 import { engine } from './state';
@@ -33,6 +34,7 @@ export function Reset({ code }: { code: string }) {
           {retry}
         </button>
       )}
+      <HaveAccount />
     </Sheet>
   );
 }

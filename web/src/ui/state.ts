@@ -3,6 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { Engine } from '../engine/engine';
 import type { ConversationRecord, OutboxRow, Session, UserRecord } from '../engine/records';
+import type { Undone } from '../engine/settings';
 import type { Kept } from '../proto';
 import type { Changed } from '../engine/tabs';
 import type { Line } from '../engine/transport';
@@ -28,6 +29,8 @@ export const typing = signal<ReadonlyMap<string, { user: string; until: number }
 export const told = signal<ReadonlyMap<string, Kept>>(new Map());
 /** Those that are set. */
 export const settings = computed<ReadonlyMap<string, Kept>>(() => new Map([...told.value].filter(([, { value }]) => value !== undefined && value !== null && value !== false)));
+/** What one wished and the server refused when nobody waited for the answer. */
+export const undone = signal<readonly Undone[]>([]);
 /** Those who are here now. */
 export const online = signal<ReadonlySet<string>>(new Set());
 /** What was missed has come: what is not known now is not there, or not for oneself. */
@@ -80,13 +83,17 @@ async function readAll(): Promise<void> {
 }
 
 async function readSettings(): Promise<void> {
-  told.value = new Map((await engine().settings()).map(({ id, kept }) => [id, kept]));
+  const [all, refused] = await Promise.all([engine().settings(), engine().undone()]);
+  told.value = new Map(all.map(({ id, kept }) => [id, kept]));
+  if (refused.length || undone.value.length) undone.value = refused;
 }
 
 async function heard(changed: Changed): Promise<void> {
   if (changed.line) line.value = changed.line;
   if (changed.line === 'signed-out') wasSignedOut.value = true;
   if (!opened) return;
+  // Shown in the same moment; what is on the disk is read when it is there.
+  if (changed.writing) outbox.value = [...outbox.value, changed.writing];
   if (changed.session) await readAll();
   if (changed.progress) progress.value = new Map(progress.value).set(changed.progress.client_id, changed.progress.sent);
   if (changed.users) users.value = new Map((await engine().users()).map((user) => [user.user, user]));

@@ -20,12 +20,10 @@ import { useWindow } from './window';
 const Troubles = lazy(() => import('./together/troubles').then((part) => part.Troubles));
 
 export function Talk({ record, peer }: { record: ConversationRecord | undefined; peer: string | undefined }) {
-  const view = useWindow(record);
   useMembers(record);
   usePins(record);
   const title = record ? titleOf(record) : personName(peer ?? '');
   const lane = record ? laneOf(record) : laneTo(peer ?? '');
-  const rows = unsent(outbox.value, lane, view.entries);
   useEffect(() => {
     if (record) engine().watch(record.id);
     // Who looks has seen it.
@@ -41,7 +39,7 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
     <>
       <Head record={record} peer={peer} title={title} />
       {record && <Over record={record} />}
-      <Messages record={record} view={view} rows={rows} />
+      <Log record={record} lane={lane} />
       <Typing id={record?.id} />
       <OtherDraft id={record?.id ?? ''} />
       {outbox.value.some((row) => row.lane === lane && row.state === 'failed' && row.change.type !== 'send') && <Troubles lane={lane} />}
@@ -49,6 +47,12 @@ export function Talk({ record, peer }: { record: ConversationRecord | undefined;
       <ReadersPlace />
     </>
   );
+}
+
+/** By itself, so that nothing else is drawn anew while one scrolls. */
+function Log({ record, lane }: { record: ConversationRecord | undefined; lane: string }) {
+  const view = useWindow(record);
+  return <Messages record={record} view={view} rows={unsent(outbox.value, lane, view.entries)} />;
 }
 
 /** What one wrote and that is not among the messages yet. */

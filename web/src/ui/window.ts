@@ -1,16 +1,15 @@
 // Which stretch of a long conversation is in the page: at most so many messages, whatever one scrolls through and wherever one
 // jumps to. What must not live here: what they look like, and the network.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { afar } from '../engine/afar';
 import type { ConversationRecord, Entry } from '../engine/records';
 import { conversations, engine, touched } from './state';
 import { kept } from './talk/kept';
+import { pace, stepNow } from './talk/pace';
 import { placeIn } from './talk/places';
 
 /** Enough for the tallest screen; each of them costs a slow phone something whenever the page is drawn. */
-export const MOST = 240;
-/** So many are drawn at a time that a slow phone does it between two frames of scrolling. */
-export const STEP = 8;
+export const MOST = 160;
 /** So many are read at a time. */
 const PAGE = 32;
 /** So many stand there at first, and before what one is led to; the others come around them, step by step. */
@@ -52,6 +51,7 @@ const frame = () =>
   });
 
 export function useWindow(record: ConversationRecord | undefined): View {
+  const begun = performance.now();
   const id = record?.id;
   const [shown, setShown] = useState<Shown>({ entries: [], atEnd: true, first: false });
   const [loading, setLoading] = useState(false);
@@ -148,10 +148,12 @@ export function useWindow(record: ConversationRecord | undefined): View {
       if (!id || !oldest) return;
       const { older, first } = await before(oldest.seq);
       if (first && !older.length) show(now.current.entries, now.current.atEnd, true);
-      for (let left = older.length; left > 0; left -= STEP) {
-        const all = [...older.slice(Math.max(0, left - STEP), left), ...now.current.entries];
-        show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST, first && left <= STEP);
-        if (left > STEP) await frame();
+      for (let left = older.length; left > 0; ) {
+        const next = Math.max(0, left - stepNow());
+        const all = [...older.slice(next, left), ...now.current.entries];
+        show(all.slice(0, MOST), now.current.atEnd && all.length <= MOST, first && next === 0);
+        left = next;
+        if (left > 0) await frame();
       }
     });
   };
@@ -172,10 +174,11 @@ export function useWindow(record: ConversationRecord | undefined): View {
       const held = last.seq + 1 >= from();
       const next = held ? await engine().later(id, last.seq, PAGE) : (await far({ after: last.seq }, PAGE)).entries;
       if (!next.length) show(now.current.entries, held);
-      for (let at = 0; at < next.length; at += STEP) {
-        const end = held && next.length < PAGE && at + STEP >= next.length;
-        show([...now.current.entries, ...next.slice(at, at + STEP)].slice(-MOST), end);
-        if (at + STEP < next.length) await frame();
+      for (let at = 0; at < next.length; ) {
+        const to = at + stepNow();
+        show([...now.current.entries, ...next.slice(at, to)].slice(-MOST), held && next.length < PAGE && to >= next.length);
+        at = to;
+        if (at < next.length) await frame();
       }
     });
   };
@@ -184,6 +187,8 @@ export function useWindow(record: ConversationRecord | undefined): View {
   useEffect(() => {
     void again();
   }, [id, rung]);
+  // What is within has been laid out by now.
+  useLayoutEffect(() => pace(performance.now() - begun), [shown]);
   const { entries, atEnd, first } = shown;
   const [oldest] = entries;
   const atBeginning = first || (record?.complete === true && (oldest === undefined || oldest.seq <= record.from));

@@ -1,22 +1,12 @@
 // Two people talking, as they do it: on a phone and on a desktop, with the network going away, and in a long conversation.
 // What must not live here: how they came in (first.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, shoot } from '../kit/browser';
-import { good, log, Talkers, write } from '../kit/talkers';
+import { expect, test } from 'vitest';
+import { shoot } from '../kit/browser';
+import { aStage, both } from '../kit/stage';
+import { good, log, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
-beforeAll(async () => {
-  browser = await launch();
-  // Of these nobody has said anything to Bob yet.
-  both = await Talkers.meet(browser, {}, 'cyd', 'dee');
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
-});
+// Of these nobody has said anything to Bob yet.
+aStage({ others: ['cyd', 'dee'] });
 
 test('first words to somebody, unread on their list, read by looking, and said so', async () => {
   const one = await both.at('ada', 'phone');

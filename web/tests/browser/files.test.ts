@@ -1,51 +1,18 @@
 // Files as people send and have them: chosen, pasted, dropped, spoken; on a phone and on a desktop; with the line going away.
 // What must not live here: how a file gets up piece by piece (tests/server/files.test.ts).
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { SignedIn } from '../../src/proto';
-import { barriers, confess, launch, overflow, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
-import { Kinglet, PASSWORD } from '../kit/kinglet';
-import { front } from '../kit/preview';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { PLAIN_HOST, type Person, shoot } from '../kit/browser';
+import { aStage, both } from '../kit/stage';
+import { good } from '../kit/talkers';
 
 const FAKE_MICROPHONE = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
-let browser: Browser;
-let server: Kinglet;
-let shown: { url: string; close: () => Promise<void> };
-let owner: SignedIn;
-const here: Person[] = [];
-beforeAll(async () => {
-  server = await Kinglet.start({ KINGLET_FILES_FILE_MIB: '4', KINGLET_FILES_TOTAL_MIB: '11', KINGLET_LISTEN_HOSTS: PLAIN_HOST });
-  [browser, shown] = await Promise.all([launch({ args: FAKE_MICROPHONE }), front(server)]);
-  owner = await server.claim('ada');
+aStage({
+  env: { KINGLET_FILES_FILE_MIB: '4', KINGLET_FILES_TOTAL_MIB: '11', KINGLET_LISTEN_HOSTS: PLAIN_HOST },
+  others: ['cid', 'dee'],
+  args: FAKE_MICROPHONE,
 });
-afterAll(async () => {
-  await browser?.close();
-  await shown?.close();
-  await server?.stop();
-});
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here.splice(0)) await one.context.close();
-});
-
-async function at(name: string, size: Size, more: { scheme?: 'dark'; language?: 'zh-CN'; host?: string } = {}): Promise<Person> {
-  const one = await person(browser, more.host ? shown.url.replace('127.0.0.1', more.host) : shown.url, size, more);
-  here.push(one);
-  const zh = more.language === 'zh-CN';
-  await one.page.goto('/sign-in');
-  await one.page.getByLabel(zh ? '名字' : 'Name').fill(name);
-  await one.page.getByLabel(zh ? '密码' : 'Password', { exact: true }).fill(PASSWORD);
-  await one.page.getByRole('button', { name: zh ? '登录' : 'Sign in' }).click();
-  await one.page.getByRole('heading', { name: zh ? '会话' : 'Conversations' }).waitFor();
-  return one;
-}
-
 const log = ({ page }: Person) => page.getByRole('log');
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
 
 /** A photograph: left half red, right half blue, with noise so that it has some weight. */
 async function photo(page: Page, width: number, height: number, type = 'image/jpeg'): Promise<Buffer> {
@@ -84,8 +51,7 @@ async function swipe(page: Page, dx: number, dy: number): Promise<void> {
 }
 
 test('several at once, made smaller, with words; seen, looked at and saved by the other one; listed', async () => {
-  await server.join(owner, 'bob');
-  const ada = await at('ada', 'desktop');
+  const ada = await both.at('ada', 'desktop');
   const sentUp: Buffer[] = [];
   ada.page.on('request', (request) => {
     if (request.method() === 'PUT') sentUp.push(request.postDataBuffer() ?? Buffer.alloc(0));
@@ -113,11 +79,11 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
   await log(ada).getByText('Sent').nth(3).waitFor({ state: 'attached' });
   expect(Buffer.concat(sentUp).includes('SECRETPLACE')).toBe(false);
 
-  const bob = await at('bob', 'phone', { scheme: 'dark', language: 'zh-CN' });
+  const bob = await both.at('bob', 'phone', { scheme: 'dark', language: 'zh-CN' });
   await bob.page.getByRole('link', { name: /ada/ }).click();
   const pictures = log(bob).getByRole('button', { name: /打开图片/ });
   await pictures.nth(1).locator('img').waitFor();
-  // An SVG is something to save, nothing that is shown.
+  // An SVG is something to save, nothing that is both.shown.
   expect(await pictures.count()).toBe(2);
   await log(bob).getByRole('button', { name: '下载 drawing.svg' }).waitFor();
   await good(bob);
@@ -168,8 +134,7 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
 });
 
 test('pasted, dropped, and cut off on the way: it waits, survives a reload, and is there once', async () => {
-  await server.join(owner, 'cid');
-  const one = await at('cid', 'desktop', { scheme: 'dark' });
+  const one = await both.at('cid', 'desktop', { scheme: 'dark' });
   await one.page.getByRole('button', { name: 'New message' }).click();
   await one.page.getByRole('dialog').getByRole('button', { name: 'ada' }).click();
   await one.page.getByRole('textbox', { name: 'Write to ada' }).waitFor();
@@ -197,9 +162,9 @@ test('pasted, dropped, and cut off on the way: it waits, survives a reload, and 
   await log(one).getByRole('article').filter({ hasText: 'dropped.bin' }).getByText(/Uploading [1-9]\d* %/).waitFor();
   await good(one);
   await shoot(one, 'files-uploading-dark');
-  await server.kill();
+  await both.server.kill();
   await log(one).getByText('Waits for the connection').waitFor();
-  await server.restart();
+  await both.server.restart();
   one.page.on('dialog', (dialog) => void dialog.accept());
   await one.page.reload();
   await log(one).getByRole('button', { name: 'Download dropped.bin' }).waitFor();
@@ -228,8 +193,7 @@ test('pasted, dropped, and cut off on the way: it waits, survives a reload, and 
 });
 
 test('one’s voice: recorded, heard, sent, and played by the other one; without https it says why not', async () => {
-  await server.join(owner, 'dee');
-  const one = await at('dee', 'phone');
+  const one = await both.at('dee', 'phone');
   await one.page.getByRole('button', { name: 'New message' }).click();
   await one.page.getByRole('dialog').getByRole('button', { name: 'ada' }).click();
   await one.page.getByRole('button', { name: 'Voice message' }).click();
@@ -243,13 +207,13 @@ test('one’s voice: recorded, heard, sent, and played by the other one; without
   await good(one);
   await one.page.getByRole('button', { name: 'Send', exact: true }).click();
   await log(one).getByText('Sent').waitFor({ state: 'attached' });
-  const other = await at('ada', 'desktop', { scheme: 'dark' });
+  const other = await both.at('ada', 'desktop', { scheme: 'dark' });
   await other.page.getByRole('link', { name: /dee/ }).click();
   await log(other).getByRole('button', { name: /Play: Voice message/ }).click();
   await log(other).getByRole('button', { name: /Pause/ }).waitFor();
   await shoot(other, 'files-voice-dark');
   await good(other);
-  const plain = await at('dee', 'phone', { host: PLAIN_HOST, language: 'zh-CN' });
+  const plain = await both.at('dee', 'phone', { url: both.shown.url.replace('127.0.0.1', PLAIN_HOST), language: 'zh-CN' });
   await plain.page.getByRole('link', { name: /ada/ }).click();
   await plain.page.getByRole('button', { name: '语音消息', exact: true }).click();
   await plain.page.getByRole('alert').getByText('需要安全连接').waitFor();

@@ -2,12 +2,14 @@
 // invitation for somebody else, and the sheet of a server that has been running. What must not live here: the plain way
 // (first.test.ts).
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SignedIn } from '../../src/proto';
-import { barriers, confess, launch, overflow, type Person, person, shoot } from '../kit/browser';
+import { launch, type Person, shoot } from '../kit/browser';
+import { guest, guestsLeave, type Manner } from '../kit/guests';
 import { Kinglet, PASSWORD } from '../kit/kinglet';
 import { front } from '../kit/preview';
 import { groups, Hands } from '../kit/setup';
+import { good } from '../kit/talkers';
 
 const IPHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1';
 
@@ -15,7 +17,6 @@ let browser: Browser;
 let server: Kinglet;
 let shown: { url: string; close: () => Promise<void> };
 let owner: SignedIn;
-let here: Person[] = [];
 beforeAll(async () => {
   browser = await launch();
   server = await Kinglet.start();
@@ -27,25 +28,9 @@ afterAll(async () => {
   await shown?.close();
   await server?.stop();
 });
-beforeEach(() => {
-  here = [];
-});
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
-});
+guestsLeave();
 
-async function somebody(...how: Parameters<typeof person> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Person> {
-  const one = await person(browser, shown.url, ...how);
-  here.push(one);
-  return one;
-}
-
-async function good(one: Person): Promise<void> {
-  expect(await barriers(one)).toEqual([]);
-  expect(await overflow(one)).toBe(0);
-  expect(one.complaints).toEqual([]);
-}
+const somebody = (...how: Manner) => guest(browser, shown.url, ...how);
 
 async function signIn(one: Person, name: string): Promise<void> {
   await one.page.goto('/');

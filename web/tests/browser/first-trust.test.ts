@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { barriers, confess, launch, overflow, type Person, person, shoot } from '../kit/browser';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { barriers, launch, overflow, type Person, shoot } from '../kit/browser';
+import { guest, guestsLeave, type Manner } from '../kit/guests';
 import type { Kinglet } from '../kit/kinglet';
 import { front } from '../kit/preview';
 import { BOX, box, comePastTheWarning, homeThatTrusts, named, shownOnScreen } from '../kit/secure';
@@ -13,7 +14,6 @@ import { setUp } from '../kit/setup';
 let server: Kinglet;
 let shown: { url: string; close: () => Promise<void> };
 let browser: Browser;
-let here: Person[] = [];
 
 beforeAll(async () => {
   server = await box();
@@ -25,17 +25,9 @@ afterAll(async () => {
   await shown?.close();
   await server?.stop();
 });
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') for (const one of here) await confess(one);
-  for (const one of here) await one.context.close();
-  here = [];
-});
+guestsLeave();
 
-async function somebody(from: Browser, ...how: Parameters<typeof person> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Person> {
-  const one = await person(from, named(shown.url), ...how);
-  here.push(one);
-  return one;
-}
+const somebody = (from: Browser, ...how: Manner) => guest(from, named(shown.url), ...how);
 
 async function good(one: Person): Promise<void> {
   expect(await barriers(one)).toEqual([]);

@@ -1,23 +1,15 @@
 // What people do now and then with messages, with their group and with each other: over plain http, without a secure context,
 // as most of a team may come at first. What must not live here: everyday talking (chat.test.ts, together.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { ConversationInfo, SignedIn } from '../../src/proto';
-import { launch, PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
-import { box, good, log, Talkers, write } from '../kit/talkers';
+import { PLAIN_HOST, type Person, person, shoot, type Size } from '../kit/browser';
+import { aStage, both, browser } from '../kit/stage';
+import { box, good, log, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
+aStage({ env: { KINGLET_LISTEN_HOSTS: PLAIN_HOST }, others: ['cyd'] });
 let cyd: SignedIn;
-beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser, { KINGLET_LISTEN_HOSTS: PLAIN_HOST });
-  cyd = await both.server.join(both.ada, 'cyd');
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
+beforeAll(() => {
+  cyd = both.others.cyd!;
 });
 
 const plain = (name: string, size: Size) => both.at(name, size, { url: both.shown.url.replace('127.0.0.1', PLAIN_HOST) });
@@ -58,12 +50,7 @@ test('a link copied, a reaction picked, a saved message found, a thread left, ev
   await row(one, 'Who has the keys?').getByRole('button', { name: '🦆 1 : ada' }).waitFor();
   await pick(one, 'Who has the keys?', 'Save for later');
   await row(one, 'Who has the keys?').getByText('Saved').waitFor({ state: 'attached' });
-  // The page goes only once the server has it: a wish that is on its way dies with its page.
-  const kept = async () => {
-    const reply = await both.server.api(both.ada.token).command({ id: 1, type: 'saved', limit: 5 });
-    return reply.type === 'saved' ? reply.saved.length : -1;
-  };
-  await expect.poll(kept, { timeout: 20_000 }).toBe(1);
+  // The page goes at once: what is still on its way is told by the next one, before it asks what is saved.
   await page.goto('/');
   await page.getByRole('button', { name: 'Find people and messages' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Saved messages' }).click();

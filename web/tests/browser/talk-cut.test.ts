@@ -1,28 +1,21 @@
 // The network and the server going away under people who write: nothing lost, nothing doubled, order kept, and what is said
 // meanwhile. What must not live here: how the engine does it (tests/server/send.test.ts has each stage many times).
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { launch, shoot } from '../kit/browser';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { shoot } from '../kit/browser';
 import { Cable } from '../kit/cable';
-import { box, good, log, Talkers, write } from '../kit/talkers';
+import { aStage, both, browser } from '../kit/stage';
+import { box, good, log, row, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
+aStage();
 let cable: Cable;
 beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser);
   cable = await Cable.to(both.shown.url);
 });
 beforeEach(() => {
   cable.health = 'good';
 });
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await cable?.close();
-  await both?.part();
-  await browser?.close();
-});
+afterAll(() => cable?.close());
 
 const PATIENCE = { timeout: 30_000 };
 
@@ -84,6 +77,55 @@ test('cut at every stage, the server killed, two tabs and another person: all th
   }
   // One socket for both tabs: the second page never opened any.
   expect(sockets).toBe(0);
+});
+
+test('what is wished without a line outlives its page and is told later; what is refused then is said, and stays until it was read', async () => {
+  const { ada, bob, server } = both;
+  const [crew, quay] = [await both.group('Crew'), await both.group('Quay')];
+  for (const talk of [crew, quay]) await both.says(ada, talk, 'Bring the ropes');
+  const one = await both.at('bob', 'phone', { url: cable.url });
+  const saved = async () => {
+    const reply = await server.api(bob.token).command({ id: 1, type: 'saved', limit: 5 });
+    return reply.type === 'saved' ? reply.saved.map(({ event }) => event.conversation) : [];
+  };
+  const save = async (talk: string) => {
+    await one.page.getByRole('link', { name: talk }).click();
+    await row(one, 'Bring the ropes').click({ button: 'right' });
+    await one.page.getByRole('menuitem', { name: 'Save for later' }).click();
+    await row(one, 'Bring the ropes').getByText('Saved').waitFor({ state: 'attached' });
+    await one.page.getByRole('button', { name: 'Back' }).click();
+  };
+  // What is needed then has to be here before.
+  for (const talk of ['Crew', 'Quay']) {
+    await one.page.getByRole('link', { name: talk }).click();
+    await row(one, 'Bring the ropes').click({ button: 'right' });
+    await one.page.getByRole('menuitem', { name: 'Save for later' }).waitFor();
+    await one.page.keyboard.press('Escape');
+    await one.page.getByRole('button', { name: 'Back' }).click();
+  }
+  // It leaves the page, and never comes to the server.
+  cable.health = 'mute';
+  const lost = cable.lost;
+  await save('Crew');
+  await expect.poll(() => cable.lost, PATIENCE).toBeGreaterThan(lost);
+  await save('Quay');
+  expect(await saved()).toEqual([]);
+  cable.pull();
+  await both.command(ada, { type: 'kick', conversation: quay, user: bob.user });
+  cable.health = 'good';
+  await one.page.reload();
+  await expect.poll(saved, PATIENCE).toEqual([crew]);
+  const said = one.page.getByRole('alert').getByText(/Saving a message.*Not done/);
+  await said.waitFor();
+  await good(one);
+  await shoot(one, 'undone');
+  await one.page.reload();
+  await said.waitFor();
+  await one.page.locator('.banner', { has: said }).getByRole('button', { name: 'Close' }).click();
+  await said.waitFor({ state: 'detached' });
+  await one.page.reload();
+  await one.page.getByRole('link', { name: 'Crew' }).waitFor();
+  expect(await said.count()).toBe(0);
 });
 
 test('away from home it says what to check; a newer version is offered calmly, and outbox and draft stay', async () => {

@@ -1,22 +1,12 @@
 // What the list says, where one begins to read, what follows to one's other devices, and the ways out. What must not live here:
 // what happens when the network goes (talk-cut.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, type Person, shoot } from '../kit/browser';
+import { expect, test } from 'vitest';
+import { type Person, shoot } from '../kit/browser';
 import { Cable } from '../kit/cable';
-import { box, good, log, Talkers, write } from '../kit/talkers';
+import { aStage, both } from '../kit/stage';
+import { box, good, log, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
-beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser);
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
-});
+aStage();
 
 test('one begins at what is unread, the line stays, and what comes meanwhile waits below', async () => {
   const { ada, bob } = both;
@@ -46,7 +36,9 @@ test('one begins at what is unread, the line stays, and what comes meanwhile wai
   await page.getByRole('button', { name: /new messages/ }).click();
   await log(one).getByText('line 70 of a long morning', { exact: true }).waitFor();
   await row.getByText('unread message').waitFor({ state: 'detached' });
-  expect(await line.count()).toBe(1);
+  // What lies before may have to come step by step.
+  await expect.poll(() => line.count()).toBe(1);
+  await page.locator('.talk [role=log][aria-busy=false]').waitFor();
   // Up again, and something comes: one stays where one is.
   await log(one).evaluate((el) => el.scrollTo(0, el.scrollHeight / 2));
   const where = () => log(one).getByText('line 40 of a long morning', { exact: true }).evaluate((el) => el.getBoundingClientRect().top);

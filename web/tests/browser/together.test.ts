@@ -1,26 +1,15 @@
 // Two and three people working together: what they do with messages, on a desktop by keys and pointer, on a phone by fingers.
 // What must not live here: how they came in (first.test.ts), and plain talking (chat.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { SignedIn } from '../../src/proto';
-import { launch, type Person, shoot } from '../kit/browser';
-import { box, good, log, row, Talkers, write } from '../kit/talkers';
+import { type Person, shoot } from '../kit/browser';
+import { ada, aStage, bob, both } from '../kit/stage';
+import { box, good, log, row, write } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
-let ada: SignedIn;
-let bob: SignedIn;
+aStage({ others: ['cyd'] });
 let cyd: SignedIn;
-beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser, {}, 'cyd');
-  ({ ada, bob } = both);
+beforeAll(() => {
   cyd = both.others.cyd!;
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
 });
 
 const group = (title: string) => both.group(title, [cyd]);

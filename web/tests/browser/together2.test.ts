@@ -1,26 +1,15 @@
 // Three people finding each other and what was said, talking beside the conversation, and looking after their group. What must
 // not live here: what they do with single messages (together.test.ts).
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { SignedIn } from '../../src/proto';
-import { launch, type Person, shoot } from '../kit/browser';
-import { box, good, row, Talkers } from '../kit/talkers';
+import { type Person, shoot } from '../kit/browser';
+import { ada, aStage, bob, both } from '../kit/stage';
+import { box, good, row } from '../kit/talkers';
 
-let browser: Browser;
-let both: Talkers;
-let ada: SignedIn;
-let bob: SignedIn;
+aStage({ others: ['cyd'] });
 let cyd: SignedIn;
-beforeAll(async () => {
-  browser = await launch();
-  both = await Talkers.meet(browser, {}, 'cyd');
-  ({ ada, bob } = both);
+beforeAll(() => {
   cyd = both.others.cyd!;
-});
-afterEach(({ task }) => both.leave(task.result?.state === 'fail'));
-afterAll(async () => {
-  await both?.part();
-  await browser?.close();
 });
 
 const at = (name: string, size: 'phone' | 'desktop', path: string, more = {}) => both.at(name, size, { path, ...more });
@@ -68,6 +57,11 @@ test('mentions and emoji by name, an input method left alone; search and links l
   // Words in Chinese, in this conversation, far before what is held.
   await one.page.keyboard.press('Control+f');
   const dialog = one.page.getByRole('dialog');
+  // Before anything is asked for it says what can be found, and what is at hand.
+  await dialog.getByText('What was said in “Kitchen”').waitFor();
+  await good(one);
+  await shoot(one, 'search-empty');
+  expect(await dialog.locator('.ways button').allInnerTexts()).toEqual(['Pinned messages', 'Threads']);
   await dialog.getByRole('textbox').fill('烤鸭');
   await dialog.locator('mark', { hasText: '烤鸭' }).waitFor();
   await shoot(one, 'search');

@@ -143,3 +143,31 @@ test('what was written down is there after a restart, with its id and order', as
   const again = new Outbox(keep, ME);
   expect((await again.rows()).map((row) => row.client_id)).toEqual(written.map((row) => row.client_id));
 });
+
+test('what is being written down is shown at once, once, and not sent before it is on the disk', async () => {
+  sender.welcome();
+  let shown: OutboxRow[] = [];
+  let early = 0;
+  const command = change('at once');
+  const writing = outbox.add(TALK, command, 'waiting', (row) => {
+    shown = [row];
+    early = sent.length;
+  });
+  // Before anything was waited for.
+  expect(shown.map(({ client_id, state }) => [client_id, state])).toEqual([[command.client_id, 'waiting']]);
+  const before = outbox.shown();
+  await sender.kick();
+  const row = await writing;
+  expect([early, row.n > 0]).toEqual([0, true]);
+  for (const rows of [await before, await outbox.shown()]) expect(rows.map((one) => one.client_id)).toEqual([command.client_id]);
+  await sender.kick();
+  await vi.waitFor(() => expect(said()).toEqual(['at once']));
+});
+
+test('what cannot be written down is not shown any longer', async () => {
+  const shown: string[] = [];
+  // Nothing of the kind can be kept.
+  const command = { ...change('lost'), body: () => {} };
+  await expect(outbox.add(TALK, command, 'waiting', (row) => shown.push(row.client_id))).rejects.toThrow();
+  expect([shown, await outbox.shown()]).toEqual([[command.client_id], []]);
+});

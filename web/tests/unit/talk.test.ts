@@ -5,7 +5,7 @@ import { folded } from '../../src/engine/entry';
 import { isYesterday, nextMidnight, sameDay } from '../../src/i18n/days';
 import type { Entry } from '../../src/engine/records';
 import type { Kept } from '../../src/proto';
-import { type LocalDraft, met } from '../../src/ui/talk/draft';
+import { isPutAway, type LocalDraft, met } from '../../src/ui/talk/draft';
 import { kept } from '../../src/ui/talk/kept';
 import { BOB, event, message, TALK } from '../kit/events';
 
@@ -88,4 +88,12 @@ test('a page that is only looked at shows what later events made of it', () => {
   expect(two).toMatchObject({ erased: true });
   expect(two?.body).toBeUndefined();
   expect(three?.reactions).toEqual({ '👍': { [BOB]: 10 } });
+});
+
+test('what another tab puts away takes along what is the same here, and not what was begun since', () => {
+  const here = { text: 'begun since', base: 0, dirty: true };
+  expect(isPutAway(here, { text: '', base: 0 })).toBe(false);
+  expect(isPutAway(here, { text: 'begun', base: 0 })).toBe(false);
+  expect(isPutAway(here, { ...here })).toBe(true);
+  expect([isPutAway(undefined, undefined), isPutAway({ text: 'told', base: 4 }, { text: 'x', base: 0 })]).toEqual([true, true]);
 });

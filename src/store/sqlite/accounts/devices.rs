@@ -203,7 +203,10 @@ fn room_for_device(connection: &Connection, user: UserId, known: Option<DeviceNo
     Ok(())
 }
 
-pub(super) fn session(connection: &Connection, token: &SecretHash) -> Outcome<Option<SessionFacts>> {
+pub(in crate::store::sqlite) fn session(
+    connection: &Connection,
+    token: &SecretHash,
+) -> Outcome<Option<SessionFacts>> {
     connection
         .prepare_cached(
             "SELECT user.id, device.no, device.id, user.role, user.bot

@@ -20,7 +20,7 @@ use crate::proto::{BlobId, DeviceId, Refusal, UserId};
 
 mod audit;
 mod bots;
-mod devices;
+pub(in crate::store::sqlite) mod devices;
 mod directory;
 mod erase;
 mod history;

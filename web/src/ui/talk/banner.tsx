@@ -3,10 +3,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { brief, words } from '../../i18n';
 import { trust } from '../first/trust';
-import { engine, line, outbox } from '../state';
+import { engine, line, outbox, undone } from '../state';
+import { lazy } from '../together/lazy';
 import { lastHere } from './here';
 import { newer, reload } from './newer';
 import '../talk.css';
+
+const Undone = lazy(() => import('../together/undone').then((part) => part.Undone));
 
 /** A short break is nothing to speak of. */
 const PATIENCE_MS = 2_500;
@@ -39,6 +42,7 @@ export function Banners() {
         <p role="status">{text}</p>
         {lost && <Checks />}
       </div>
+      {undone.value.length > 0 && <Undone />}
       <NewVersion />
     </div>
   );

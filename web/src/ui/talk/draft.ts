@@ -29,3 +29,8 @@ export function met(mine: LocalDraft | undefined, told: Kept & { key: 'draft' })
   if (!text || here.text.startsWith(text)) return { ...here, base: told.change };
   return { ...here, base: told.change, other: text };
 }
+
+/** Another tab put away its draft, `before`: whether that was what is here, and not an older one that was cleared only now. */
+export function isPutAway(mine: LocalDraft | undefined, before: LocalDraft | undefined): boolean {
+  return !mine?.dirty || !mine.text || mine.text === before?.text;
+}

@@ -7,7 +7,7 @@ import { effect, signal, untracked } from '@preact/signals';
 import { Refused } from '../../engine/refusal';
 import type { Draft, Kept } from '../../proto';
 import { engine, line, me, settled, told } from '../state';
-import { EMPTY, type LocalDraft, met } from './draft';
+import { EMPTY, isPutAway, type LocalDraft, met } from './draft';
 
 /** How long one pauses before the server is told: each write goes to its disk. */
 const PAUSE_MS = 1_500;
@@ -156,6 +156,7 @@ function otherTab(event: StorageEvent): void {
   const id = event.key.slice(prefix.length);
   const all = new Map(drafts.value);
   const draft = read(event.newValue);
+  if (!draft?.text && !isPutAway(all.get(id), read(event.oldValue))) return;
   if (draft) all.set(id, draft);
   else all.delete(id);
   drafts.value = all;

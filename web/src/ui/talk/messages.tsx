@@ -203,13 +203,13 @@ function useSize(box: { current: HTMLDivElement | null }, anchor: Anchor): void 
 
 /** Who says something wants to see it. */
 function useOwn(rows: OutboxRow[], said: () => void): void {
+  const known = useRef(new Set(rows.map((row) => row.client_id)));
   const newest = rows.at(-1);
-  const known = useRef(newest?.n ?? 0);
   useEffect(() => {
-    const fresh = newest !== undefined && newest.n > known.current && newest.state === 'waiting' && !document.hidden;
-    known.current = Math.max(known.current, newest?.n ?? 0);
-    if (fresh) said();
-  }, [newest?.n]);
+    const fresh = rows.filter((row) => row.state === 'waiting' && !known.current.has(row.client_id));
+    for (const row of fresh) known.current.add(row.client_id);
+    if (fresh.length && !document.hidden) said();
+  }, [newest?.client_id]);
 }
 
 /**

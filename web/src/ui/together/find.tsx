@@ -10,6 +10,7 @@ import { Avatar } from '../avatar';
 import { go } from '../route';
 import { conversations, engine, line, titleOf } from '../state';
 import { finding } from './acts';
+import { Icon } from './icons';
 import { jump } from './jump';
 import { nameIn } from './members';
 import { Dialog, type Place, places } from './overlays';
@@ -114,6 +115,7 @@ export function Find({ here }: { here: string | undefined }) {
             </button>
           ))}
           {!query.trim() && !only && !wantsSaved && <button type="button" class="faint" onClick={() => wantSaved(true)}>★ {savedWord}</button>}
+          {!query.trim() && only && <Here conversation={here ?? ''} />}
           {wantsSaved && <h3>{savedWord}</h3>}
           {wantsSaved && !saved && <p class="hint" role="status">{lost || looking}</p>}
           {saved?.length === 0 && <p class="hint">{noSaved}</p>}
@@ -138,6 +140,28 @@ export function Find({ here }: { here: string | undefined }) {
   );
 }
 
+/** Before anything is asked for in one conversation: what can be found, and what is at hand without words. */
+function Here({ conversation }: { conversation: string }) {
+  const record = conversations.value.get(conversation);
+  if (!record) return null;
+  const { findHereLead, findHereHow, pins, threads } = more.value;
+  const lead = (side: 'pins' | 'threads') => {
+    finding.value = undefined;
+    go(`/c/${conversation}#${side}`);
+  };
+  return (
+    <div class="nothing">
+      <Icon of="search" />
+      <p>{findHereLead(titleOf(record))}</p>
+      <p class="hint">{findHereHow}</p>
+      <p class="ways">
+        <button type="button" onClick={() => lead('pins')}>{pins}</button>
+        {record.kind !== 'direct' && <button type="button" onClick={() => lead('threads')}>{threads}</button>}
+      </p>
+    </div>
+  );
+}
+
 /** Asked again when the line comes: what could not be read is not nothing. */
 function useSaved(wanted: boolean): [Entry[] | undefined, string] {
   const [saved, setSaved] = useState<Entry[]>();
@@ -158,7 +182,9 @@ function useSaved(wanted: boolean): [Entry[] | undefined, string] {
   return [saved, lost];
 }
 
+/** What was saved here a moment ago, or before the page was loaded anew, is told first. */
 async function readSaved(): Promise<Entry[]> {
+  await engine().wishesTold();
   const all: Entry[] = [];
   for (let after: number | undefined; ; ) {
     const reply = await engine().ask({ type: 'saved', limit: 100, ...(after === undefined ? {} : { after }) });

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::proto::account::NewDevice;
 use crate::proto::{ClientId, Code, InvitationId};
 use crate::store::AccountEffect;
+use crate::store::sqlite::reads::arrival;
 use crate::store::sqlite::schema;
 
 const DAY: u64 = 86_400_000;
@@ -174,6 +175,37 @@ fn only_the_first_claim_makes_an_owner() {
         (owner.profile.user, device_id(1), ServerRole::Owner)
     );
     assert_eq!(desk.session(2), None);
+}
+
+/// Who comes in is told of what it is in, and of what it left since it was last here; of nothing with a token that has ended
+/// or is another's.
+#[test]
+fn who_comes_in_finds_its_conversations() {
+    let mut desk = Desk::new();
+    let owner = desk.owner().profile.user;
+    let of = owner.0.cast_signed();
+    for (table, columns, row) in [
+        (
+            "member",
+            "conversation, user, role, from_seq",
+            format!("7, {of}, 1, 1"),
+        ),
+        ("gone", "user, conversation, pos", format!("{of}, 8, 20")),
+        ("gone", "user, conversation, pos", format!("{of}, 9, 21")),
+    ] {
+        desk.connection
+            .execute(&format!("INSERT INTO {table} ({columns}) VALUES ({row})"), [])
+            .expect("a row");
+    }
+    let found = |n, user, since| {
+        let found = arrival(&desk.connection, &token(n), user, since).expect("the read works");
+        found.map(|ids| ids.into_iter().map(|id| id.0).collect::<Vec<_>>())
+    };
+    assert_eq!(found(1, owner, None), Some(vec![7]));
+    assert_eq!(found(1, owner, Some(20)), Some(vec![7, 9]));
+    assert_eq!(found(1, owner, Some(19)), Some(vec![7, 8, 9]));
+    assert_eq!(found(2, owner, Some(19)), None, "a token of nobody");
+    assert_eq!(found(1, UserId(owner.0 + 1), Some(19)), None, "another's token");
 }
 
 #[test]

@@ -4,10 +4,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { edited, held } from '../../../engine/look';
 import { type ConversationRecord, type Entry, laneOf } from '../../../engine/records';
 import { more } from '../../../i18n/together-more';
-import { words } from '../../../i18n';
+import { explained, words } from '../../../i18n';
 import { Composer } from '../../composer';
 import { Message, Unsent } from '../../message';
 import { engine, line, me, outbox, titleOf, touched } from '../../state';
+import { tell } from '../acts';
 import { flash, jumping } from '../jump';
 import { useEntry } from '../quote';
 import { readThreads } from '../threads';
@@ -51,8 +52,10 @@ function useThread(record: ConversationRecord, root: number) {
     const reply = await engine().ask({ type: 'thread', conversation: id, thread: root, limit: PAGE, ...(before ? { before } : {}) });
     if (reply.type !== 'thread') return;
     const found = edited(reply.events, reply.edits ?? []);
+    // What this device has not told yet counts.
+    const wished = await engine().following(id, root);
     const entries = await refresh(bySeq(new Map([...(before ? now.current.entries : []), ...found].map((entry) => [entry.seq, entry])).values()));
-    set({ entries, more: reply.more, following: reply.following === true, partly: false });
+    set({ entries, more: reply.more, following: wished ?? reply.following === true, partly: false });
   };
   const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
@@ -69,11 +72,16 @@ function useThread(record: ConversationRecord, root: number) {
   }, [rung]);
   const follow = async () => {
     const on = !now.current.following;
-    await engine().ask({ type: 'follow', conversation: id, thread: root, on });
     set({ following: on });
-    void readThreads();
+    try {
+      await engine().set({ key: 'follow', conversation: id, seq: root, value: on });
+      void readThreads().catch(() => {});
+    } catch (error) {
+      set({ following: !on });
+      tell(explained(error));
+    }
   };
-  return { ...shown, earlier: () => void page(now.current.entries[0]?.seq).catch(() => {}), follow: () => void follow().catch(() => {}) };
+  return { ...shown, earlier: () => void page(now.current.entries[0]?.seq).catch(() => {}), follow: () => void follow() };
 }
 
 export function Thread({ record, root }: { record: ConversationRecord; root: number }) {
