@@ -73,7 +73,7 @@ async fn certificate(server: &mut Server) -> Value {
 #[tokio::test]
 async fn a_certificate_is_ordered_over_tls_kept_and_shown_to_whoever_comes_by_the_domain() {
     let port = free_port().await;
-    let authority = Authority::asking_at(port).await;
+    let mut authority = Authority::asking_at(port).await;
     let mut server = ordering(&authority, port, &[]).await;
     let file = server.data().join("tls").join("domain.pem");
     put_old(&file);
@@ -122,7 +122,7 @@ async fn a_certificate_is_ordered_over_tls_kept_and_shown_to_whoever_comes_by_th
 
     // A name more, and nobody to order from.
     assert_eq!(server.stop().await, Some(0));
-    drop(authority);
+    authority.close();
     server
         .env
         .push(("KINGLET_ACME_NAMES".into(), "www.example.org".into()));

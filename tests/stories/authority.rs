@@ -132,6 +132,14 @@ impl Authority {
         all.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// Nobody answers there any more; its files stay.
+    pub fn close(&mut self) {
+        for mut program in self.programs.drain(..) {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+    }
+
     /// What browsers would trust if this were a public authority. It is another one at each start.
     pub fn root(&self) -> CertificateDer<'static> {
         let url = format!("https://127.0.0.1:{}/roots/0", self.management);
@@ -145,10 +153,7 @@ impl Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        for program in &mut self.programs {
-            let _ = program.kill();
-            let _ = program.wait();
-        }
+        self.close();
         if std::thread::panicking() {
             eprintln!("---- what the authority said\n{}", self.output.text());
         }
