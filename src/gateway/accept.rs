@@ -24,7 +24,7 @@ use super::io::{self, Conn};
 use super::pace::Pace;
 use super::pools;
 use super::served::Served;
-use super::tls::Tls;
+use super::tls::{ACME_PROTOCOL, Tls};
 use crate::clock::monotonic;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
@@ -198,6 +198,10 @@ pub async fn accept(
                     let shaking = context.pace.measured(tls.accept(stream));
                     let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, shaking).await;
                     let Ok(Ok(stream)) = shaken else { return };
+                    // An authority that asked whether the name leads here has its answer (RFC 8737, section 3).
+                    if stream.alpn_protocol() == Some(ACME_PROTOCOL) {
+                        return;
+                    }
                     Conn::tls(stream, seat)
                 }
             };
