@@ -157,16 +157,18 @@ fn the_services_open_little_of_the_system() {
 }
 
 #[test]
-fn nothing_outside_is_reached_unless_push_is_switched_on() {
+fn nothing_outside_is_reached_unless_something_is_switched_on() {
     let service = unit("kinglet.service");
     assert_eq!(values(&service, "IPAddressDeny"), ["any"]);
     assert_eq!(values(&service, "IPAddressAllow"), ["localhost"]);
     assert_eq!(values(&service, "SocketBindDeny"), ["any"]);
-    assert_eq!(
-        values(&unit("push.conf"), "IPAddressDeny"),
-        [""],
-        "an empty one takes it back"
-    );
+    for more in ["push.conf", "acme.conf"] {
+        assert_eq!(
+            values(&unit(more), "IPAddressDeny"),
+            [""],
+            "{more}: an empty one takes it back"
+        );
+    }
     let board = unit("kinglet-board@.service");
     assert_eq!(said(&board, "PrivateNetwork"), "yes");
     assert_eq!(said(&board, "RestrictAddressFamilies"), "AF_UNIX");

@@ -9,7 +9,9 @@
 //! - `repair.rs`: an installation that was cut off
 //! - `power.rs`, `names.rs`, `ssh.rs`, `usb.rs`, `update.rs`, `reset.rs`, `sensors.rs`: the verbs
 //! - `answer.rs`: what is said of it
+//! - `appliance/`: what is done at the start of an appliance, started by units of its own with a word
 
+mod appliance;
 mod names;
 mod peer;
 mod power;
@@ -43,20 +45,25 @@ const LOCK: &str = "/run/kinglet-board/lock";
 const HELP: &str = "\
 What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 
-Usage: kinglet-board [--root DIR] [--repair]
+Usage: kinglet-board [--root DIR] [WORD | --repair]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
+At the start of an appliance it is started with a WORD: settings, grow, screen (docs/APPLIANCE.md).
 --repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
 --root: files and programs are looked for below DIR, for tests.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let machine = match words.as_slice() {
-        [] => Machine::at(PathBuf::from("/")),
-        ["--root", root] => Machine::at(PathBuf::from(root)),
+    let (machine, word) = match words.as_slice() {
+        [] => (Machine::at(PathBuf::from("/")), None),
+        ["--root", root] => (Machine::at(PathBuf::from(root)), None),
         ["--repair"] => return repaired(&Machine::at(PathBuf::from("/"))),
         ["--root", root, "--repair"] => return repaired(&Machine::at(PathBuf::from(root))),
+        [word] if appliance::WORDS.contains(word) => (Machine::at(PathBuf::from("/")), Some(*word)),
+        ["--root", root, word] if appliance::WORDS.contains(word) => {
+            (Machine::at(PathBuf::from(root)), Some(*word))
+        }
         ["--version"] => {
             println!("kinglet-board {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -66,6 +73,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(word) = word {
+        return match appliance::run(&machine, word) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(wrong) => {
+                note(&format!("{word}: {wrong}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     match serve(&machine) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::answer::Wrong;
 use crate::machine::Machine;
 use crate::note;
-use crate::program::{run, run_for};
+use crate::program::{run, run_with};
 use crate::update::{DPKG, DPKG_QUERY, OWN_PACKAGE};
 
 const ENV: &str = "/usr/bin/env";
@@ -39,5 +39,5 @@ fn is_half_unpacked(machine: &Machine) -> Result<bool, Wrong> {
 }
 
 fn dpkg(machine: &Machine, words: &[&str]) -> Result<(), Wrong> {
-    run_for(machine, TIME, ENV, &[&SETTINGS[..], &[DPKG], words].concat()).map(drop)
+    run_with(machine, ENV, &[&SETTINGS[..], &[DPKG], words].concat(), "", TIME).map(drop)
 }

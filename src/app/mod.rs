@@ -1,10 +1,12 @@
 //! Wiring, the only floor that knows everyone: the command line, and one room per subcommand. What must not live here:
 //! rules, which are lower down.
 
+mod acme;
 mod address;
 mod backup;
 mod budget;
 mod capacity;
+mod certificates;
 mod check;
 pub mod cli;
 pub mod config;

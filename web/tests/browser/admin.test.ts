@@ -220,6 +220,6 @@ test.each<[Person['size'], 'light' | 'dark', 'en' | 'zh-CN']>([
   ['desktop', 'light', 'en'],
 ])('every page of administration is as it should be: %s, %s, %s', async (size, scheme, language) => {
   const one = await desk.at('ada', size, { scheme, language });
-  expect(await walk(one, '/admin', `admin-${language}-${scheme}`)).toHaveLength(10);
+  expect(await walk(one, '/admin', `admin-${language}-${scheme}`)).toHaveLength(11);
   await desk.leave(one);
 });

@@ -110,7 +110,8 @@ export class Kinglet {
 
   async stop(): Promise<void> {
     await this.kill();
-    await rm(this.folder, { recursive: true, force: true });
+    const { LD_PRELOAD: clock } = this.env;
+    for (const folder of [this.folder, ...(clock ? [path.dirname(clock)] : [])]) await rm(folder, { recursive: true, force: true });
   }
 
   get claimCode(): string {

@@ -121,7 +121,7 @@ fn installed(example: &str) -> Result<String> {
 
 fn documents(tree: &Tree) -> Result<()> {
     let place = "usr/share/doc/kinglet";
-    for name in ["OPERATING", "PROTOCOL", "DATA-PROTECTION", "EXPORT"] {
+    for name in ["OPERATING", "APPLIANCE", "PROTOCOL", "DATA-PROTECTION", "EXPORT"] {
         let text = read_text(&format!("docs/{name}.md"))?;
         tree.file(&format!("{place}/{name}.md"), text.as_bytes())?;
     }

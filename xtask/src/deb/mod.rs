@@ -4,7 +4,7 @@
 
 mod content;
 mod cuts;
-mod notices;
+pub mod notices;
 mod tree;
 pub mod trial;
 mod variants;

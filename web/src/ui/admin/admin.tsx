@@ -1,12 +1,14 @@
 // Administration: which pages there are, and the looking after the server's figures while one of them is open. What must not
 // live here: the pages.
 import { useEffect } from 'preact/hooks';
+import { backups } from '../../i18n/backups';
 import { desk } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import { oversight } from '../../i18n/oversight';
 import { words } from '../../i18n';
 import { myRole } from '../menu';
 import { Audit } from './audit';
+import { Backups } from './backups';
 import { Bots } from './bots';
 import { Frame } from './frame';
 import { Groups } from './groups';
@@ -45,6 +47,7 @@ function Office({ at, row }: { at: string | undefined; row: string | undefined }
     { at: 'invitations', name: w.invitations, page: () => <Invitations /> },
     { at: 'groups', name: w.groups, page: () => <Groups /> },
     { at: 'storage', name: w.storage, page: () => <Storage /> },
+    { at: 'backups', name: backups.value.title, page: () => <Backups /> },
     { at: 'reports', name: w.reports, page: () => (row ? <Report key={row} no={row} /> : <Reports />) },
     { at: 'audit', name: w.audit, page: () => <Audit /> },
     { at: 'bots', name: w.bots, page: () => <Bots /> },

@@ -1,12 +1,14 @@
 // How the server does: what is wrong first, then figures, then lines. What must not live here: how figures are gathered
 // (samples.ts).
-import { explained } from '../../i18n';
+import { date, explained } from '../../i18n';
+import { backups } from '../../i18n/backups';
 import { count, desk, size, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import type { BudgetShare, PoolFigures, ServerHealth } from '../../proto';
+import { readBackups, stateOf } from './backups';
 import { Chart } from './chart';
-import { NEAR, quantile, type Sample, SLOW_MS, troubles } from './figures';
-import { Bar, Figure, Page, Part, Table } from './parts';
+import { NEAR, quantile, type Sample, SLOW_MS, SOON_MS, troubles } from './figures';
+import { Bar, Figure, Link, Page, Part, Table, useLoad } from './parts';
 import { look, newest, samples, trouble } from './samples';
 
 /** Figures "lately" are those of so many samples. */
@@ -14,7 +16,6 @@ const LATELY = 12;
 const DAY_MS = 86_400_000;
 /** A line of the journal at the start would write more than a day's pace is worth. */
 const PACE_MS = 600_000;
-const BACKUP = 'sqlite3 data/kinglet.db ".backup copy.db" && cp -a data/tls tls-copy\nrsync -a --exclude partial data/blobs/ blobs-copy/';
 
 export function Health() {
   const now = newest.value;
@@ -36,19 +37,13 @@ export function Health() {
 }
 
 function Shown({ health }: { health: ServerHealth }) {
-  const { backup, backupNext, backupMore, charts, chartsLead, budget, budgetLead, pools } = office.value;
+  const { charts, chartsLead, budget, budgetLead, pools } = office.value;
   return (
     <>
       <Verdict health={health} />
       <Figures health={health} />
       <Part title={charts} hint={chartsLead}>
         <Charts />
-      </Part>
-      <Part title={backup} hint={backupNext}>
-        <pre class="command" tabIndex={0}>
-          {BACKUP}
-        </pre>
-        <p class="hint">{backupMore}</p>
       </Part>
       <Part title={pools}>
         <Pools pools={health.pools} />
@@ -112,9 +107,24 @@ function Figures({ health }: { health: ServerHealth }) {
       <Figure name={w.database} value={size(disk.database)} note={`${w.events}: ${count(health.events)}`} />
       <Figure name={w.files} value={size(disk.files)} note={w.ofMost(size(disk.files_limit))} share={disk.files_limit ? disk.files / disk.files_limit : undefined} />
       <Figure name={w.clock} value={health.synchronised ? w.clockRight : w.clockUnsure} tone={health.synchronised ? 'plain' : 'watch'} />
-      <Figure name={w.backup} value={w.backupNone} tone="watch" />
+      {health.certificate && (
+        <Figure
+          name={w.certificate}
+          value={date(health.certificate.ends)}
+          note={health.certificate.error ?? (health.certificate.public ? w.certificatePublic : w.certificateOwn)}
+          tone={health.certificate.failures > 0 || health.certificate.ends < health.ts + SOON_MS ? 'watch' : 'plain'}
+        />
+      )}
+      <Backup />
     </dl>
   );
+}
+
+/** Whether there is a good one, and the way to all about them. */
+function Backup() {
+  const { value } = useLoad(readBackups);
+  const [text, tone] = value ? stateOf(value) : (['—', 'plain'] as const);
+  return <Figure name={office.value.backup} value={text} tone={tone} note={<Link to="/admin/backups">{backups.value.open}</Link>} />;
 }
 
 function Charts() {
