@@ -13,6 +13,7 @@ pub mod config;
 mod doctor;
 mod failure;
 mod greeting;
+mod health;
 mod heart;
 mod listen;
 pub mod logging;
@@ -58,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::User { command } => remote::user(&cli, &command),
         Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
+        Command::Health => health::health(&cli),
         Command::Backup(asked) => backup::backup(&cli, &asked),
         Command::Restore(asked) => restore::restore(&cli, &asked),
         Command::Version => version(&cli),

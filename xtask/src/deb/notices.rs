@@ -50,6 +50,8 @@ pub fn lists(package: &str) -> Result<[Vec<[String; 3]>; 2]> {
 pub fn of(package: &str) -> Result<String> {
     let mut libraries = linked(&tree::metadata()?, package)?;
     if package == "kinglet" {
+        // The program that switches versions comes along.
+        libraries.extend(linked(&tree::metadata()?, "kinglet-board")?);
         libraries.extend(bundled(&tree::root().join("web"))?);
     }
     let mut texts: BTreeMap<String, usize> = BTreeMap::new();
