@@ -109,7 +109,9 @@ pub fn bind(key: &str, address: SocketAddr) -> Outcome<std::net::TcpListener> {
     };
     made().map_err(|error| {
         let next = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port",
+            std::io::ErrorKind::AddrInUse => {
+                "another program listens there: stop it, or give that setting another port (KINGLET_LISTEN_ADDRESS=127.0.0.1:8081 does)"
+            }
             std::io::ErrorKind::PermissionDenied => {
                 "ports below 1024 need CAP_NET_BIND_SERVICE or a socket from systemd; or choose a higher port"
             }
