@@ -29,6 +29,8 @@ export interface Told {
   ask: (ask: Ask) => Promise<Reply>;
   line: (line: Line) => void;
   online: () => boolean;
+  /** This tab holds the line from now on. */
+  won: () => void;
   /** All that was missed is there. */
   settled: () => void;
   signedOut: () => void;
@@ -61,7 +63,7 @@ export function assemble(session: Session, around: Around, told: Told): Within {
   const leadership = stand(
     keep,
     `${around.names.keep}:line`,
-    { won: () => transport.start(), lost: () => (carrier.stop(), transport.stop()) },
+    { won: () => (told.won(), transport.start()), lost: () => (carrier.stop(), transport.stop()) },
     options.locks,
   );
   return { session, outbox, settings, presence, sync, sender, carrier, transport, leadership };

@@ -131,6 +131,7 @@ export class Engine {
         this.line = line;
         this.tell({ line, settled: this.settled });
       },
+      won: () => this.tabs.release('this tab holds the line now'),
       online: () => this.line === 'online' || this.line === 'fallback',
       settled: () => {
         this.settled = true;

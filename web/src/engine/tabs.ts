@@ -70,7 +70,12 @@ export class Tabs {
   close(): void {
     this.channel?.close();
     this.channel = undefined;
-    for (const one of this.waiting.values()) one.reject(new Lost('the tab closes'));
+    this.release('the tab closes');
+  }
+
+  /** Nobody will answer what was asked of another tab, as when this one holds the line now. */
+  release(why: string): void {
+    for (const one of this.waiting.values()) one.reject(new Lost(why));
     this.waiting.clear();
   }
 

@@ -125,3 +125,12 @@ test('what a refusal means for the outbox', () => {
   expect(of('muted')).toBe('final');
   expect(of('a_code_of_tomorrow')).toBe('final');
 });
+
+test('what was asked of a tab that has gone is over as soon as the one that asked holds the line', async () => {
+  const nothing = { changed: () => {}, outbox: () => {}, who: () => {}, call: () => undefined };
+  const alone = new Tabs(uuidv7(), nothing);
+  const asked = alone.call({ do: 'wake' });
+  alone.release('it leads');
+  await expect(asked).rejects.toThrow('it leads');
+  alone.close();
+});
