@@ -236,6 +236,20 @@ pub const PUSH_GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Signed greetings kept, one for each push service.
 pub const PUSH_GREETINGS: usize = 64;
 
+/// Ordering a certificate: all of it, waiting for the authority to have checked, one request, and the operator's hook.
+pub const ACME_TIME: Duration = Duration::from_secs(15 * 60);
+pub const ACME_ASKING_TIME: Duration = Duration::from_secs(3 * 60);
+pub const ACME_REQUEST_TIME: Duration = Duration::from_secs(30);
+pub const ACME_HOOK_TIME: Duration = Duration::from_secs(5 * 60);
+/// An authority's answer: its head, and its body.
+pub const ACME_HEAD_BYTES: usize = 16 * 1024;
+pub const ACME_BODY_BYTES: usize = 256 * 1024;
+/// Names in one certificate that is ordered.
+pub const ACME_NAMES: usize = 16;
+/// Waits between attempts double from the first to the last. Let's Encrypt allows five failures an hour.
+pub const ACME_FIRST_WAIT: Duration = Duration::from_secs(5 * 60);
+pub const ACME_LAST_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// The most that `limits.pace` may multiply the token buckets with.
 pub const PACE_MAX: u32 = 1_000;
 /// Token buckets of one user: how many at once, and how many come back per second.
@@ -444,6 +458,8 @@ pub struct Limits {
     pub files: FileLimits,
     /// Whether push messages are sent.
     pub push: bool,
+    /// Whether certificates are ordered.
+    pub orders: bool,
     /// Whether backups are made.
     pub backup: bool,
 }
@@ -490,6 +506,7 @@ impl Default for Limits {
             tls: false,
             files: FileLimits::default(),
             push: false,
+            orders: false,
             backup: false,
         }
     }

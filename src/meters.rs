@@ -72,6 +72,11 @@ pub struct Meters {
     pub push_dropped: AtomicU64,
     /// Subscriptions that a push service said are gone.
     pub push_gone: AtomicU64,
+    /// Certificates that an authority made, and orders that came to nothing.
+    pub certificates_ordered: AtomicU64,
+    pub certificates_refused: AtomicU64,
+    /// Gauge: when the certificate ends that people are shown, in seconds since 1970; 0 without TLS.
+    pub certificate_ends: AtomicU64,
     /// Gauges: when the newest good backup was made (milliseconds since 1970), its bytes, and whether there should be a newer one.
     pub backup_made: AtomicU64,
     pub backup_bytes: AtomicU64,
@@ -116,6 +121,9 @@ impl Meters {
             push_refused: AtomicU64::new(0),
             push_dropped: AtomicU64::new(0),
             push_gone: AtomicU64::new(0),
+            certificates_ordered: AtomicU64::new(0),
+            certificates_refused: AtomicU64::new(0),
+            certificate_ends: AtomicU64::new(0),
             backup_made: AtomicU64::new(0),
             backup_bytes: AtomicU64::new(0),
             backup_wrong: AtomicU64::new(0),

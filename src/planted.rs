@@ -1,5 +1,6 @@
 //! Planted bugs: each breaks one promise where the promise is kept, and a test must turn red with it. They are there only in
 //! a build for tests, and only with `PLANTED_BUG` set to one of the names; `cargo xtask planted-bugs` sets each in turn.
+//! And a step of the schema as the next release would have it, so that tests can have this one read it.
 //! What must not live here: what a bug breaks, and the tests.
 
 /// What may be broken on purpose.
@@ -48,4 +49,34 @@ impl Bug {
     pub const fn is_planted(self) -> bool {
         false
     }
+}
+
+/// Whether a store that is opened now takes the step after the last one; so a test can be the next release, and this one again.
+#[cfg(feature = "fault-injection")]
+pub static NEXT_RELEASE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// It adds, as every step must: a column, a table that is filled from the log, an index of the log.
+#[cfg(feature = "fault-injection")]
+const NEXT_STEP: &str = r"
+ALTER TABLE conversation ADD COLUMN planted INTEGER NOT NULL DEFAULT 7;
+CREATE TABLE planted (pos INTEGER PRIMARY KEY, words TEXT NOT NULL) STRICT;
+INSERT INTO planted SELECT pos, hex(client) || hex(salt) FROM log;
+CREATE INDEX planted_kind ON log (kind, pos);
+";
+
+/// The step after the last one.
+#[cfg(feature = "fault-injection")]
+#[must_use]
+pub fn next_step() -> Option<&'static str> {
+    NEXT_RELEASE
+        .load(std::sync::atomic::Ordering::SeqCst)
+        .then_some(NEXT_STEP)
+}
+
+/// None: this build is this release.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+#[must_use]
+pub const fn next_step() -> Option<&'static str> {
+    None
 }

@@ -2,6 +2,8 @@
 //! HTTP requests. What must not live here: the stories, which are in `tests/stories/`, one room per subject; and anything
 //! that looks into the server by another way than a client, an operator or the kernel could.
 
+#[path = "stories/authority.rs"]
+mod authority;
 #[path = "stories/harness.rs"]
 mod harness;
 #[path = "stories/http.rs"]
@@ -17,6 +19,8 @@ mod raw;
 
 #[path = "stories/accounts.rs"]
 mod accounts;
+#[path = "stories/acme.rs"]
+mod acme;
 #[path = "stories/address.rs"]
 mod address;
 #[path = "stories/avatars.rs"]
@@ -123,5 +127,7 @@ mod strangers;
 mod threads;
 #[path = "stories/tls.rs"]
 mod tls;
+#[path = "stories/tls_names.rs"]
+mod tls_names;
 #[path = "stories/uploads.rs"]
 mod uploads;

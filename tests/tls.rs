@@ -48,12 +48,10 @@ fn names(addresses: &[&str]) -> Names {
 
 fn local(dir: &Path, addresses: &[&str], now: SystemTime) -> anyhow::Result<Tls> {
     Tls::open(
-        TlsConfig {
-            source: Source::Local {
-                dir: dir.join("tls"),
-                names: names(addresses),
-            },
-        },
+        TlsConfig::of(Source::Local {
+            dir: dir.join("tls"),
+            names: names(addresses),
+        }),
         now,
     )
 }
@@ -454,6 +452,24 @@ async fn a_clock_far_ahead_neither_panics_nor_spoils_what_there_is() {
     leaf(&tls, today()).await;
 }
 
+/// A box that lay in a drawer, and one whose clock was kept on the card and stands weeks back.
+#[tokio::test]
+async fn after_weeks_and_years_without_power_there_is_a_good_certificate_as_soon_as_the_clock_is_right() {
+    for days in [20, 200, 300, 900] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let first = leaf(&local(dir.path(), &[], today()).expect("opened"), today()).await;
+        let now = today() + days * DAY;
+        let tls = local(dir.path(), &[], UNIX_EPOCH).expect("opened before the clock was set");
+        let outcome = tls.reload(now).expect("looked");
+        let is_old = days > 250;
+        assert_eq!(outcome == Reloaded::NewLeaf, is_old, "{days}");
+        assert_eq!(leaf(&tls, now).await == first, !is_old, "{days}");
+        drop(tls);
+        let tls = local(dir.path(), &[], now - 40 * DAY).expect("opened with a clock that is behind");
+        leaf(&tls, now).await;
+    }
+}
+
 /// What another certificate manager would leave on the disk.
 fn put_pair(dir: &Path, name: &str) -> CertificateDer<'static> {
     let key = KeyPair::generate().expect("a key");
@@ -472,12 +488,10 @@ async fn changed_files_are_taken_and_broken_ones_are_not() {
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     let first = put_pair(dir.path(), "chat.example.org");
     let tls = Tls::open(
-        TlsConfig {
-            source: Source::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-        },
+        TlsConfig::of(Source::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        }),
         today(),
     );
     let tls = tls.expect("opened");

@@ -13,9 +13,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_kinglet");
 /// Of ten, which is a service that may do everything. A typical daemon has more than nine.
 const EXPOSURE: f64 = 1.2;
 /// What the units start.
-const PROGRAMS: [&str; 3] = [
+const PROGRAMS: [&str; 4] = [
     "usr/bin/kinglet",
     "usr/bin/kill",
+    "usr/libexec/kinglet/kinglet-switch",
     "usr/libexec/kinglet/kinglet-board",
 ];
 
@@ -124,7 +125,12 @@ fn exposure(path: &Path) -> (f64, String) {
 
 #[test]
 fn the_services_open_little_of_the_system() {
-    for name in ["kinglet.service", "kinglet-board@.service"] {
+    for name in [
+        "kinglet.service",
+        "kinglet-health.service",
+        "kinglet-trial.service",
+        "kinglet-board@.service",
+    ] {
         let (level, text) = exposure(&units().join(name));
         println!("{name}: {level}");
         assert!(level <= EXPOSURE, "{name} is at {level}:\n{text}");
@@ -151,16 +157,18 @@ fn the_services_open_little_of_the_system() {
 }
 
 #[test]
-fn nothing_outside_is_reached_unless_push_is_switched_on() {
+fn nothing_outside_is_reached_unless_something_is_switched_on() {
     let service = unit("kinglet.service");
     assert_eq!(values(&service, "IPAddressDeny"), ["any"]);
     assert_eq!(values(&service, "IPAddressAllow"), ["localhost"]);
     assert_eq!(values(&service, "SocketBindDeny"), ["any"]);
-    assert_eq!(
-        values(&unit("push.conf"), "IPAddressDeny"),
-        [""],
-        "an empty one takes it back"
-    );
+    for more in ["push.conf", "acme.conf"] {
+        assert_eq!(
+            values(&unit(more), "IPAddressDeny"),
+            [""],
+            "{more}: an empty one takes it back"
+        );
+    }
     let board = unit("kinglet-board@.service");
     assert_eq!(said(&board, "PrivateNetwork"), "yes");
     assert_eq!(said(&board, "RestrictAddressFamilies"), "AF_UNIX");
@@ -200,6 +208,35 @@ fn the_memory_limit_is_the_servers_own_budget() {
         "MemoryMax={limit}, and the limits add up to {needed} bytes: set it to {}M",
         needed.div_ceil(1 << 20)
     );
+}
+
+/// Whoever starts the server has a new version of it watched, and what that goes by is a subcommand that there is.
+#[test]
+fn a_new_version_is_watched_from_its_first_start_on() {
+    let service = unit("kinglet.service");
+    assert_eq!(values(&service, "Wants"), ["kinglet-trial.service"]);
+    assert_eq!(
+        values(&unit("kinglet-trial.service"), "After"),
+        ["kinglet.service"]
+    );
+    let health = unit("kinglet-health.service");
+    let line = said(&health, "ExecStart");
+    assert_eq!(
+        line.split(' ').next(),
+        said(&service, "ExecStart").split(' ').next(),
+        "the version that runs is asked by itself"
+    );
+    let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
+    let output = Command::new(BINARY)
+        .args(&words)
+        .output()
+        .expect("the binary can be run");
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(said(&health, "User"), "kinglet");
 }
 
 #[test]

@@ -57,7 +57,8 @@ impl Machine {
                 .open(&beside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            fs::rename(&beside, &path)
+            fs::rename(&beside, &path)?;
+            sync_folder_of(&path)
         };
         written().map_err(|error| Wrong::io("write", absolute, &error))
     }
@@ -99,6 +100,12 @@ impl Machine {
         }
         Err(Wrong::because(Code::NotAvailable, what))
     }
+}
+
+/// Puts what was made, renamed or removed in a folder on the disk.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder)?.sync_all()
 }
 
 pub fn read_text(path: &Path) -> io::Result<String> {

@@ -4,17 +4,18 @@
 //! What must not live here: what a verb does.
 //!
 //! - `request.rs`: the verbs and the form of their arguments
-//! - `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
+//! - `lib.rs`, `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
 //! - `peer.rs`: who asks
+//! - `repair.rs`: an installation that was cut off
 //! - `power.rs`, `names.rs`, `ssh.rs`, `usb.rs`, `update.rs`, `reset.rs`, `sensors.rs`: the verbs
 //! - `answer.rs`: what is said of it
+//! - `appliance/`: what is done at the start of an appliance, started by units of its own with a word
 
-mod answer;
-mod machine;
+mod appliance;
 mod names;
 mod peer;
 mod power;
-mod program;
+mod repair;
 mod request;
 mod reset;
 mod sensors;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kinglet_board::{answer, machine, program};
 use serde_json::Value;
 
 use answer::{Code, Outcome, Wrong};
@@ -43,17 +45,25 @@ const LOCK: &str = "/run/kinglet-board/lock";
 const HELP: &str = "\
 What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 
-Usage: kinglet-board [--root DIR]
+Usage: kinglet-board [--root DIR] [WORD | --repair]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
+At the start of an appliance it is started with a WORD: settings, grow, screen (docs/APPLIANCE.md).
+--repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
 --root: files and programs are looked for below DIR, for tests.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let machine = match words.as_slice() {
-        [] => Machine::at(PathBuf::from("/")),
-        ["--root", root] => Machine::at(PathBuf::from(root)),
+    let (machine, word) = match words.as_slice() {
+        [] => (Machine::at(PathBuf::from("/")), None),
+        ["--root", root] => (Machine::at(PathBuf::from(root)), None),
+        ["--repair"] => return repaired(&Machine::at(PathBuf::from("/"))),
+        ["--root", root, "--repair"] => return repaired(&Machine::at(PathBuf::from(root))),
+        [word] if appliance::WORDS.contains(word) => (Machine::at(PathBuf::from("/")), Some(*word)),
+        ["--root", root, word] if appliance::WORDS.contains(word) => {
+            (Machine::at(PathBuf::from(root)), Some(*word))
+        }
         ["--version"] => {
             println!("kinglet-board {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -63,12 +73,33 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(word) = word {
+        return match appliance::run(&machine, word) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(wrong) => {
+                note(&format!("{word}: {wrong}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     match serve(&machine) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(
                 "kinglet-board: cannot talk over standard input: {error}. It must be a connected Unix socket"
             );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn repaired(machine: &Machine) -> ExitCode {
+    match repair::repair(machine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            note(&format!(
+                "an installation that was cut off cannot be finished: {wrong}"
+            ));
             ExitCode::FAILURE
         }
     }
@@ -119,7 +150,7 @@ fn perform(machine: &Machine, request: &Request) -> Outcome {
     match request {
         Request::Reboot {} => power::reboot(machine),
         Request::PowerOff {} => power::off(machine),
-        Request::Update {} => update::install(machine),
+        Request::Update { from } => update::install(machine, *from),
         Request::SshOn { key, keep } => ssh::on(machine, key, *keep),
         Request::SshOff {} => ssh::off(machine).map(|()| Value::Null),
         Request::HostName { name } => names::host(machine, name),

@@ -1,7 +1,7 @@
 //! The system's programs: an absolute path of ours, fixed arguments, nothing of our environment, and bounds on how long they take
 //! and how much they say. What must not live here: which programs.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +19,18 @@ const KEPT: usize = 8 * 1024;
 
 /// Runs a program to its end and gives what it said on standard output.
 pub fn run(machine: &Machine, program: &str, arguments: &[&str]) -> Result<String, Wrong> {
-    let (status, said, complained) = finish(machine, program, arguments, TIME)?;
+    run_with(machine, program, arguments, "", TIME)
+}
+
+/// The same for one that reads a few words, less than a pipe holds, or that takes longer.
+pub fn run_with(
+    machine: &Machine,
+    program: &str,
+    arguments: &[&str],
+    told: &str,
+    time: Duration,
+) -> Result<String, Wrong> {
+    let (status, said, complained) = finish(machine, program, arguments, told, time)?;
     if status.success() {
         return Ok(said);
     }
@@ -32,13 +43,14 @@ pub fn run(machine: &Machine, program: &str, arguments: &[&str]) -> Result<Strin
 
 /// Whether a program says yes, where its exit code is its answer.
 pub fn agrees(machine: &Machine, program: &str, arguments: &[&str]) -> Result<bool, Wrong> {
-    finish(machine, program, arguments, TIME).map(|(status, _, _)| status.success())
+    finish(machine, program, arguments, "", TIME).map(|(status, _, _)| status.success())
 }
 
 fn finish(
     machine: &Machine,
     program: &str,
     arguments: &[&str],
+    told: &str,
     time: Duration,
 ) -> Result<(ExitStatus, String, String), Wrong> {
     machine.needs(program, &format!("there is no {program} on this machine"))?;
@@ -48,11 +60,19 @@ fn finish(
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .current_dir(machine.path("/"))
-        .stdin(Stdio::null())
+        .stdin(if told.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| Wrong::io("start", program, &error))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // One that ends without reading says why by its status.
+        let _ = pipe.write_all(told.as_bytes());
+    }
     let followed = follow(&mut child, Instant::now() + time);
     if followed.is_err() {
         // One that ended meanwhile cannot be killed, and need not be.
@@ -155,7 +175,7 @@ mod tests {
         let made = Command::new("mkfifo").arg(root.path().join("pipe")).status();
         assert!(made.expect("coreutils are there").success());
         let wrong =
-            finish(&machine, "/tool", &[], Duration::from_millis(300)).expect_err("it waits for ever");
+            finish(&machine, "/tool", &[], "", Duration::from_millis(300)).expect_err("it waits for ever");
         assert_eq!(wrong.code, Code::TimedOut);
         let pid = fs::read_to_string(root.path().join("pid")).expect("it ran");
         assert!(!Path::new("/proc").join(pid.trim()).exists(), "it still runs");
@@ -179,7 +199,7 @@ mod tests {
             root.path(),
             "env; echo first >&2; printf 'last \\033[1m' >&2; exit 3",
         );
-        let (status, said, _) = finish(&machine, "/tool", &["x"], TIME).expect("it ends");
+        let (status, said, _) = finish(&machine, "/tool", &["x"], "", TIME).expect("it ends");
         assert_eq!(status.code(), Some(3));
         let mut names: Vec<&str> = said.lines().filter_map(|line| line.split('=').next()).collect();
         names.retain(|name| !["_", "PWD", "SHLVL", "OLDPWD"].contains(name));

@@ -20,8 +20,11 @@ const LINE_TIME: Duration = Duration::from_secs(5);
 pub enum Request {
     Reboot {},
     PowerOff {},
-    /// Installs the signed package that lies where updates are put.
-    Update {},
+    /// Installs the signed package that lies where updates are put, or on the USB disk that is mounted.
+    Update {
+        #[serde(default)]
+        from: Place,
+    },
     /// Lets the appliance's own user in over SSH, by this key and nothing else.
     SshOn {
         key: Key,
@@ -48,12 +51,22 @@ pub enum Request {
     Sensors {},
 }
 
+/// Where an update lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Where the server's user puts it.
+    #[default]
+    Data,
+    Usb,
+}
+
 impl Request {
     pub fn name(&self) -> &'static str {
         match self {
             Request::Reboot {} => "reboot",
             Request::PowerOff {} => "power_off",
-            Request::Update {} => "update",
+            Request::Update { .. } => "update",
             Request::SshOn { .. } => "ssh_on",
             Request::SshOff {} => "ssh_off",
             Request::HostName { .. } => "host_name",

@@ -1,4 +1,5 @@
-//! Installing an update: a package that the server's user has put down, and that somebody whom this machine trusts has signed.
+//! Installing an update: a package that the server's user has put down, or that lies on a USB disk, and that somebody whom this
+//! machine trusts has signed.
 //! It is copied first, so that what was examined is what is installed. What must not live here: fetching it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,27 +13,40 @@ use serde_json::json;
 use crate::answer::{Code, Outcome, Wrong};
 use crate::machine::{Machine, read_text};
 use crate::program::{agrees, run};
+use crate::request::Place;
+use crate::usb;
 
 /// Where the server's user puts it.
 const COME: &str = "/var/lib/kinglet/update/kinglet.deb";
-const COME_SIGNATURE: &str = "/var/lib/kinglet/update/kinglet.deb.minisig";
 /// Where nobody but root writes.
 const OWN: &str = "/var/lib/kinglet-board/update";
-const OWN_PACKAGE: &str = "/var/lib/kinglet-board/update/kinglet.deb";
+pub const OWN_PACKAGE: &str = "/var/lib/kinglet-board/update/kinglet.deb";
 /// Whom this machine trusts; comes with its packages.
 const TRUSTED: &str = "/usr/share/kinglet/update.pub";
+/// The oldest version without holes that are known; rises with each version that is kept (kinglet-switch).
+const FLOOR: &str = "/var/lib/kinglet-switch/floor";
 const PACKAGE_BYTES: u64 = 256 * 1024 * 1024;
-const DPKG: &str = "/usr/bin/dpkg";
+pub const DPKG: &str = "/usr/bin/dpkg";
 const DPKG_DEB: &str = "/usr/bin/dpkg-deb";
-const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
+pub const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 const NAME: &str = "kinglet";
 
-pub fn install(machine: &Machine) -> Outcome {
+/// The two files of an update.
+struct Bundle {
+    package: String,
+    signature: String,
+}
+
+pub fn install(machine: &Machine, from: Place) -> Outcome {
     machine.needs(TRUSTED, "This machine trusts nobody to sign updates.")?;
-    machine.needs(COME, "No update has been put down.")?;
-    machine.needs(COME_SIGNATURE, "The update has no signature beside it.")?;
-    let checked = take_over(machine).and_then(|()| newer_version(machine));
+    let bundle = match from {
+        Place::Data => Bundle::of(COME.to_owned()),
+        Place::Usb => on_usb(machine)?,
+    };
+    machine.needs(&bundle.package, "No update has been put down.")?;
+    machine.needs(&bundle.signature, "The update has no signature beside it.")?;
+    let checked = take_over(machine, &bundle).and_then(|()| newer_version(machine));
     let Ok(version) = &checked else {
         machine.remove(OWN_PACKAGE)?;
         return checked.map(|_| json!({}));
@@ -49,21 +63,47 @@ pub fn install(machine: &Machine) -> Outcome {
     Ok(json!({ "version": version, "unit": "kinglet-update.service" }))
 }
 
+impl Bundle {
+    fn of(package: String) -> Bundle {
+        Bundle {
+            signature: format!("{package}.minisig"),
+            package,
+        }
+    }
+}
+
+/// The one package on the disk that is called as ours are, in its topmost folder.
+fn on_usb(machine: &Machine) -> Result<Bundle, Wrong> {
+    let mut names = machine.names(usb::PLACE);
+    names.retain(|name| name.starts_with("kinglet_") && name.ends_with(".deb"));
+    match names.as_slice() {
+        [] => Err(Wrong::because(
+            Code::NotAvailable,
+            format!(
+                "No kinglet_….deb lies on a disk at {}; mount it first.",
+                usb::PLACE
+            ),
+        )),
+        [only] => Ok(Bundle::of(format!("{}/{only}", usb::PLACE))),
+        _ => Err(Wrong::several(names)),
+    }
+}
+
 /// Copies it, and verifies the copy while it is made.
-fn take_over(machine: &Machine) -> Result<(), Wrong> {
+fn take_over(machine: &Machine, bundle: &Bundle) -> Result<(), Wrong> {
     let bad = |what: &str| Wrong::because(Code::BadSignature, what);
     let key = read_text(&machine.path(TRUSTED)).map_err(|error| Wrong::io("read", TRUSTED, &error))?;
     let key = PublicKey::decode(&key)
         .map_err(|error| Wrong::because(Code::Failed, format!("{TRUSTED} is no public key: {error}")))?;
     let mut text = String::new();
-    let signature = plain_file(machine, COME_SIGNATURE)?;
+    let signature = plain_file(machine, &bundle.signature)?;
     let read = signature.take(4_096).read_to_string(&mut text);
-    read.map_err(|error| Wrong::io("read", COME_SIGNATURE, &error))?;
+    read.map_err(|error| Wrong::io("read", &bundle.signature, &error))?;
     let signature = Signature::decode(&text).map_err(|_| bad("The signature beside the update is none."))?;
     let mut verifier = key
         .verify_stream(&signature)
         .map_err(|_| bad("The update is signed by another key, or in an old way."))?;
-    let from = plain_file(machine, COME)?;
+    let from = plain_file(machine, &bundle.package)?;
     copied(machine, from, |piece| verifier.update(piece)).map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => Wrong::because(Code::TooLarge, "The update is larger than 256 MiB."),
         _ => Wrong::io("copy to", OWN_PACKAGE, &error),
@@ -142,6 +182,12 @@ fn newer_version(machine: &Machine) -> Result<String, Wrong> {
             here.trim()
         );
         return Err(Wrong::because(Code::NotAvailable, what));
+    }
+    if let Some(floor) = machine.text(FLOOR)
+        && !agrees(machine, DPKG, &["--compare-versions", &version, "ge", &floor])?
+    {
+        let what = format!("The update is {version}, and everything below {floor} has holes that are known.");
+        return Err(Wrong::because(Code::NotNewer, what));
     }
     let installed = run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?;
     let newer = agrees(

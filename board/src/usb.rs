@@ -11,7 +11,7 @@ use crate::program::run;
 use crate::request::Device;
 
 /// The one place. A disk that is mounted there later is seen, and can be written, by the server as well.
-const PLACE: &str = "/media/kinglet-backup";
+pub const PLACE: &str = "/media/kinglet-backup";
 const DISKS: &str = "/sys/class/block";
 const MOUNTS: &str = "/proc/self/mounts";
 const BLKID: &str = "/usr/sbin/blkid";

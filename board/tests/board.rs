@@ -1,6 +1,8 @@
 //! The board through its door: a real socket, the real program, files and programs below a root of the test's own.
 //! What must not live here: the forms of arguments one by one (`src/request.rs`).
 
+#[path = "board/appliance.rs"]
+mod appliance;
 #[path = "board/bench.rs"]
 mod bench;
 #[path = "board/disks.rs"]

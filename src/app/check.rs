@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -10,9 +11,13 @@ use super::address::{Address, Origin};
 use super::cli::{Cli, EXIT_CONFIG};
 use super::config::{Config, Problem, Transport};
 use super::failure::{Failure, Outcome};
-use super::{heart, listen, print, process, settings, surroundings};
+use super::{acme, heart, listen, print, process, settings, surroundings};
 use crate::gateway::tls::{Source, Tls, TlsConfig};
 use crate::store::sqlite::peek;
+use crate::workers::acme::{STATE_FILE, State};
+
+/// A certificate that ends within this time is worth a word.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 #[derive(Serialize)]
 struct Findings {
@@ -36,7 +41,8 @@ pub fn check(cli: &Cli) -> Outcome<()> {
         check_directory(&config, &mut problems);
         check_addresses(&config, running, &mut problems);
         check_limits(&config, &mut problems, &mut notes);
-        check_certificate(&config, &mut problems);
+        check_certificate(&config, &mut problems, &mut notes);
+        check_orders(&config, &mut notes);
         address = told_address(&config, &mut notes);
     }
     let findings = Findings {
@@ -129,17 +135,36 @@ fn check_limits(config: &Config, problems: &mut Vec<Problem>, notes: &mut Vec<St
 }
 
 /// Files are read as the server would; an authority of our own is only made by the server.
-fn check_certificate(config: &Config, problems: &mut Vec<Problem>) {
+fn check_certificate(config: &Config, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
     let transport = config.address().and_then(|address| config.transport(address));
     if let Ok(Transport::Files { certificate, key }) = transport {
         let source = Source::Files {
             cert: certificate,
             key,
         };
-        if let Err(error) = Tls::open(TlsConfig { source }, std::time::SystemTime::now()) {
-            let fix = "Put the right PEM files there, readable by the server's user";
-            problems.push(problem("tls.certificate", format!("{error:#}"), fix));
+        match Tls::open(TlsConfig::of(source), SystemTime::now()) {
+            Err(error) => {
+                let fix = "Put the right PEM files there, readable by the server's user";
+                problems.push(problem("tls.certificate", format!("{error:#}"), fix));
+            }
+            Ok(tls) if tls.status().not_after < SystemTime::now() + SOON => notes.push(
+                "the certificate in tls.certificate has ended, or ends within two weeks: renew it, then `systemctl reload kinglet`"
+                    .to_owned(),
+            ),
+            Ok(_) => {}
         }
+    }
+}
+
+/// What became of the last order, as the server has noted it.
+fn check_orders(config: &Config, notes: &mut Vec<String>) {
+    let state = acme::shelf(config).read(STATE_FILE);
+    let state = state.ok().flatten().filter(|_| config.acme.enabled);
+    let state = state.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+    if let Some((error, failures)) = state.and_then(|state| Some((state.error?, state.failures))) {
+        notes.push(format!(
+            "the last order for a certificate failed ({failures} in a row): {error}"
+        ));
     }
 }
 

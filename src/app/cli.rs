@@ -106,6 +106,13 @@ pub enum Command {
     /// server must not run meanwhile. Exits with 4 if something is damaged or missing.
     #[command(after_help = "Example:\n  kinglet doctor --json")]
     Doctor(Doctor),
+    /// Ask the running server how it is, and send a message to its log and back
+    ///
+    /// The operator says something to themselves, which nobody else sees, and it is taken back at once. For whoever has to know
+    /// that a server works, such as an update that is kept only then. Exits with 4 if the log is damaged, and with 5 if no server
+    /// runs.
+    #[command(after_help = "Example:\n  kinglet health --json")]
+    Health,
     /// Make a backup now, encrypted to the recovery key
     ///
     /// The running server makes it, while everybody goes on talking; where none runs, this does. The log is checked before, and

@@ -36,7 +36,8 @@ pub fn doctor(cli: &Cli, asked: &Doctor) -> Outcome<()> {
         OpenError::InUse(path) => Failure::new(
             EXIT_UNAVAILABLE,
             format!(
-                "a server uses {}; stop it first (`systemctl stop kinglet`), then run this again",
+                "a server uses {}; stop it first (`systemctl stop kinglet.socket kinglet-http.socket kinglet`; a socket alone \
+                 would start it again), then run this again",
                 path.display()
             ),
         ),

@@ -78,7 +78,12 @@ fn greeting(
         let file = config.data_dir.join("tls").join(CA_FILE);
         trust = format!(" --cacert {}", file.display());
         lines.push(String::new());
-        lines.push("Its certificate is its own. Devices trust it once they have installed".to_owned());
+        let ordered = config.ordered_names().join(", ");
+        lines.push(if ordered.is_empty() {
+            "Its certificate is its own. Devices trust it once they have installed".to_owned()
+        } else {
+            format!("By {ordered} it shows a certificate that is ordered; else its own, which devices trust once they have installed")
+        });
         lines.push(format!("  {}  ({})", file.display(), authority.name));
         lines.push(format!("  words: {}", authority.words.join(" ")));
         lines.push(format!("  SHA-256: {}", authority.fingerprint));

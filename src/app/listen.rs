@@ -2,7 +2,7 @@
 //! accepting.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -109,7 +109,9 @@ pub fn bind(key: &str, address: SocketAddr) -> Outcome<std::net::TcpListener> {
     };
     made().map_err(|error| {
         let next = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port",
+            std::io::ErrorKind::AddrInUse => {
+                "another program listens there: stop it, or give that setting another port (KINGLET_LISTEN_ADDRESS=127.0.0.1:8081 does)"
+            }
             std::io::ErrorKind::PermissionDenied => {
                 "ports below 1024 need CAP_NET_BIND_SERVICE or a socket from systemd; or choose a higher port"
             }
@@ -138,13 +140,6 @@ pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
         return Ok(None);
     };
     let tls = certificate(config, &bound.transport, &config.data_dir.join("tls"))?;
-    let status = tls.status();
-    if !status.left_out.is_empty() {
-        log::warn!(
-            "TLS: {}",
-            cannot_name(&status.left_out, &status.names, &config.data_dir)
-        );
-    }
     if let Some(pem) = tls.ca_pem() {
         let path = config.data_dir.join("tls").join(CA_FILE);
         fs::write(&path, pem)
@@ -168,38 +163,13 @@ pub fn certificate(config: &Config, transport: &Transport, dir: &Path) -> Outcom
             }
         }
     };
-    Tls::open(TlsConfig { source }, SystemTime::now())
+    let is_local = matches!(source, Source::Local { .. });
+    let setup = TlsConfig {
+        domain: is_local && config.acme.enabled,
+        ..TlsConfig::of(source)
+    };
+    Tls::open(setup, SystemTime::now())
         .map_err(|error| Failure::config(format!("cannot set up TLS: {error:#}")))
-}
-
-/// What to do about names and addresses that the own authority may not vouch for.
-fn cannot_name(left_out: &[String], named: &[String], data_dir: &Path) -> String {
-    let mut text = format!(
-        "the certificate cannot name {}, so browsers warn whoever comes that way. Nothing is to be done if people come by \
-         one of {}",
-        left_out.join(", "),
-        named.join(", ")
-    );
-    let (addresses, names): (Vec<&str>, Vec<&str>) = left_out
-        .iter()
-        .map(String::as_str)
-        .partition(|name| name.parse::<IpAddr>().is_ok());
-    if !names.is_empty() {
-        text.push_str(&format!(
-            ". Else, for {}, which this server's authority did not know when it was made: stop the server, move {} away, \
-             start it, and let every device install the new certificate",
-            names.join(", "),
-            data_dir.join("tls").display()
-        ));
-    }
-    if !addresses.is_empty() {
-        text.push_str(&format!(
-            ". Else, for {}, which is on the public internet: give the server a name and a certificate from a public \
-             authority (tls.certificate and tls.key), and set listen.canonical_url to that name",
-            addresses.join(", ")
-        ));
-    }
-    text
 }
 
 fn private_dir(path: &Path) -> Outcome<()> {
@@ -225,32 +195,4 @@ pub fn control(data_dir: &Path) -> Outcome<UnixListener> {
             path.display()
         ))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_certificate_cannot_name_has_a_next_step_of_its_own() {
-        let said = |left_out: &[&str]| {
-            let left_out: Vec<String> = left_out.iter().map(|name| (*name).to_owned()).collect();
-            cannot_name(&left_out, &["kinglet.local".into()], Path::new("/data"))
-        };
-        let name = said(&["chat.example.org"]);
-        assert!(
-            name.contains("move /data/tls away") && !name.contains("public"),
-            "{name}"
-        );
-        let address = said(&["203.0.113.9"]);
-        assert!(
-            address.contains("tls.certificate") && !address.contains("away"),
-            "{address}"
-        );
-        let both = said(&["chat.example.org", "2001:db8::1"]);
-        assert!(
-            both.contains("for chat.example.org,") && both.contains("for 2001:db8::1,"),
-            "{both}"
-        );
-    }
 }

@@ -1,16 +1,19 @@
 //! Wiring, the only floor that knows everyone: the command line, and one room per subcommand. What must not live here:
 //! rules, which are lower down.
 
+mod acme;
 mod address;
 mod backup;
 mod budget;
 mod capacity;
+mod certificates;
 mod check;
 pub mod cli;
 pub mod config;
 mod doctor;
 mod failure;
 mod greeting;
+mod health;
 mod heart;
 mod listen;
 pub mod logging;
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::User { command } => remote::user(&cli, &command),
         Command::Retention(asked) => retention::retention(&cli, &asked),
         Command::Doctor(doctor) => doctor::doctor(&cli, &doctor),
+        Command::Health => health::health(&cli),
         Command::Backup(asked) => backup::backup(&cli, &asked),
         Command::Restore(asked) => restore::restore(&cli, &asked),
         Command::Version => version(&cli),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::certificates::Shown;
 use super::config::Config;
 use super::measure;
 use crate::gateway::http::overview::Overview;
@@ -21,11 +22,14 @@ use crate::session::files::Room;
 const DATABASE: [&str; 2] = ["kinglet.db", "kinglet.db-wal"];
 
 /// What there is to show of a server that starts now.
-pub fn of(services: &Arc<Services>, config: &Config) -> Overview {
+pub fn of(services: &Arc<Services>, config: &Config, shown: Option<Shown>) -> Overview {
     let (services, data) = (Arc::clone(services), config.data_dir.clone());
     let start = Instant::now();
     Overview {
-        health: Box::new(move |room| health(&services, &data, start, room)),
+        health: Box::new(move |room| ServerHealth {
+            certificate: shown.as_ref().map(Shown::figures),
+            ..health(&services, &data, start, room)
+        }),
         settings: settings(config),
     }
 }
@@ -51,6 +55,7 @@ fn health(services: &Services, data: &Path, start: Instant, room: Room) -> Serve
         disk: disk(data, room),
         pools: pools(services),
         panics: get(&METERS.panics),
+        certificate: None,
     }
 }
 

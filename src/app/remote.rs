@@ -302,7 +302,7 @@ fn unreachable_server(failure: Failure, data_dir: &Path) -> Failure {
     )
 }
 
-type Sender = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+pub type Sender = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
 
 pub(super) fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::new(
@@ -311,7 +311,7 @@ pub(super) fn broken(error: impl std::fmt::Display) -> Failure {
     )
 }
 
-async fn connection(stream: UnixStream) -> Outcome<Sender> {
+pub async fn connection(stream: UnixStream) -> Outcome<Sender> {
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
@@ -329,7 +329,7 @@ pub(super) async fn ask<B: Serialize, T: DeserializeOwned>(
 }
 
 /// One request: a POST with a body, a GET without.
-async fn send<B: Serialize, T: DeserializeOwned>(
+pub async fn send<B: Serialize, T: DeserializeOwned>(
     sender: &mut Sender,
     path: &str,
     body: Option<&B>,

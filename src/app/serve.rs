@@ -10,16 +10,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::address::{self, Address};
+use super::certificates::{Keeper, Shown};
 use super::cli::{Cli, Serve};
 use super::config::{Config, Transport};
 use super::failure::{Failure, Outcome};
-use super::listen::{self, Sockets};
+use super::listen::{self, Bound, Sockets};
 use super::starts::{self, Next};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
 use super::{
-    backup, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode, settings,
-    surroundings,
+    acme, backup, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode,
+    settings, surroundings,
 };
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
@@ -200,11 +201,18 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     let push = push::open(&log, &config, &stopped).await?;
     let (services, claim) = heart::services(&log, &config, limits, &address, push).await?;
     let urls = greeting::Urls::of(&address, &sockets);
+    let acme = acme::open(&config, tls.as_ref(), &stopped)?;
+    let shown = tls.clone().map(|tls| Shown {
+        tls,
+        acme,
+        reached: address.reached().to_owned(),
+    });
     let backups = backup::open(&config, Arc::clone(services.store.clock()));
     open_doors(
         Doors {
             config: &config,
             services: &services,
+            shown: shown.clone(),
             tls: tls.as_ref(),
             address: &address,
             backups: &backups,
@@ -213,10 +221,10 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         },
         sockets,
     )?;
+    let keeper = shown.map(|shown| Keeper::new(Arc::clone(&config), shown));
     let timed = Timers {
-        config: Arc::clone(&config),
         services: Arc::clone(&services),
-        tls: tls.clone(),
+        keeper,
         notifier: notifier.clone(),
         stop: stopped.clone(),
     };
@@ -236,10 +244,16 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     Ok(())
 }
 
+fn speaking_tls(sockets: &Sockets) -> Option<&Bound> {
+    let mut clients = sockets.clients.iter();
+    clients.find(|bound| bound.transport != Transport::Plain)
+}
+
 /// What the doors are made of.
 struct Doors<'a> {
     config: &'a Config,
     services: &'a Arc<Services>,
+    shown: Option<Shown>,
     tls: Option<&'a Arc<Tls>>,
     address: &'a Address,
     backups: &'a Arc<workers::backup::Backups>,
@@ -252,6 +266,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
     let Doors {
         config,
         services,
+        shown,
         tls,
         address,
         backups,
@@ -265,7 +280,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         services: Arc::clone(services),
         hosts: Hosts::new(settings::host_names(config, url), origins),
         metrics: measure::page(Arc::clone(services)),
-        overview: overview::of(services, config),
+        overview: overview::of(services, config, shown),
         backups: backup::face(backups),
         live: Handle::current(),
     });
@@ -285,24 +300,33 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
             tls: Arc::clone(tls),
             name: format!("{}.local", surroundings::host_name()),
             https_url: address.reached().to_owned(),
+            https_port: speaking_tls(&sockets).map_or(443, |bound| bound.address.port()),
         })
     });
     let mut router = http::router(face);
     if let Some(facts) = facts.clone() {
         router = router.merge(web::trust(facts));
     }
-    let router = proxies::believe(router, trusted);
-    let context = Arc::new(Context {
-        gate: Arc::clone(&gate),
-        pace: Arc::clone(&pace),
-        router,
-    });
+    let over_tls = facts
+        .clone()
+        .map(|facts| web::over_tls(router.clone(), facts))
+        .map(|router| proxies::believe(router, trusted.clone()));
+    let context = |router| {
+        Arc::new(Context {
+            gate: Arc::clone(&gate),
+            pace: Arc::clone(&pace),
+            router,
+        })
+    };
+    let over_tls = over_tls.map(context);
+    let context = context(proxies::believe(router, trusted));
     // What is accepted here stays at the door until it has signed in.
     let _at_the_door = door.enter();
     for bound in sockets.clients {
         let listener = listen::into_tokio(bound.listener)?;
         let with = tls.filter(|_| bound.transport != Transport::Plain).cloned();
-        tokio::spawn(accept::accept(listener, with, Arc::clone(&context), stop.clone()));
+        let context = over_tls.as_ref().filter(|_| with.is_some()).unwrap_or(&context);
+        tokio::spawn(accept::accept(listener, with, Arc::clone(context), stop.clone()));
     }
     if let (Some(http), Some(facts)) = (sockets.http, facts) {
         let plain = Arc::new(Context {

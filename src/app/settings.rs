@@ -41,6 +41,7 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         tls,
         files: files(config),
         push: config.push.enabled,
+        orders: config.acme.enabled,
         backup: !config.backup.to.is_empty(),
     }
 }
@@ -249,7 +250,9 @@ pub fn certificate_names(config: &Config) -> Names {
     let mut names = Names::new(&surroundings::host_name());
     names.addresses = surroundings::addresses();
     let canonical = host_of(&config.listen.canonical_url);
-    for name in config.tls.names.iter().map(String::as_str).chain(canonical) {
+    let ordered = config.ordered_names();
+    let asked = config.tls.names.iter().map(String::as_str).chain(canonical);
+    for name in asked.filter(|name| !ordered.iter().any(|ordered| ordered.eq_ignore_ascii_case(name))) {
         match name.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => names.addresses.push(address),
             Err(_) => names.extra.push(name.to_owned()),
@@ -266,6 +269,7 @@ pub fn host_names(config: &Config, canonical_url: &str) -> Vec<String> {
     hosts.extend(surroundings::addresses().into_iter().map(host_text));
     hosts.extend(config.listen.hosts.iter().chain(&config.tls.names).cloned());
     hosts.extend(host_of(canonical_url).map(str::to_owned));
+    hosts.extend(config.ordered_names());
     hosts.extend(
         config
             .listen
@@ -280,7 +284,8 @@ pub fn host_names(config: &Config, canonical_url: &str) -> Vec<String> {
 }
 
 /// The host of a web address, without its port.
-fn host_of(url: &str) -> Option<&str> {
+#[must_use]
+pub fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let end = match authority.find(']') {

@@ -1,17 +1,16 @@
 //! What happens by the clock and by signal while the server runs. What must not live here: what these acts do.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::config::Config;
+use super::certificates::{self, Keeper};
+use super::surroundings;
 use super::systemd::{self, Notifier};
-use super::{settings, surroundings};
 use crate::gateway::pools;
-use crate::gateway::tls::{Reloaded, Tls};
 use crate::meters::{METERS, get};
 use crate::session::Services;
 use crate::workers::sweeper;
@@ -21,13 +20,12 @@ const TIDY: Duration = Duration::from_secs(60);
 const STATUS: Duration = Duration::from_secs(60);
 const DISK: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(60 * 60);
-const CERTIFICATE: Duration = Duration::from_secs(60 * 60);
 
 /// What the timers act upon.
 pub struct Timers {
-    pub config: Arc<Config>,
     pub services: Arc<Services>,
-    pub tls: Option<Arc<Tls>>,
+    /// Where there is a certificate.
+    pub keeper: Option<Keeper>,
     pub notifier: Notifier,
     pub stop: watch::Receiver<bool>,
 }
@@ -36,9 +34,8 @@ impl Timers {
     /// Starts them all; each ends when the server stops.
     pub fn start(self, reload: Signal) {
         let Timers {
-            config,
             services,
-            tls,
+            keeper,
             notifier,
             stop,
         } = self;
@@ -86,7 +83,7 @@ impl Timers {
                 stopped(stop.clone()),
             ));
         }
-        tokio::spawn(certificates(config, services, tls, notifier, reload, stop));
+        tokio::spawn(certificates::look_after(keeper, services, notifier, reload, stop));
     }
 }
 
@@ -175,47 +172,5 @@ async fn sweep(services: Arc<Services>, stop: watch::Receiver<bool>) {
             log::warn!("files that nobody needs were not taken away ({refusal}); the next hour tries again");
         }
         is_first = false;
-    }
-}
-
-/// Looks after the certificate each hour, and when SIGHUP asks.
-async fn certificates(
-    config: Arc<Config>,
-    services: Arc<Services>,
-    tls: Option<Arc<Tls>>,
-    notifier: Notifier,
-    mut asked: Signal,
-    stop: watch::Receiver<bool>,
-) {
-    let mut ticks = interval(CERTIFICATE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    let mut end = std::pin::pin!(stopped(stop));
-    loop {
-        let by_signal = tokio::select! {
-            () = &mut end => return,
-            _ = ticks.tick() => false,
-            Some(()) = asked.recv() => true,
-        };
-        if by_signal {
-            // systemd waits for both, and times out by itself.
-            let _ = notifier.reloading();
-        }
-        if let Some(tls) = &tls {
-            let (tls, config) = (Arc::clone(tls), Arc::clone(&config));
-            let reloaded = tokio::task::spawn_blocking(move || {
-                tls.set_names(settings::certificate_names(&config));
-                tls.reload(SystemTime::now())
-            });
-            match reloaded.await {
-                Ok(Ok(Reloaded::Unchanged)) => {}
-                Ok(Ok(_)) => log::info!("TLS: a new certificate is in use"),
-                Ok(Err(error)) => log::error!("TLS: the old certificate stays in use: {error:#}"),
-                Err(_) => log::error!("TLS: looking after the certificate failed; the old one stays in use"),
-            }
-        }
-        if by_signal {
-            let _ = notifier.ready(&status(&services));
-        }
     }
 }

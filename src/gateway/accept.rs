@@ -24,7 +24,8 @@ use super::io::{self, Conn};
 use super::pace::Pace;
 use super::pools;
 use super::served::Served;
-use super::tls::Tls;
+use super::tls::{ACME_PROTOCOL, Tls};
+use crate::clock::monotonic;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, add};
 use crate::proto::{Code, codec};
@@ -156,12 +157,12 @@ pub async fn accept(
     mut stop: watch::Receiver<bool>,
 ) {
     io::cap(&listener);
-    let mut turn = tokio::time::Instant::now();
+    let mut turn = monotonic();
     loop {
         // Who must wait does so in the kernel's queue, without a seat.
         if tls.is_some() {
             tokio::select! {
-                () = tokio::time::sleep_until(turn) => {}
+                () = tokio::time::sleep_until(turn.into()) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
@@ -185,7 +186,7 @@ pub async fn accept(
             tokio::spawn(turn_away(stream, tls.is_some()));
             continue;
         };
-        turn = context.pace.after(turn, tokio::time::Instant::now());
+        turn = context.pace.after(turn, monotonic());
         let peer = Peer {
             ip: address.ip().to_canonical(),
         };
@@ -197,6 +198,10 @@ pub async fn accept(
                     let shaking = context.pace.measured(tls.accept(stream));
                     let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, shaking).await;
                     let Ok(Ok(stream)) = shaken else { return };
+                    // An authority that asked whether the name leads here has its answer (RFC 8737, section 3).
+                    if stream.alpn_protocol() == Some(ACME_PROTOCOL) {
+                        return;
+                    }
                     Conn::tls(stream, seat)
                 }
             };

@@ -3,10 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::time::Instant;
 
 /// Handshakes get one in so many parts of what the processors can do. What signing in costs behind a handshake comes to
 /// about as much again and a half; the rest is for those who talk.

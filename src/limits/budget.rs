@@ -105,6 +105,13 @@ fn switched_on(limits: &Limits) -> Vec<BudgetLine> {
             why: "who subscribed, what waits, what is under way",
         });
     }
+    if limits.orders {
+        lines.push(BudgetLine {
+            pool: "orders",
+            bytes: order_bytes(),
+            why: "an order for a certificate under way",
+        });
+    }
     if limits.backup {
         lines.push(BudgetLine {
             pool: "backup",
@@ -113,6 +120,11 @@ fn switched_on(limits: &Limits) -> Vec<BudgetLine> {
         });
     }
     lines
+}
+
+/// The answer under way, as it comes and as it is read, and what TLS holds meanwhile.
+const fn order_bytes() -> usize {
+    2 * ACME_BODY_BYTES + ACME_HEAD_BYTES + 64 * 1024
 }
 
 /// A subscriber in the set, a conversation in the queue, a connection with its buffers, and the certificates we trust.

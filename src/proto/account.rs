@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::answer::UserInfo;
 use super::event::ConversationKind;
-use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
+use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Seq, Timestamp, UserId};
 
 /// A server-wide role.
 #[derive(
@@ -298,6 +298,24 @@ pub struct Health {
     /// What whoever claims the server can decide on; only while nobody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_run: Option<FirstRun>,
+}
+
+/// The operator asks for a message to the log and back (over the control socket alone).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRound {
+    pub client_id: ClientId,
+    /// What takes the message back again.
+    pub recall_id: ClientId,
+}
+
+/// A message was acknowledged, and read again as it was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Its place in the operator's own conversation.
+    pub seq: Seq,
+    /// How long that took, in microseconds.
+    pub micros: u64,
 }
 
 /// The address that a claim fixes if it names no other.

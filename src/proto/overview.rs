@@ -35,6 +35,26 @@ pub struct ServerHealth {
     pub pools: Vec<PoolFigures>,
     /// Panics that ended one connection, counting up.
     pub panics: u64,
+    /// The certificate that people are shown, where the server has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateFigures>,
+}
+
+/// The certificate that people are shown, and what became of ordering a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateFigures {
+    /// `own`: of the server's own authority; `files`: the operator's; `acme`: ordered from an authority.
+    pub source: String,
+    /// The names and addresses in it.
+    pub names: Vec<String>,
+    pub ends: Timestamp,
+    /// Whether browsers trust it without being told to.
+    pub public: bool,
+    /// Orders for a new one that failed in a row.
+    pub failures: u32,
+    /// Why the last of them failed, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// How long something took: a histogram, counting up.

@@ -25,6 +25,9 @@ const PUSHED: &str = "src/store/sqlite/push/tests.rs";
 const PUSH_STORIES: &str = "tests/stories/push.rs";
 const PUSH_LIMITS: &str = "tests/stories/push_limits.rs";
 const PUSH_RULES: &str = "src/core/push.rs";
+const ACME_LINE: &str = "src/workers/acme/line.rs";
+const ACME_HOOK: &str = "src/workers/acme/hook.rs";
+const ACME_DUE: &str = "src/workers/acme/due.rs";
 const MODERATED: &str = "src/store/sqlite/accounts/tests/moderation.rs";
 const MODERATION: &str = "tests/stories/moderation.rs";
 const BOTS: &str = "src/store/sqlite/accounts/tests/bots.rs";
@@ -411,6 +414,29 @@ const REACHED: &[(&str, &str, &str)] = &[
         "src/workers/push/greeting.rs",
         "limits::PUSH_GREETINGS * 2",
     ),
+    (
+        "ACME_REQUEST_TIME",
+        ACME_LINE,
+        "fn an_authority_that_never_answers_is_left",
+    ),
+    ("ACME_HEAD_BYTES", ACME_LINE, "repeat(limits::ACME_HEAD_BYTES)"),
+    (
+        "ACME_BODY_BYTES",
+        ACME_LINE,
+        "repeat(limits::ACME_BODY_BYTES + 1)",
+    ),
+    (
+        "ACME_HOOK_TIME",
+        ACME_HOOK,
+        "fn a_hook_without_end_is_ended_with_all_that_it_started",
+    ),
+    ("ACME_NAMES", "src/app/config/acme.rs", "limits::ACME_NAMES + 1"),
+    (
+        "ACME_FIRST_WAIT",
+        ACME_DUE,
+        "assert_eq!(pause(1), limits::ACME_FIRST_WAIT)",
+    ),
+    ("ACME_LAST_WAIT", ACME_DUE, "limits::ACME_LAST_WAIT"),
     ("BACKUP_WAL", BACKUP_ARCHIVE, "limits::BACKUP_WAL + 1"),
     ("BACKUP_KEYS", BACKUP_ARCHIVE, "0..limits::BACKUP_KEYS"),
     ("BACKUP_KEY_BYTES", BACKUP_ARCHIVE, "limits::BACKUP_KEY_BYTES + 1"),
@@ -433,6 +459,14 @@ const REACHED: &[(&str, &str, &str)] = &[
 
 /// What nobody can overstep.
 const NOT_REACHED: &[(&str, &str)] = &[
+    (
+        "ACME_TIME",
+        "the sum of the times of an order's steps is below it for the names that there may be",
+    ),
+    (
+        "ACME_ASKING_TIME",
+        "held by instant-acme, which asks no longer than it is told",
+    ),
     (
         "FRAME_OVERHEAD",
         "an allowance between two limits, held by an assertion",

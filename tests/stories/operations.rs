@@ -325,3 +325,45 @@ async fn no_word_name_or_token_is_in_the_log() {
         }
     }
 }
+
+/// What a new version is tried by: the log takes a message and gives it back, and nobody else sees anything of it.
+#[tokio::test]
+async fn a_message_goes_to_the_log_and_back_for_the_operator_and_nobody_sees_it() {
+    let mut server = Server::start().await;
+    let (code, out, errors) = server.run(&["health", "--json"]).await;
+    assert_eq!(code, 0, "also before anybody has claimed it: {errors}");
+    assert_eq!(read_json(&out)["round"]["seq"], 1);
+    let [anna, ben] = server.people(["anna", "ben"]).await;
+    let (mut at_anna, mut at_ben) = (anna.live().await, ben.live().await);
+    at_anna.tell(&ben.user, "before").await;
+    for round in [3, 5] {
+        let (code, out, errors) = server.run(&["health", "--json"]).await;
+        let told = read_json(&out);
+        assert_eq!((code, &told["status"]), (0, &json!("ready")), "{errors}");
+        assert_eq!(
+            told["round"]["seq"], round,
+            "a message and its taking back, each time: {out}"
+        );
+        assert!(
+            told["round"]["micros"].as_u64().is_some_and(|time| time > 0),
+            "{out}"
+        );
+    }
+    let after = at_anna.tell(&ben.user, "after").await;
+    assert_eq!(after["seq"], 2, "nothing came in between");
+    let listed = at_ben.get(json!({ "type": "conversations" })).await;
+    assert_eq!(
+        listed["conversations"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
+
+    assert_eq!(server.stop().await, Some(0));
+    let (code, _, errors) = server.run(&["health"]).await;
+    assert_eq!(code, 5, "no server runs: {errors}");
+    let (code, out, errors) = server.run(&["doctor", "--json"]).await;
+    assert_eq!((code, &read_json(&out)["sound"]), (0, &json!(true)), "{errors}");
+    server.restart().await;
+    let (code, out, errors) = server.run(&["health"]).await;
+    assert!(code == 0 && out.starts_with("ready: version "), "{out}{errors}");
+}

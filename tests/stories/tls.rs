@@ -14,7 +14,7 @@ use crate::harness::Server;
 use crate::raw::status;
 
 /// A port that was free a moment ago.
-async fn free_port() -> u16 {
+pub async fn free_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");

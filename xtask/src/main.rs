@@ -8,6 +8,7 @@ mod deb;
 mod debian;
 mod dist;
 mod guest;
+mod image;
 mod instructions;
 mod planted;
 mod policy;
@@ -36,6 +37,8 @@ Chores:
   dist       Builds the release programs for 64-bit ARM and x86-64, the same bytes each time; see `dist --help`
   deb        Builds the Debian packages and has lintian look at them; see `deb --help`
   deb-test   Installs, upgrades, removes and purges them in an emulated Debian with systemd; see `deb-test --help`
+  image      Makes the card of the appliance, for 64-bit ARM boards; see `image --help`
+  image-test Starts it in an emulated machine: found, claimed, talked through, cut off, started in 1970; see `image-test --help`
   guest      Measures a hundred thousand idle sessions inside an emulated machine; see `guest --help`
   help       This text
 
@@ -72,6 +75,16 @@ fn main() -> ExitCode {
             println!("{}", deb::trial::HELP);
             return ExitCode::SUCCESS;
         }
+        ["image", "--help" | "-h"] => {
+            println!("{}", image::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["image-test", "--help" | "-h"] => {
+            println!("{}", image::trial::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["image", options @ ..] => image::run(options),
+        ["image-test", options @ ..] => image::trial::run(options),
         ["dist", options @ ..] => dist::run(options),
         ["deb", options @ ..] => deb::run(options),
         ["deb-test", options @ ..] => deb::trial::run(options),

@@ -192,3 +192,95 @@ fn what_lies_there_is_taken_only_if_it_is_a_file() {
     fs::create_dir(&come).expect("the root is ours");
     refused(&bench, "not_available");
 }
+
+const ON_USB: &str = "media/kinglet-backup";
+
+#[test]
+fn an_update_may_lie_on_a_usb_disk() {
+    let bench = bench();
+    let asked = json!({ "verb": "update", "from": "usb" });
+    assert_eq!(bench.refused(&asked), "not_available", "no disk is there");
+    let new = package(&bench, "kinglet", "0.10.0", &here());
+    let name = format!("{ON_USB}/kinglet_0.10.0_{}.deb", here());
+    bench.file(&name, "");
+    fs::write(bench.root().join(&name), &new).expect("the root is ours");
+    assert_eq!(bench.refused(&asked), "not_available", "it is not signed");
+    bench.file(&format!("{name}.minisig"), &Signer::new(2).sign(&new));
+    assert_eq!(bench.refused(&asked), "bad_signature");
+    bench.file(&format!("{name}.minisig"), &Signer::new(1).sign(&new));
+    // Another one of ours, and others' packages.
+    bench.file(&format!("{ON_USB}/dropbear_9_{}.deb", here()), "not ours");
+    bench.file(&format!("{ON_USB}/kinglet_0.9.0_{}.deb", here()), "an older one");
+    let answer = bench.ask(&asked);
+    assert_eq!(code(&answer), "several");
+    assert_eq!(
+        answer["error"]["choices"].as_array().map(Vec::len),
+        Some(2),
+        "{answer}"
+    );
+    fs::remove_file(
+        bench
+            .root()
+            .join(format!("{ON_USB}/kinglet_0.9.0_{}.deb", here())),
+    )
+    .expect("it was there");
+    assert_eq!(bench.done(&asked)["version"], "0.10.0");
+    assert_eq!(fs::read(bench.root().join(OWN)).expect("a copy"), new);
+    let wrong = json!({ "verb": "update", "from": "/tmp" });
+    assert_eq!(bench.refused(&wrong), "bad_request");
+}
+
+/// Somebody who holds an old update, signed and with a hole, and a machine that lost what it had installed.
+#[test]
+fn what_is_below_the_floor_is_refused_though_it_is_newer_than_what_is_installed() {
+    let bench = bench();
+    bench.file("var/lib/kinglet-switch/floor", "0.10.0\n");
+    for (version, expected) in [
+        ("0.9.0", Some("not_newer")),
+        ("0.10.0~rc1", Some("not_newer")),
+        ("0.10.0", None),
+    ] {
+        let made = package(&bench, "kinglet", version, &here());
+        put_down(&bench, &made, &Signer::new(1).sign(&made));
+        match expected {
+            Some(code) => refused(&bench, code),
+            None => assert_eq!(bench.done(&json!({ "verb": "update" }))["version"], version),
+        }
+    }
+}
+
+/// What dpkg says of itself after a power cut decides what is done.
+#[test]
+fn an_installation_that_was_cut_off_is_finished() {
+    let repair = |bench: &Bench| {
+        let mut command = Command::new(crate::bench::BOARD);
+        let status = command.arg("--root").arg(bench.root()).arg("--repair").status();
+        assert!(status.expect("it can be run").success());
+        let mut calls = bench.calls();
+        calls.retain(|call| call.starts_with("env "));
+        calls
+    };
+    let settings = "env DEBIAN_FRONTEND=noninteractive KINGLET_REPAIR=1 /usr/bin/dpkg --force-confold";
+    let bench = bench();
+    bench.program("usr/bin/env", "");
+    bench.program("usr/bin/dpkg", "");
+    bench.program("usr/bin/dpkg-query", "printf 'install ok installed'");
+    assert_eq!(repair(&bench), [""; 0], "nothing was cut off");
+    bench.program(
+        "usr/bin/dpkg",
+        "echo 'The following packages are only half configured: kinglet'",
+    );
+    assert_eq!(repair(&bench), [format!("{settings} --configure --pending")]);
+    bench.program("usr/bin/dpkg-query", "printf 'install reinstreq half-installed'");
+    assert_eq!(
+        repair(&bench),
+        [format!("{settings} --configure --pending")],
+        "without a verified copy there is nothing to unpack"
+    );
+    bench.file(OWN, "verified before");
+    let unpacked = format!("{settings} --install /{OWN}");
+    assert_eq!(
+        repair(&bench),
+        [unpacked, format!("{settings} --configure --pending")]
+    );
+}

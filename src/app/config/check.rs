@@ -51,7 +51,7 @@ pub(super) fn problem(key: &str, what: impl Into<String>, fix: impl Into<String>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
     Plain,
-    /// TLS with a certificate of the server's own authority.
+    /// TLS with a certificate of the server's own authority, beside one that was ordered for the domain.
     Local,
     /// TLS with the operator's certificate.
     Files {
@@ -69,6 +69,7 @@ impl Config {
         self.check_names(&mut problems);
         self.check_proxies(&mut problems);
         self.check_tls_files(&mut problems);
+        self.check_acme(&mut problems);
         self.check_numbers(&mut problems);
         self.push.check(&mut problems);
         self.backup.check(&mut problems);
@@ -113,7 +114,7 @@ impl Config {
             TlsMode::Off => Ok(Transport::Plain),
             TlsMode::Files => self.certificate_files(),
             TlsMode::Auto if named => self.certificate_files(),
-            TlsMode::Auto if private => Ok(Transport::Plain),
+            TlsMode::Auto if private && !self.acme.enabled => Ok(Transport::Plain),
             TlsMode::Auto | TlsMode::Local => Ok(Transport::Local),
         }
     }

@@ -6,13 +6,14 @@
 //! - `environment.rs`: `KINGLET_…` variables
 //! - `check.rs`: what is wrong with settings that parse, and the fix
 //! - `network.rs`: an address range
-//! - `push.rs`: the section about push, with its checks
+//! - `push.rs`, `acme.rs`: the sections about push and about ordered certificates, with their checks
 //! - `backup.rs`: the section about backups, with its checks
 //! - `example.rs`: the example file, from this file's doc comments and defaults
 
 // These comments are the text of a TOML file, where brackets and addresses are no links.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
+mod acme;
 mod backup;
 mod check;
 mod environment;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use acme::{Acme, AcmeChallenge};
 pub use backup::{Backup, USB as BACKUP_USB};
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
 pub use example::EffectiveSetting;
@@ -50,6 +52,9 @@ pub struct Config {
     pub listen: Listen,
     /// Encryption between the clients and this server.
     pub tls: Tls,
+    /// A certificate for a domain of your own, ordered from a public authority. It is off: nothing leaves this machine unless
+    /// you switch it on.
+    pub acme: Acme,
     /// Bounds on what clients may use. The defaults suit a board with 512 MiB; `kinglet limits` prints the memory
     /// they add up to, line by line.
     pub limits: Limits,
@@ -250,6 +255,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             listen: Listen::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
             limits: Limits::default(),
             accounts: Accounts::default(),
             messages: Messages::default(),

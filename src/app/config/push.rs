@@ -17,7 +17,7 @@ use crate::workers::push::guard::host_and_port;
 /// A file of certificates is not larger than this.
 const AUTHORITIES_MAX: u64 = 1024 * 1024;
 /// Names that only a network of one's own resolves: a push service refuses them as an address to write to.
-const PRIVATE_NAMES: [&str; 9] = [
+pub(super) const PRIVATE_NAMES: [&str; 9] = [
     "local",
     "localhost",
     "lan",

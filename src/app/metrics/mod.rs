@@ -33,6 +33,7 @@ pub fn exposition(meters: &Meters, refusals: &[&str], pools: &[Pool<'_>]) -> Exp
     refused(&mut page, meters, refusals);
     pooled(&mut page, meters, pools);
     pushed(&mut page, meters);
+    certificates(&mut page, meters);
     backed_up(&mut page, meters);
     page
 }
@@ -263,6 +264,26 @@ fn pushed(page: &mut Exposition, meters: &Meters) {
     page.counter(
         "kinglet_push_total",
         "Push messages by what became of them.",
+        &outcomes,
+    );
+}
+
+fn certificates(page: &mut Exposition, meters: &Meters) {
+    page.gauge(
+        "kinglet_certificate_end_seconds",
+        "When the certificate ends that people are shown, in seconds since 1970; 0 without TLS.",
+        &[(&[], get(&meters.certificate_ends) as f64)],
+    );
+    let outcomes = [
+        (
+            &[("outcome", "made")] as Labels<'_>,
+            get(&meters.certificates_ordered) as f64,
+        ),
+        (&[("outcome", "failed")], get(&meters.certificates_refused) as f64),
+    ];
+    page.counter(
+        "kinglet_certificate_orders_total",
+        "Certificates ordered from an authority, by what became of it.",
         &outcomes,
     );
 }

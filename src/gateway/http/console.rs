@@ -20,7 +20,9 @@ use super::problem;
 use super::web;
 use crate::limits;
 use crate::proto::ClientId;
-use crate::proto::account::{InvitationInfo, ListAfter, NewInvitation, PasswordReset, UserList, UserStatus};
+use crate::proto::account::{
+    Health, InvitationInfo, ListAfter, NewInvitation, NewRound, PasswordReset, Round, UserList, UserStatus,
+};
 use crate::proto::backup::ServerBackups;
 use crate::proto::people::{NewResetLink, ResetLink};
 use crate::session::accounts::Administrator;
@@ -35,6 +37,8 @@ pub const DISABLE: &str = "/console/disable";
 pub const ENABLE: &str = "/console/enable";
 pub const RESET_PASSWORD: &str = "/console/reset-password";
 pub const RESET_LINK: &str = "/console/reset-link";
+pub const HEALTH: &str = "/console/health";
+pub const ROUND: &str = "/console/round";
 pub const BACKUP: &str = "/console/backup";
 
 /// A user as the operator names them.
@@ -66,6 +70,8 @@ pub fn router(face: Arc<Face>) -> Router {
         .route(ENABLE, post(enable))
         .route(RESET_PASSWORD, post(reset_password))
         .route(RESET_LINK, post(reset_link))
+        .route(ROUND, post(round))
+        .route(HEALTH, get(state))
         .route(BACKUP, get(backups).post(back_up))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -141,6 +147,15 @@ async fn reset_link(State(face): At, ApiJson(asked): ApiJson<NamedLink>) -> Answ
             .make_reset_link(Administrator::Operator, user, &new)
             .await?,
     ))
+}
+
+/// The same as `/health`, and an answer also where the server is not well.
+async fn state(State(face): At) -> Answer<Health> {
+    Ok(ApiJson(face.services.health()))
+}
+
+async fn round(State(face): At, ApiJson(asked): ApiJson<NewRound>) -> Answer<Round> {
+    Ok(ApiJson(face.services.there_and_back(&asked).await?))
 }
 
 async fn backups(State(face): At) -> Answer<ServerBackups> {

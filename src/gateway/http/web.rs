@@ -1,15 +1,15 @@
-//! What a browser or a monitor gets without an account: the plain page at `/`, `/health`, `/metrics`, and the plain-http
-//! listener's trust page or redirect; the client that comes along is in `web/client`. What must not live here: anything
-//! that depends on who asks, but for `/metrics`.
+//! What a browser or a monitor gets without an account: the plain page at `/`, `/health`, `/metrics`. The client that comes
+//! along is in `web/client`, what plain http shows in `web/plain`. What must not live here: anything that depends on who asks,
+//! but for `/metrics`.
 
 #[cfg(feature = "web")]
 mod client;
+mod plain;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::uri::Uri;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,14 +17,10 @@ use axum::routing::get;
 use super::Face;
 use super::auth::{ApiJson, ApiPeer};
 use super::problem::{self, Problem};
-use crate::gateway::tls::Tls;
-use crate::gateway::tls::trust::{
-    CA_DER_PATH, CA_DER_TYPE, CA_PEM_PATH, CA_PEM_TYPE, TrustFacts, to_pem, trust_csp, trust_page,
-};
 use crate::proto::account::Health;
 
-/// Where the trust page is found on every listener.
-const TRUST_PATH: &str = "/trust";
+pub use plain::{PlainHttp, over_tls, plain_http, trust};
+
 const HTML: &str = "text/html; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Nothing is loaded, run, framed or posted; the page needs none of it.
@@ -142,84 +138,6 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-/// What the plain-http listener has to know.
-pub struct PlainHttp {
-    pub tls: Arc<Tls>,
-    /// What people call the server.
-    pub name: String,
-    /// The canonical https address, without a slash at its end.
-    pub https_url: String,
-}
-
-/// The plain-http listener: a trust page as long as the certificate is the server's own, else the way to https.
-/// Nothing here takes a password, a token or a command.
-pub fn plain_http(facts: Arc<PlainHttp>) -> Router {
-    if facts.tls.ca_der().is_none() {
-        return Router::new().fallback(redirect).with_state(facts);
-    }
-    Router::new()
-        .route("/", get(page_of_trust))
-        .with_state(Arc::clone(&facts))
-        .merge(trust(facts))
-        .fallback(problem::not_found)
-}
-
-/// The trust page again, for the other listeners: who has come past a warning finds the way to do without. Nothing, where the
-/// certificate is not the server's own.
-pub fn trust(facts: Arc<PlainHttp>) -> Router {
-    if facts.tls.ca_der().is_none() {
-        return Router::new();
-    }
-    Router::new()
-        .route(TRUST_PATH, get(page_of_trust))
-        .route(CA_DER_PATH, get(ca_der))
-        .route(CA_PEM_PATH, get(ca_pem))
-        .with_state(facts)
-}
-
-async fn redirect(State(facts): State<Arc<PlainHttp>>, uri: Uri) -> Response {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let to = format!("{}{path}", facts.https_url);
-    match HeaderValue::from_str(&to) {
-        // 307, not 308: a browser would keep a permanent one after the certificate is gone.
-        Ok(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),
-        Err(_) => problem::not_found().await.into_response(),
-    }
-}
-
-async fn page_of_trust(State(facts): State<Arc<PlainHttp>>) -> Response {
-    let status = facts.tls.status();
-    let page = trust_page(&TrustFacts {
-        server_name: &facts.name,
-        https_url: &facts.https_url,
-        ca_name: status
-            .authority
-            .as_ref()
-            .map_or("Kinglet CA", |authority| authority.name.as_str()),
-        ca_der: facts.tls.ca_der().unwrap_or_default(),
-    });
-    safe(
-        ([(header::CONTENT_TYPE, HTML)], page).into_response(),
-        &trust_csp(),
-    )
-}
-
-async fn ca_der(State(facts): State<Arc<PlainHttp>>) -> Response {
-    let der = facts.tls.ca_der().unwrap_or_default().to_vec();
-    safe(
-        ([(header::CONTENT_TYPE, CA_DER_TYPE)], der).into_response(),
-        NOTHING,
-    )
-}
-
-async fn ca_pem(State(facts): State<Arc<PlainHttp>>) -> Response {
-    let pem = facts.tls.ca_der().map(to_pem).unwrap_or_default();
-    safe(
-        ([(header::CONTENT_TYPE, CA_PEM_TYPE)], pem).into_response(),
-        NOTHING,
-    )
 }
 
 #[cfg(test)]

@@ -9,9 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use rustls::RootCertStore;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use super::names::SanSet;
@@ -82,6 +85,22 @@ impl Identity {
             facts,
         })
     }
+}
+
+/// Whether browsers trust it without being told to: asked of the moment it began, so that this box's clock has no say.
+pub(super) fn is_public(identity: &Identity, roots: &RootCertStore, provider: &CryptoProvider) -> bool {
+    let [leaf, above @ ..] = identity.key.cert.as_slice() else {
+        return false;
+    };
+    let Ok(began) = identity.facts.not_before.duration_since(UNIX_EPOCH) else {
+        return false;
+    };
+    let Ok(leaf) = ParsedCertificate::try_from(leaf) else {
+        return false;
+    };
+    let algorithms = provider.signature_verification_algorithms.all;
+    let moment = UnixTime::since_unix_epoch(began);
+    verify_server_cert_signed_by_trust_anchor(&leaf, roots, above, moment, algorithms).is_ok()
 }
 
 /// A whole file, if it has a size that makes sense.

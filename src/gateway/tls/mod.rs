@@ -3,7 +3,11 @@
 
 mod authority;
 mod certificate;
+mod domain;
 mod names;
+pub mod profile;
+mod served;
+mod status;
 mod stream;
 pub mod trust;
 mod words;
@@ -13,23 +17,46 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
+use rustls::server::NoServerSessionStorage;
+use rustls::{CipherSuite, RootCertStore, ServerConfig, SupportedCipherSuite};
 
 use authority::Authority;
-use certificate::{Facts, Identity, read_bounded};
+use certificate::{Facts, Identity, is_public, read_bounded};
+use served::{Current, Served};
 
 pub use authority::{AUTHORITY_FILE, CLOCK_FLOOR};
-pub use names::Names;
+pub use domain::{DOMAIN_FILE, Shelf};
+pub use names::{Names, is_public_tree};
+pub use status::{AuthorityStatus, SourceKind, TlsStatus};
 pub use stream::TlsStream;
 
+/// What an authority speaks that asks whether a name leads here (RFC 8737, section 6.2).
+pub const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
+
 /// Where the certificate comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TlsConfig {
     pub source: Source,
+    /// Also serve the certificate that was ordered for the box's own domain; only beside `Source::Local`.
+    pub domain: bool,
+    /// Whom browsers trust.
+    pub public: Arc<RootCertStore>,
+}
+
+impl TlsConfig {
+    /// From there, and browsers trust whom they do.
+    #[must_use]
+    pub fn of(source: Source) -> TlsConfig {
+        TlsConfig {
+            source,
+            domain: false,
+            public: Arc::new(RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            }),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,57 +75,6 @@ pub enum Reloaded {
     NewLeaf,
     /// The files had changed and are in use now.
     NewFiles,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    Files,
-    Local,
-}
-
-/// For status pages, `check` and metrics. Nothing in it is secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsStatus {
-    pub source: SourceKind,
-    pub not_before: SystemTime,
-    pub not_after: SystemTime,
-    /// DNS names, then addresses.
-    pub names: Vec<String>,
-    /// SHA-256 of the served certificate.
-    pub fingerprint: String,
-    /// Names and addresses that were asked for but lie outside what the own authority may vouch for: a public address,
-    /// or a name added after the authority was made. Clients would see a warning there.
-    pub left_out: Vec<String>,
-    /// The own authority, if that is the source.
-    pub authority: Option<AuthorityStatus>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthorityStatus {
-    /// As devices list it, e.g. `Kinglet 3fa91c CA`.
-    pub name: String,
-    pub not_after: SystemTime,
-    /// SHA-256 of its certificate.
-    pub fingerprint: String,
-    /// The six words of that fingerprint.
-    pub words: [&'static str; 6],
-}
-
-/// The certificate in use. Readers are handshakes, so the lock is held for two pointer copies.
-#[derive(Debug)]
-struct Served(RwLock<Current>);
-
-#[derive(Debug)]
-struct Current {
-    key: Arc<CertifiedKey>,
-    status: Arc<TlsStatus>,
-}
-
-impl ResolvesServerCert for Served {
-    /// One box, one certificate: whatever name the client asked for, its own check decides.
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().key.clone())
-    }
 }
 
 enum Keeper {
@@ -123,6 +99,9 @@ pub struct Tls {
     /// Apart from `keeper`, so that telling new names never waits for the disk.
     names: Mutex<Option<Names>>,
     ca_der: Option<Vec<u8>>,
+    /// Where the certificate for the domain is kept, if there is to be one.
+    domain: Option<PathBuf>,
+    public: Arc<RootCertStore>,
 }
 
 impl Tls {
@@ -133,26 +112,30 @@ impl Tls {
     pub fn open(config: TlsConfig, now: SystemTime) -> Result<Tls> {
         let (provider, ignore_client_order) = provider(aes_in_hardware());
         let provider = Arc::new(provider);
-        let (keeper, current, names) = match config.source {
+        let public = config.public;
+        let (keeper, current, names, dir) = match config.source {
             Source::Files { cert, key } => {
                 let (identity, seen) = load_files(&cert, &key, &provider)?;
-                (
-                    Keeper::Files { cert, key, seen },
-                    current(&identity, Vec::new(), None),
-                    None,
-                )
+                let current = of_files(&identity, &public, &provider);
+                (Keeper::Files { cert, key, seen }, current, None, None)
             }
             Source::Local { dir, names } => {
                 let (keeper, current) = open_local(&dir, &names, now, &provider)?;
-                (keeper, current, Some(names))
+                (keeper, current, Some(names), Some(dir))
             }
         };
+        let domain = dir.filter(|_| config.domain);
+        let named = domain.as_deref().and_then(|dir| domain::stored(dir, &provider));
+        let named = named.map(|identity| of_domain(&identity, &public, &provider));
         let ca_der = match &keeper {
             Keeper::Local { authority, .. } => Some(authority.der().to_vec()),
             Keeper::Files { .. } => None,
         };
-        let served = Arc::new(Served(RwLock::new(current)));
-        let server = server_config(&provider, ignore_client_order, served.clone())?;
+        let served = Arc::new(Served::new(current, named));
+        let mut server = server_config(&provider, ignore_client_order, served.clone())?;
+        if domain.is_some() {
+            server.alpn_protocols.push(ACME_PROTOCOL.to_vec());
+        }
         Ok(Tls {
             server: Arc::new(server),
             served,
@@ -160,6 +143,8 @@ impl Tls {
             keeper: Mutex::new(keeper),
             names: Mutex::new(names),
             ca_der,
+            domain,
+            public,
         })
     }
 
@@ -175,7 +160,7 @@ impl Tls {
     pub fn reload(&self, now: SystemTime) -> Result<Reloaded> {
         let names = self.names.lock().clone();
         let mut keeper = self.keeper.lock();
-        let (identity, left_out, outcome) = match &mut *keeper {
+        let (current, outcome) = match &mut *keeper {
             Keeper::Files { cert, key, seen } => {
                 let bytes = read_files(cert, key)?;
                 if bytes.digest() == *seen {
@@ -183,7 +168,8 @@ impl Tls {
                 }
                 let identity = bytes.identity(cert, key, &self.provider)?;
                 *seen = bytes.digest();
-                (identity, Vec::new(), Reloaded::NewFiles)
+                let current = of_files(&identity, &self.public, &self.provider);
+                (current, Reloaded::NewFiles)
             }
             Keeper::Local { authority, leaf } => {
                 let wanted = names.expect("a local source always has names").wanted()?;
@@ -195,11 +181,10 @@ impl Tls {
                 let identity = authority.issue(&inside, now, Some(leaf), &self.provider)?;
                 log::info!("TLS: new certificate, since {reason}");
                 *leaf = identity.facts.clone();
-                (identity, left_out, Reloaded::NewLeaf)
+                (of_local(&identity, left_out, authority), Reloaded::NewLeaf)
             }
         };
-        let authority = self.status().authority.clone();
-        *self.served.0.write() = current(&identity, left_out, authority);
+        *self.served.current.write() = current;
         Ok(outcome)
     }
 
@@ -217,7 +202,53 @@ impl Tls {
     }
 
     pub fn status(&self) -> Arc<TlsStatus> {
-        self.served.0.read().status.clone()
+        self.served.current.read().status.clone()
+    }
+
+    /// The certificate for the box's own domain, which whoever comes by it gets; none before the first was ordered.
+    pub fn domain(&self) -> Option<Arc<TlsStatus>> {
+        let named = self.served.named.read();
+        named.as_ref().map(|named| named.status.clone())
+    }
+
+    /// What whoever comes by this host gets.
+    pub fn status_for(&self, host: &str) -> Arc<TlsStatus> {
+        let domain = self.domain().filter(|status| status.covers(host));
+        domain.unwrap_or_else(|| self.status())
+    }
+
+    /// Whether a browser that comes by this host may be sent to https, and told to come by nothing else.
+    pub fn is_public_for(&self, host: &str) -> bool {
+        self.status_for(host).is_public_for(host)
+    }
+
+    /// Whether it can ever be true that browsers trust the certificate without being told to.
+    pub fn may_be_public(&self) -> bool {
+        self.domain.is_some() || self.status().source == SourceKind::Files
+    }
+
+    /// Takes a new certificate for the box's own domain, keeps it and serves it. Touches the disk. After an error the one
+    /// before goes on being served.
+    pub fn install(&self, key: &str, chain: &str, names: &[String]) -> Result<()> {
+        let dir = self
+            .domain
+            .as_deref()
+            .context("no certificate for a domain was asked for")?;
+        let identity = domain::take(dir, key, chain, names, &self.provider)?;
+        *self.served.named.write() = Some(of_domain(&identity, &self.public, &self.provider));
+        Ok(())
+    }
+
+    /// Answers an authority that asks whether a name leads here (TLS-ALPN-01), until `withdraw`.
+    pub fn answer(&self, name: &str, digest: &[u8]) -> Result<()> {
+        self.served
+            .answer(name, domain::answer(name, digest, &self.provider)?);
+        Ok(())
+    }
+
+    /// Answers no authority any more.
+    pub fn withdraw(&self) {
+        self.served.withdraw();
     }
 
     /// The own authority's certificate as DER, whose SHA-256 as a file is the fingerprint. None with certificate files.
@@ -231,7 +262,7 @@ impl Tls {
     }
 
     fn note_left_out(&self, left_out: Vec<String>) {
-        let mut current = self.served.0.write();
+        let mut current = self.served.current.write();
         if current.status.left_out != left_out {
             current.status = Arc::new(TlsStatus {
                 left_out,
@@ -266,14 +297,7 @@ fn open_local(
             },
         },
     };
-    let facts = authority.facts();
-    let status = AuthorityStatus {
-        name: facts.subject.clone(),
-        not_after: facts.not_after,
-        fingerprint: facts.fingerprint.clone(),
-        words: trust::six_words(authority.der()),
-    };
-    let current = current(&identity, left_out, Some(status));
+    let current = of_local(&identity, left_out, &authority);
     Ok((
         Keeper::Local {
             authority: Box::new(authority),
@@ -283,21 +307,63 @@ fn open_local(
     ))
 }
 
-fn current(identity: &Identity, left_out: Vec<String>, authority: Option<AuthorityStatus>) -> Current {
-    let facts = &identity.facts;
+fn of_local(identity: &Identity, left_out: Vec<String>, authority: &Authority) -> Current {
+    let facts = authority.facts();
+    let authority = AuthorityStatus {
+        name: facts.subject.clone(),
+        not_after: facts.not_after,
+        fingerprint: facts.fingerprint.clone(),
+        words: trust::six_words(authority.der()),
+    };
     let status = TlsStatus {
-        source: if authority.is_some() {
-            SourceKind::Local
-        } else {
-            SourceKind::Files
-        },
+        left_out,
+        proof: proof(&authority.fingerprint),
+        authority: Some(authority),
+        ..told(identity, SourceKind::Local)
+    };
+    current(identity, status)
+}
+
+fn of_files(identity: &Identity, public: &RootCertStore, provider: &CryptoProvider) -> Current {
+    let status = TlsStatus {
+        public: is_public(identity, public, provider),
+        ..told(identity, SourceKind::Files)
+    };
+    current(identity, status)
+}
+
+fn of_domain(identity: &Identity, public: &RootCertStore, provider: &CryptoProvider) -> Current {
+    let status = TlsStatus {
+        public: is_public(identity, public, provider),
+        ..told(identity, SourceKind::Acme)
+    };
+    current(identity, status)
+}
+
+fn told(identity: &Identity, source: SourceKind) -> TlsStatus {
+    let facts = &identity.facts;
+    // Who signed it is what a device was told to trust.
+    let above = identity.key.cert.last().expect("a chain has a certificate");
+    TlsStatus {
+        source,
         not_before: facts.not_before,
         not_after: facts.not_after,
         names: facts.sans.listed(),
         fingerprint: facts.fingerprint.clone(),
-        left_out,
-        authority,
-    };
+        left_out: Vec::new(),
+        authority: None,
+        public: false,
+        proof: proof(&trust::fingerprint(above)),
+    }
+}
+
+/// The first 64 bits of a fingerprint, as a cookie takes them.
+fn proof(fingerprint: &str) -> String {
+    let digits = fingerprint.chars().filter(char::is_ascii_hexdigit);
+    digits.take(16).collect()
+}
+
+fn current(identity: &Identity, status: TlsStatus) -> Current {
     Current {
         key: identity.key.clone(),
         status: Arc::new(status),

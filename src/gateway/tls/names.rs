@@ -255,7 +255,9 @@ impl Permitted {
     }
 }
 
-fn is_public_tree(name: &str) -> bool {
+/// Whether a name is a whole tree of the internet, so that no authority of one box may vouch for it.
+#[must_use]
+pub fn is_public_tree(name: &str) -> bool {
     !name.contains('.') && (name.len() == 2 || PUBLIC_TREES.contains(&name))
 }
 

@@ -358,7 +358,7 @@ mod tests {
             dir: folder.path().to_owned(),
             names: Names::new("kinglet"),
         };
-        let tls = Tls::open(TlsConfig { source }, std::time::UNIX_EPOCH).expect("an authority is made");
+        let tls = Tls::open(TlsConfig::of(source), std::time::UNIX_EPOCH).expect("an authority is made");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let sending = async {

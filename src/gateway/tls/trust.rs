@@ -72,12 +72,7 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
     let words = six_words(facts.ca_der).join(" ");
     let print = fingerprint(facts.ca_der);
     let link = link(facts.https_url);
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <nav><a href=\"#en\">English</a> · <a href=\"#zh\" lang=\"zh-CN\">简体中文</a></nav>\n<main>\n"
-    );
+    let mut page = head(&name);
     for text in [&ENGLISH, &CHINESE] {
         let Text {
             lang,
@@ -94,6 +89,7 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
             then,
             limits,
             systems,
+            foreign: _,
         } = text;
         write!(
             page,
@@ -121,6 +117,38 @@ pub fn trust_page(facts: &TrustFacts<'_>) -> String {
     page
 }
 
+/// The page of a server whose certificate comes from somebody whom browsers do not know: only the way on.
+pub fn foreign_page(server_name: &str, https_url: &str) -> String {
+    let (name, link) = (escape(server_name), link(https_url));
+    let mut page = head(&name);
+    for text in [&ENGLISH, &CHINESE] {
+        let Text {
+            lang,
+            id,
+            then,
+            foreign,
+            ..
+        } = text;
+        write!(
+            page,
+            "<section lang=\"{lang}\" id=\"{id}\">\n<h1>{name}</h1>\n<p>{foreign}</p>\n<h2>{then}</h2>\n<p>{link}</p>\n</section>\n"
+        )
+        .expect("writing to a String cannot fail");
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+/// `name` is escaped already.
+fn head(name: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <nav><a href=\"#en\">English</a> · <a href=\"#zh\" lang=\"zh-CN\">简体中文</a></nav>\n<main>\n"
+    )
+}
+
 /// A link, or plain text when the address is not an https one: a page about trust must not carry a `javascript:` link.
 fn link(url: &str) -> String {
     let shown = escape(url);
@@ -132,7 +160,7 @@ fn link(url: &str) -> String {
 }
 
 /// Safe in text and in a quoted attribute.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -147,7 +175,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
@@ -174,11 +202,14 @@ struct Text {
     then: &'static str,
     limits: &'static str,
     systems: &'static [(&'static str, &'static str)],
+    foreign: &'static str,
 }
 
 const ENGLISH: Text = Text {
     lang: "en",
     id: "en",
+    foreign: "This server’s certificate comes from an authority that browsers do not know by themselves. If your device warns you \
+              at the protected address, ask the person who runs the server how to trust it.",
     title: "Trust",
     why: "This box has no name on the public internet, so it vouches for itself with a certificate of its own. \
           Once your device knows that certificate, the connection is encrypted without warnings. Do this once per device.",
@@ -202,7 +233,8 @@ const ENGLISH: Text = Text {
     systems: &[
         (
             "Android",
-            "Settings → Security and privacy → More security settings → Encryption and credentials → Install a \
+            "The phone needs a screen lock first. Then, after the download (opening the file is not enough on Android 11 and \
+             newer): Settings → Security and privacy → More security settings → Encryption and credentials → Install a \
              certificate → CA certificate → Install anyway, then pick <code>kinglet-ca.crt</code>. The words of the menu \
              differ by maker; searching the settings for “CA certificate” finds it. Android will then say that the \
              network may be monitored: it says so about every certificate added by hand. To see the fingerprint: Trusted \
@@ -210,9 +242,11 @@ const ENGLISH: Text = Text {
         ),
         (
             "iPhone and iPad",
-            "Open this page in Safari, download, tap Allow. Settings → Profile Downloaded → Install. Then the step that is \
-             easy to miss: Settings → General → About → Certificate Trust Settings, and turn the certificate on. To see \
-             the fingerprint: More Details, before you tap Install.",
+            "Open this page in Safari, take <a href=\"/trust/kinglet.mobileconfig\">the profile</a> and tap Allow. Settings → \
+             Profile Downloaded → Install (it says “Not Verified”: nobody but this box signed it). Then the step that is easy to \
+             miss: Settings → General → About → Certificate Trust Settings, and turn the certificate on. To see the \
+             fingerprint: More Details, before you tap Install. To undo it: Settings → General → VPN &amp; Device \
+             Management.",
         ),
         (
             "Windows",
@@ -246,6 +280,7 @@ const ENGLISH: Text = Text {
 const CHINESE: Text = Text {
     lang: "zh-CN",
     id: "zh",
+    foreign: "这台服务器的证书来自浏览器默认不认识的颁发机构。如果打开受保护的地址时出现警告，请向服务器管理员询问如何信任它。",
     title: "信任",
     why: "这台设备在公共互联网上没有名字，所以用自己的证书证明身份。您的手机或电脑安装该证书后，连接就会加密，不再出现警告。\
           每台手机或电脑只需做一次。",
@@ -267,14 +302,15 @@ const CHINESE: Text = Text {
     systems: &[
         (
             "Android 安卓",
-            "设置 → 安全和隐私 → 更多安全设置 → 加密与凭据 → 安装证书 → CA 证书 → 仍然安装，然后选择 \
-             <code>kinglet-ca.crt</code>。各厂商的菜单名称不同，可在设置中搜索“CA 证书”。之后系统会提示“网络可能会受到监控”：\
+            "手机须先设置锁屏密码。下载后（Android 11 及以上直接打开文件无效）：设置 → 安全和隐私 → 更多安全设置 → \
+             加密与凭据 → 安装证书 → CA 证书 → 仍然安装，然后选择 <code>kinglet-ca.crt</code>。各厂商的菜单名称不同，可在设置中搜索“CA 证书”。之后系统会提示“网络可能会受到监控”：\
              凡是手动添加的证书都会这样提示。查看指纹：信任的凭据 → 用户。",
         ),
         (
             "iPhone 和 iPad",
-            "用 Safari 打开本页面，下载并轻点“允许”。设置 → 已下载描述文件 → 安装。还有容易漏掉的一步：设置 → 通用 → \
-             关于本机 → 证书信任设置，打开该证书的开关。查看指纹：安装前轻点“更多详细信息”。",
+            "用 Safari 打开本页面，下载<a href=\"/trust/kinglet.mobileconfig\">描述文件</a>并轻点“允许”。设置 → 已下载描述文件 → \
+             安装（会显示“未验证”，因为只有这台设备为它签名）。还有容易漏掉的一步：设置 → 通用 → 关于本机 → 证书信任设置，\
+             打开该证书的开关。查看指纹：安装前轻点“更多详细信息”。撤销：设置 → 通用 → VPN 与设备管理。",
         ),
         (
             "Windows",

@@ -356,7 +356,8 @@ impl Work<'_> {
     fn check_people(&self, permit: &Permit) -> Result<Vec<UserId>, Failure> {
         let me = permit.actor().user;
         let named: Vec<UserId> = match permit.change().command() {
-            Command::Send(send) => send.to.into_iter().collect(),
+            // Who writes to themselves is there; the operator is nobody's account, and writes to nobody else.
+            Command::Send(send) => send.to.into_iter().filter(|to| *to != me).collect(),
             Command::Create(create) => {
                 if create.members.contains(&me) {
                     let sentence = "Do not name yourself: you become the owner.";

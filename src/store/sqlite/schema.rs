@@ -553,7 +553,8 @@ pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
         .map(|v| usize::try_from(v).unwrap_or(usize::MAX))?;
-    for (index, step) in STEPS.iter().enumerate().skip(version) {
+    let steps = STEPS.iter().copied().chain(crate::planted::next_step());
+    for (index, step) in steps.enumerate().skip(version) {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", i64::try_from(index + 1).expect("few steps"))?;

@@ -58,7 +58,9 @@ impl fmt::Display for Wrong {
 impl From<OpenError> for Wrong {
     fn from(error: OpenError) -> Wrong {
         let next = match &error {
-            OpenError::InUse(_) => "Stop the server first (`systemctl stop kinglet`), then try again.",
+            OpenError::InUse(_) => {
+                "Stop the server first (`systemctl stop kinglet.socket kinglet-http.socket kinglet`), then try again."
+            }
             _ => "Run `kinglet doctor`.",
         };
         Wrong::failed(format!("The database cannot be used: {error}."), next)

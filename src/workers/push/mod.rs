@@ -38,6 +38,7 @@ use crate::proto::{Code, Refusal};
 use crate::store::Store;
 use crate::store::sqlite::push::{Slot, Subscription};
 
+pub(super) use self::post::trust;
 pub use self::round::run;
 
 /// What the operator decides about push.

@@ -20,6 +20,8 @@ const en = {
     connections: 'Nearly all connections that are allowed are in use. Raise limits.connections if the memory allows.',
     refusedNow: 'Connections were refused at a limit since the server started.',
     memory: 'The server holds nearly all the memory of its budget.',
+    certificate:
+      'No new certificate could be had, or the one in use ends soon. “kinglet check” and the server’s journal say why; after it is put right: sudo systemctl reload kinglet.',
     panics: 'Errors in the program ended connections. Please report what the server’s journal says about them.',
     slow: 'Acknowledgements take long: the disk may be slow or worn.',
   },
@@ -43,6 +45,9 @@ const en = {
   diskUnknown: 'the system does not tell',
   written: 'Written per day',
   writtenNote: 'at the pace since the start',
+  certificate: 'Certificate until',
+  certificatePublic: 'Trusted by every browser',
+  certificateOwn: 'Trusted by devices that installed it',
   clock: 'Clock',
   clockRight: 'Right',
   clockUnsure: 'Not known to be right',

@@ -274,6 +274,21 @@ export type Candidate = {
 /** What the client has to do about what it missed. */
 export type CatchUp = ("streaming" | "sync" | "resync");
 
+/** The certificate that people are shown, and what became of ordering a new one. */
+export type CertificateFigures = {
+  ends: number;
+  /** Why the last of them failed, in English. */
+  error?: (string | null);
+  /** Orders for a new one that failed in a row. */
+  failures: number;
+  /** The names and addresses in it. */
+  names: string[];
+  /** Whether browsers trust it without being told to. */
+  public: boolean;
+  /** `own`: of the server's own authority; `files`: the operator's; `acme`: ordered from an authority. */
+  source: string;
+};
+
 /** `POST /api/v1/password`: cuts every other session of the user. */
 export type ChangePassword = {
   current: string;
@@ -1847,6 +1862,8 @@ export type ServerHealth = {
   ack: Times;
   /** Acknowledged commands, counting up. */
   acks: number;
+  /** The certificate that people are shown, where the server has one. */
+  certificate?: (CertificateFigures | null);
   /** One commit, its sync included. */
   commit: Times;
   connections: number;

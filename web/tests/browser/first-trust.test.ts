@@ -118,7 +118,17 @@ test('L2: a browser that has the certificate among its authorities comes in with
     await ada.page.keyboard.press('Enter');
     await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
     if (await ada.page.evaluate(() => document.querySelector('link[rel=manifest]') !== null)) {
+      const said = ada.page.waitForResponse((response) => response.url().endsWith('/trust/proven'));
+      await ada.page.evaluate(() => sessionStorage.removeItem('kinglet-trust-said'));
+      await ada.page.reload();
+      expect((await said).status()).toBe(204);
       await ada.page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+      // From now on plain http leads this browser on, and nobody else.
+      const { plain } = shownOnScreen(server);
+      await ada.page.goto(plain);
+      expect(ada.page.url()).toBe(`${named(server.url)}/`);
+      await ada.page.getByRole('link', { name: /Harbour/ }).waitFor();
+      await ada.page.goBack();
     }
     expect(await ada.page.getByRole('complementary', { name: 'How to trust it' }).count()).toBe(0);
     expect(ada.complaints).toEqual([]);

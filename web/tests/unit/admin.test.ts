@@ -48,6 +48,10 @@ test('what is wrong is named, the worst first', () => {
   expect(troubles(well)).toEqual([]);
   const bad = { ...well, status: 'read_only', synchronised: false, connections: 95, connections_refused: 1, panics: 1, disk: { ...well.disk, free: 5 }, ack: times([0, 0, 0, 9]) };
   expect(troubles(bad)).toEqual(['read_only', 'disk', 'clock', 'connections', 'refusedNow', 'slow', 'panics']);
+  const certificate = { source: 'acme', names: ['chat.example.org'], ends: well.ts + 60 * 86_400_000, public: true, failures: 0 };
+  expect(troubles({ ...well, certificate })).toEqual([]);
+  expect(troubles({ ...well, certificate: { ...certificate, failures: 1 } })).toEqual(['certificate']);
+  expect(troubles({ ...well, certificate: { ...certificate, ends: well.ts + 86_400_000 } })).toEqual(['certificate']);
   expect(troubles({ ...well, status: 'full', disk: { ...well.disk, free: 0 } })).toEqual(['full']);
 });
 

@@ -16,6 +16,7 @@ use crate::tree as repository;
 /// The server, and what does for it on an appliance what needs root. Each has a folder in packaging/.
 pub const PACKAGES: [&str; 2] = ["kinglet", BOARD];
 const BOARD: &str = "kinglet-board";
+const SWITCH: &str = "kinglet-switch";
 
 /// Nobody answers mail for the project; security reports have a way of their own (SECURITY.md).
 const MAINTAINER: &str = "The Kinglet contributors <contributors@kinglet.invalid>";
@@ -37,17 +38,30 @@ pub fn fill(tree: &Tree, about: &About<'_>) -> Result<()> {
     for unit in &units {
         tree.file(&format!("{UNITS}/{}", name(unit)?), &read(unit)?)?;
     }
-    let program = if about.name == BOARD {
-        format!("usr/libexec/kinglet/{BOARD}")
+    let needs = if about.name == BOARD {
+        program(tree, about, BOARD, &format!("usr/libexec/kinglet/{BOARD}"))?
     } else {
         settings(tree)?;
         documents(tree)?;
-        format!("usr/bin/{}", about.name)
+        versions(tree, about)?
     };
-    let from = about.programs.join(about.name);
+    papers(tree, about)?;
+    control(tree, about, &needs, &switched_on(&units)?)
+}
+
+/// The server where nobody runs it, what takes it from there, and the name that leads to the version which runs.
+fn versions(tree: &Tree, about: &About<'_>) -> Result<Needs> {
+    program(tree, about, SWITCH, &format!("usr/libexec/kinglet/{SWITCH}"))?;
+    tree.link("usr/bin/kinglet", "../lib/kinglet/current/kinglet")?;
+    tree.file("usr/share/kinglet/floor", &packaging("kinglet/floor")?)?;
+    program(tree, about, about.name, "usr/lib/kinglet/packaged/kinglet")
+}
+
+fn program(tree: &Tree, about: &About<'_>, name: &str, into: &str) -> Result<Needs> {
+    let from = about.programs.join(name);
     let needs = Needs::of(&from)?;
     needs.check(about.target)?;
-    tree.program(&program, &from)?;
+    tree.program(into, &from)?;
     if needs.has_symbols {
         // Not a release: what is tried with it does not need them, and they are most of it.
         ensure!(
@@ -55,10 +69,9 @@ pub fn fill(tree: &Tree, about: &About<'_>) -> Result<()> {
             "{} is not stripped, and for another machine",
             from.display()
         );
-        tree.strip(&program)?;
+        tree.strip(into)?;
     }
-    papers(tree, about)?;
-    control(tree, about, &needs, &switched_on(&units)?)
+    Ok(needs)
 }
 
 /// The units of one package: those that begin with its name, and none of the other's.
@@ -85,6 +98,8 @@ fn switched_on(units: &[PathBuf]) -> Result<Vec<String>> {
 fn settings(tree: &Tree) -> Result<()> {
     let example = read_text("docs/kinglet.example.toml")?;
     tree.file("etc/kinglet/kinglet.toml", installed(&example)?.as_bytes())?;
+    // What a factory reset goes back to.
+    tree.file("usr/share/kinglet/kinglet.toml", installed(&example)?.as_bytes())?;
     tree.file(
         "usr/lib/sysusers.d/kinglet.conf",
         &packaging("kinglet/sysusers.conf")?,
@@ -106,7 +121,7 @@ fn installed(example: &str) -> Result<String> {
 
 fn documents(tree: &Tree) -> Result<()> {
     let place = "usr/share/doc/kinglet";
-    for name in ["OPERATING", "PROTOCOL", "DATA-PROTECTION", "EXPORT"] {
+    for name in ["OPERATING", "APPLIANCE", "PROTOCOL", "DATA-PROTECTION", "EXPORT"] {
         let text = read_text(&format!("docs/{name}.md"))?;
         tree.file(&format!("{place}/{name}.md"), text.as_bytes())?;
     }

@@ -1,11 +1,13 @@
 //! `cargo xtask deb`: Debian packages from the finished programs, checked by lintian. dpkg-deb makes them
-//! (docs/decisions/0012-packages-by-dpkg.md). What must not live here: what is in them (`content`), how a package is laid
+//! (docs/decisions/0013-packages-by-dpkg.md). What must not live here: what is in them (`content`), how a package is laid
 //! out (`tree`), and whether one installs (`trial`).
 
 mod content;
-mod notices;
+mod cuts;
+pub mod notices;
 mod tree;
 pub mod trial;
+mod variants;
 
 use std::fs;
 use std::path::{Path, PathBuf};

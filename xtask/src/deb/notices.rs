@@ -30,10 +30,28 @@ struct Library {
     folder: PathBuf,
 }
 
+/// Name, version and licence of each library in a package of the workspace, cargo's first, and npm's apart.
+pub fn lists(package: &str) -> Result<[Vec<[String; 3]>; 2]> {
+    let named = |libraries: Vec<Library>| {
+        let all = libraries.into_iter();
+        all.map(|library| [library.name, library.version, library.licence])
+            .collect()
+    };
+    let own = linked(&tree::metadata()?, package)?.into_iter().collect();
+    let client = if package == "kinglet" {
+        bundled(&tree::root().join("web"))?
+    } else {
+        Vec::new()
+    };
+    Ok([named(own), named(client)])
+}
+
 /// The notices of a package of the workspace; of the server with those of the web client.
 pub fn of(package: &str) -> Result<String> {
     let mut libraries = linked(&tree::metadata()?, package)?;
     if package == "kinglet" {
+        // The program that switches versions comes along.
+        libraries.extend(linked(&tree::metadata()?, "kinglet-board")?);
         libraries.extend(bundled(&tree::root().join("web"))?);
     }
     let mut texts: BTreeMap<String, usize> = BTreeMap::new();

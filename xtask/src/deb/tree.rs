@@ -2,7 +2,7 @@
 //! live here: what is in a package.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +39,13 @@ impl Tree {
 
     pub fn file(&self, path: &str, content: &[u8]) -> Result<()> {
         self.write(path, content, FILE)
+    }
+
+    pub fn link(&self, path: &str, to: &str) -> Result<()> {
+        let link = self.root.join(path);
+        let folder = link.parent().context("every link lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        symlink(to, &link).with_context(|| format!("linking {}", link.display()))
     }
 
     /// Compressed without a time and a name in it, so that it is the same each time.

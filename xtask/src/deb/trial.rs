@@ -10,25 +10,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Wanted as Packages, make};
+use super::variants::REVISIONS;
+use super::{Wanted as Packages, cuts, make};
 use crate::ci::program_of;
 use crate::debian::must;
 use crate::dist::needs::Needs;
 use crate::dist::{self, Target};
+use crate::guest::image::Machine;
 use crate::guest::{boot, debian};
 use crate::tree as repository;
 
 pub const HELP: &str = "\
 Installs the packages in an emulated Debian with systemd, upgrades them under a conversation, removes and purges them
 
-Usage: cargo xtask deb-test [--programs DIR] [--only NAME]... [--memory MIB] [--minutes N]
+Usage: cargo xtask deb-test [--programs DIR] [--only NAME]... [--cuts N] [--memory MIB] [--minutes N]
 
   --programs DIR  Where kinglet and kinglet-load are, instead of building them for release
   --only NAME     Only the scripts of packaging/guest whose names begin so
+  --cuts N        Instead of the scripts: an upgrade, and N states in which the power may go in it
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     Give up after so long [default: 60]
 
-Two packages of the same programs are made, with the revisions 1 and 2. The system is made from this machine's own package sources,
+Six packages are made of the programs: the revisions 1, 2 and 6 are the same, 3 has a step of the schema more, 4 does not start, and
+5 starts and is sick. With --cuts the disk's writes are recorded while 1 is upgraded to 3, and states of it are looked at as a power
+cut would have left them: mounted here, and every tenth of them started. The system is made from this machine's own package sources,
 below target/debian, and nothing is installed here. Needed: root, an amd64 Debian, qemu-system-x86_64 (qemu-system-x86), mke2fs
 (e2fsprogs), cpio, perl, dpkg-deb. The machine is emulated in software, with a clock that counts instructions: a busy host makes
 it slower, and changes no outcome.";
@@ -40,6 +45,7 @@ const RUN: &str = include_str!("trial.sh");
 struct Wanted {
     programs: Option<PathBuf>,
     only: Vec<String>,
+    cuts: usize,
     memory: u32,
     minutes: u64,
 }
@@ -49,6 +55,7 @@ impl Wanted {
         let mut wanted = Wanted {
             programs: None,
             only: Vec::new(),
+            cuts: 0,
             memory: 1_024,
             minutes: 60,
         };
@@ -56,16 +63,25 @@ impl Wanted {
             let [name, value] = pair else {
                 bail!("{} needs a value\n\n{HELP}", pair.concat())
             };
-            let number = || value.parse().with_context(|| format!("{name} cannot be {value}"));
+            let number = || {
+                value
+                    .parse::<u32>()
+                    .with_context(|| format!("{name} cannot be {value}"))
+            };
             match *name {
                 "--programs" => wanted.programs = Some(std::path::absolute(value)?),
                 "--only" => wanted.only.push((*value).to_owned()),
+                "--cuts" => wanted.cuts = number()? as usize,
                 "--memory" => wanted.memory = number()?,
                 "--minutes" => wanted.minutes = u64::from(number()?),
                 other => bail!("no such option: {other}\n\n{HELP}"),
             }
         }
         Ok(wanted)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60 * self.minutes)
     }
 }
 
@@ -77,22 +93,14 @@ pub fn run(words: &[&str]) -> Result<()> {
         "the emulated machine is an amd64 one, and so is the host it needs"
     );
     let (packages, load) = packages(&wanted, target)?;
+    if wanted.cuts > 0 {
+        return cuts::run(&packages, &load, wanted.cuts, wanted.memory, wanted.patience());
+    }
     let scripts = scripts(&wanted.only)?;
-    let machine = debian::make(&debian::folder("installed"), |folder| {
-        for package in &packages {
-            put(package, &folder.join("packages"))?;
-        }
-        for script in &scripts {
-            put(script, &folder.join("scripts"))?;
-        }
-        put(&load, folder)?;
-        fs::write(folder.join("run"), RUN).context("writing what runs the scripts")?;
-        fs::set_permissions(folder.join("run"), fs::Permissions::from_mode(0o755))
-            .context("making it a program")
-    })?;
+    let machine = machine("installed", &packages, &load, &scripts)?;
     println!("starting the machine, with {} scripts", scripts.len());
     let begun = Instant::now();
-    let said = boot::run(&machine, wanted.memory, Duration::from_secs(60 * wanted.minutes))?;
+    let said = boot::run(&machine, wanted.memory, wanted.patience(), None)?;
     ensure!(
         said.status == 0,
         "a script failed; what it said is above, and in {}",
@@ -106,7 +114,23 @@ pub fn run(words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Two revisions of each package, and the program that talks meanwhile.
+/// A machine of this name that runs the scripts.
+pub fn machine(name: &str, packages: &[PathBuf], load: &Path, scripts: &[PathBuf]) -> Result<Machine> {
+    debian::make(&debian::folder(name), |folder| {
+        for package in packages {
+            put(package, &folder.join("packages"))?;
+        }
+        for script in scripts {
+            put(script, &folder.join("scripts"))?;
+        }
+        put(load, folder)?;
+        fs::write(folder.join("run"), RUN).context("writing what runs the scripts")?;
+        fs::set_permissions(folder.join("run"), fs::Permissions::from_mode(0o755))
+            .context("making it a program")
+    })
+}
+
+/// A package of each revision, and the program that talks meanwhile.
 fn packages(wanted: &Wanted, target: &'static Target) -> Result<(Vec<PathBuf>, PathBuf)> {
     let (programs, load) = match &wanted.programs {
         Some(folder) => (folder.clone(), folder.join("kinglet-load")),
@@ -116,10 +140,10 @@ fn packages(wanted: &Wanted, target: &'static Target) -> Result<(Vec<PathBuf>, P
         .check(target)
         .context("kinglet-load runs in the emulated machine, too")?;
     let mut all = Vec::new();
-    for revision in [1, 2] {
+    for (variant, revision) in REVISIONS.into_iter().zip(1..) {
         all.extend(make(&Packages {
             targets: vec![target],
-            programs: Some(programs.clone()),
+            programs: Some(variant.programs(&programs)?),
             revision,
             lint: false,
         })?);
@@ -141,6 +165,9 @@ fn scripts(only: &[String]) -> Result<Vec<PathBuf>> {
     let mut scripts = Vec::new();
     for entry in fs::read_dir(&folder).context("listing packaging/guest")? {
         let path = entry.context("listing packaging/guest")?.path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if only.is_empty() || only.iter().any(|start| name.starts_with(start.as_str())) {
             scripts.push(path);

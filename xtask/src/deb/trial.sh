@@ -32,3 +32,5 @@ done
 echo "== done after $(cut -d ' ' -f 1 /proc/uptime) s"
 echo "guest-status: $status"
 sync
+# Whoever records what was written waits for the end.
+systemctl --no-block poweroff

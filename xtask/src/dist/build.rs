@@ -58,7 +58,7 @@ fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     let mut command = toolchain.cargo(target.triple, &flags(root)?);
     command.args(["build", "--release", "--locked", "--target", target.triple]);
     for program in programs {
-        command.args(["--package", program]);
+        command.args(["--package", super::package_of(program)]);
     }
     must(command.arg("--target-dir").arg(&folder).current_dir(root))?;
     Ok(Built {

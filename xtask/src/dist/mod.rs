@@ -24,7 +24,7 @@ Builds the release programs for 64-bit ARM and for x86-64, checks what they need
 Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
 
   --target TARGET  aarch64-unknown-linux-gnu or x86_64-unknown-linux-gnu [default: both]
-  --program NAME   kinglet or kinglet-board [default: both]
+  --program NAME   kinglet, kinglet-board or kinglet-switch [default: all]
   --twice          Builds each once more, from a copy of the sources in another folder, and fails unless the programs are
                    the same, byte for byte
 
@@ -34,8 +34,16 @@ ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run, qemu-aarc
 C library than Debian bookworm's is refused. Who has `cross` may use that: CROSS_CONFIG=cross.toml cross build --release
 --locked --target TARGET";
 
-/// The programs that are given to people, each a package of the workspace by the same name.
-pub const PROGRAMS: [&str; 2] = ["kinglet", "kinglet-board"];
+/// The programs that are given to people.
+pub const PROGRAMS: [&str; 3] = ["kinglet", "kinglet-board", "kinglet-switch"];
+
+/// The package of the workspace that a program is in.
+fn package_of(program: &str) -> &str {
+    match program {
+        "kinglet-switch" => "kinglet-board",
+        own => own,
+    }
+}
 
 /// A kind of machine that programs are made for.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -32,8 +33,10 @@ impl Drop for Ended {
     }
 }
 
-pub fn run(machine: &Machine, memory: u32, bound: Duration) -> Result<Said> {
-    let child = command(machine, memory)
+/// Runs it until it has said its status. With a file to record to, everything that it writes to its disk is noted there, and
+/// it is waited for until it has turned itself off.
+pub fn run(machine: &Machine, memory: u32, bound: Duration, record: Option<&Path>) -> Result<Said> {
+    let child = command(machine, memory, record)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -52,7 +55,7 @@ pub fn run(machine: &Machine, memory: u32, bound: Duration) -> Result<Said> {
         }
     });
     let mut console = File::create(&machine.console).context("making the console's log")?;
-    let (deadline, mut result) = (Instant::now() + bound, None);
+    let (deadline, mut result, mut said) = (Instant::now() + bound, None, None);
     loop {
         let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => line,
@@ -61,19 +64,27 @@ pub fn run(machine: &Machine, memory: u32, bound: Duration) -> Result<Said> {
                 bound.as_secs() / 60,
                 machine.console.display()
             ),
-            Err(RecvTimeoutError::Disconnected) => bail!(
-                "the machine ended without a result; what it said is in {}",
-                machine.console.display()
-            ),
+            Err(RecvTimeoutError::Disconnected) => {
+                return said.with_context(|| {
+                    format!(
+                        "the machine ended without a result; what it said is in {}",
+                        machine.console.display()
+                    )
+                });
+            }
         };
         writeln!(console, "{line}").context("writing the console's log")?;
         if let Some(text) = line.strip_prefix("guest-result: ") {
             result = Some(text.to_owned());
         } else if let Some(status) = line.strip_prefix("guest-status: ") {
-            return Ok(Said {
-                result: result.unwrap_or_default(),
+            let ended = Said {
+                result: result.take().unwrap_or_default(),
                 status: status.parse().context("the measurement's status")?,
-            });
+            };
+            if record.is_none() {
+                return Ok(ended);
+            }
+            said = Some(ended);
         } else if !line.starts_with('[') {
             println!("guest| {line}");
         }
@@ -82,7 +93,7 @@ pub fn run(machine: &Machine, memory: u32, bound: Duration) -> Result<Said> {
 
 /// One emulated processor whose clock counts instructions while it works, so that a busy host makes it slower but lets no
 /// time run out inside. (It must not jump over idle time: what waits for the disk is idle, too.)
-fn command(machine: &Machine, memory: u32) -> Command {
+fn command(machine: &Machine, memory: u32, record: Option<&Path>) -> Command {
     let mut command = Command::new(EMULATOR);
     command
         .args(["-accel", "tcg", "-icount", "shift=0", "-smp", "1", "-cpu", "max"])
@@ -100,11 +111,20 @@ fn command(machine: &Machine, memory: u32) -> Command {
         .arg("-kernel")
         .arg(&machine.kernel)
         .arg("-initrd")
-        .arg(&machine.first)
-        .arg("-drive")
-        .arg(format!(
+        .arg(&machine.first);
+    match record {
+        None => command.arg("-drive").arg(format!(
             "file={},format=raw,if=virtio,cache=unsafe",
             machine.disk.display()
-        ));
+        )),
+        Some(log) => command
+            .arg("-blockdev")
+            .arg(format!(
+                "driver=blklogwrites,node-name=recorded,file.driver=file,file.filename={},log.driver=file,log.filename={}",
+                machine.disk.display(),
+                log.display()
+            ))
+            .args(["-device", "virtio-blk-pci,drive=recorded"]),
+    };
     command
 }

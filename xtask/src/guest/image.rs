@@ -25,7 +25,7 @@ pub struct Machine {
     pub console: PathBuf,
 }
 
-pub fn make(wanted: &Wanted, programs: &Path) -> Result<Machine> {
+pub(super) fn make(wanted: &Wanted, programs: &Path) -> Result<Machine> {
     let folder = tree::root().join("target/guest");
     fs::create_dir_all(&folder).context("making target/guest")?;
     let kernel = Kernel::fetch()?;

@@ -3,7 +3,8 @@
 
 pub mod boot;
 pub mod debian;
-mod image;
+pub mod image;
+pub mod record;
 
 use std::fs;
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         &machine,
         wanted.memory,
         Duration::from_secs(60 * u64::from(wanted.minutes)),
+        None,
     )?;
     ensure!(
         said.status == 0,

@@ -4,10 +4,12 @@ import type { ServerHealth, Times } from '../../proto';
 
 /** A share from which on a thing is nearly used up. */
 export const NEAR = 0.9;
+/** A certificate that ends within two weeks should have been renewed. */
+export const SOON_MS = 14 * 86_400_000;
 /** Acknowledgements that take longer are felt. */
 export const SLOW_MS = 250;
 
-export type Trouble = 'read_only' | 'full' | 'disk' | 'clock' | 'connections' | 'refusedNow' | 'memory' | 'slow' | 'panics';
+export type Trouble = 'read_only' | 'full' | 'disk' | 'clock' | 'connections' | 'refusedNow' | 'memory' | 'slow' | 'panics' | 'certificate';
 
 export interface Sample {
   /** By this browser's clock. */
@@ -71,6 +73,7 @@ export function troubles(health: ServerHealth): Trouble[] {
     ['memory', (memory.resident ?? 0) > memory.budget * NEAR],
     ['slow', median > SLOW_MS],
     ['panics', health.panics > 0],
+    ['certificate', health.certificate != null && (health.certificate.failures > 0 || health.certificate.ends < health.ts + SOON_MS)],
   ];
   return found.flatMap(([name, is]) => (is ? [name] : []));
 }

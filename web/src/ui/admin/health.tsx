@@ -1,13 +1,13 @@
 // How the server does: what is wrong first, then figures, then lines. What must not live here: how figures are gathered
 // (samples.ts).
-import { explained } from '../../i18n';
+import { date, explained } from '../../i18n';
 import { backups } from '../../i18n/backups';
 import { count, desk, size, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import type { BudgetShare, PoolFigures, ServerHealth } from '../../proto';
 import { readBackups, stateOf } from './backups';
 import { Chart } from './chart';
-import { NEAR, quantile, type Sample, SLOW_MS, troubles } from './figures';
+import { NEAR, quantile, type Sample, SLOW_MS, SOON_MS, troubles } from './figures';
 import { Bar, Figure, Link, Page, Part, Table, useLoad } from './parts';
 import { look, newest, samples, trouble } from './samples';
 
@@ -107,6 +107,14 @@ function Figures({ health }: { health: ServerHealth }) {
       <Figure name={w.database} value={size(disk.database)} note={`${w.events}: ${count(health.events)}`} />
       <Figure name={w.files} value={size(disk.files)} note={w.ofMost(size(disk.files_limit))} share={disk.files_limit ? disk.files / disk.files_limit : undefined} />
       <Figure name={w.clock} value={health.synchronised ? w.clockRight : w.clockUnsure} tone={health.synchronised ? 'plain' : 'watch'} />
+      {health.certificate && (
+        <Figure
+          name={w.certificate}
+          value={date(health.certificate.ends)}
+          note={health.certificate.error ?? (health.certificate.public ? w.certificatePublic : w.certificateOwn)}
+          tone={health.certificate.failures > 0 || health.certificate.ends < health.ts + SOON_MS ? 'watch' : 'plain'}
+        />
+      )}
       <Backup />
     </dl>
   );

@@ -16,6 +16,8 @@ export const lastPush = signal<{ test: boolean; at: number } | undefined>(undefi
 /** Why the browser would not have a worker here: `SecurityError` where its warning about the certificate was passed over. */
 export const workerRefused = signal<string | undefined>(undefined);
 
+/** Once is enough for a tab. */
+const SAID = 'kinglet-trust-said';
 const LOOK_MS = 60_000;
 /** After so long a page is loaded anew as it is. */
 const INSTALL_MS = 10_000;
@@ -49,6 +51,7 @@ export async function beginWorker(container: ServiceWorkerContainer): Promise<vo
     return;
   }
   registration = await registered(container);
+  if (registration) void sayTrusted();
   registration?.addEventListener('updatefound', watch);
   watch();
 }
@@ -60,6 +63,17 @@ async function registered(container: ServiceWorkerContainer): Promise<ServiceWor
   } catch (error) {
     workerRefused.value = (error as Error).name;
     return undefined;
+  }
+}
+
+/** A browser that has a worker here came without a warning: the server leads it here from plain http from now on. */
+async function sayTrusted(): Promise<void> {
+  if (location.protocol !== 'https:' || sessionStorage.getItem(SAID)) return;
+  sessionStorage.setItem(SAID, 'yes');
+  try {
+    await fetch('/trust/proven', { method: 'POST' });
+  } catch {
+    // The next visit says it.
   }
 }
 

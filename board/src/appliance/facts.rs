@@ -1,0 +1,156 @@
+//! What is so just now: addresses, name, whether somebody owns the server, and by which code one comes to. What must not live
+//! here: how it is said.
+
+use std::io::{Read, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::take_over::NOTES;
+use super::way_back;
+use crate::answer::Wrong;
+use crate::machine::Machine;
+use crate::power::SYSTEMCTL;
+use crate::program::{run, run_with};
+
+const IP: &str = "/usr/sbin/ip";
+const JOURNALCTL: &str = "/usr/bin/journalctl";
+const BUSCTL: &str = "/usr/bin/busctl";
+const HOSTNAMECTL: &str = "/usr/bin/hostnamectl";
+const SERVICE: &str = "kinglet.service";
+/// Where the server answers those who run it.
+const CONTROL: &str = "/var/lib/kinglet/control.sock";
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A start may read a long log.
+const RESTART_TIME: Duration = Duration::from_secs(300);
+const ANSWER_BYTES: u64 = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Facts {
+    pub addresses: Vec<String>,
+    /// What the machine is called.
+    pub name: String,
+    /// What it is called on the network, where another may have the name.
+    pub found_as: Option<String>,
+    /// `None`: the server does not answer.
+    pub is_claimed: Option<bool>,
+    pub code: Option<String>,
+    pub notes: Vec<String>,
+    pub way_back: Option<String>,
+}
+
+impl Facts {
+    pub fn look(machine: &Machine) -> Facts {
+        let is_claimed = claimed(machine);
+        Facts {
+            addresses: addresses(machine),
+            name: machine.text("/etc/hostname").unwrap_or_default(),
+            found_as: found_as(machine),
+            is_claimed,
+            code: if is_claimed == Some(false) {
+                code(machine)
+            } else {
+                None
+            },
+            notes: lines(machine.text(NOTES)),
+            way_back: machine.text(way_back::SAID).filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+fn lines(text: Option<String>) -> Vec<String> {
+    let text = text.unwrap_or_default();
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Those that others reach, the cable's first, since that is the order of the devices.
+fn addresses(machine: &Machine) -> Vec<String> {
+    let said = run(machine, IP, &["-json", "-4", "address", "show", "up"]).unwrap_or_default();
+    let cards: Value = serde_json::from_str(&said).unwrap_or_default();
+    let cards = cards.as_array().into_iter().flatten();
+    cards
+        .flat_map(|card| card["addr_info"].as_array().into_iter().flatten())
+        .filter(|about| about["scope"] != "host")
+        .filter_map(|about| Some(about["local"].as_str()?.parse::<Ipv4Addr>().ok()?.to_string()))
+        .collect()
+}
+
+/// The name that mDNS has settled on. It asks the network first, and takes another where somebody has this one.
+fn found_as(machine: &Machine) -> Option<String> {
+    let service = [
+        "--json=short",
+        "call",
+        "org.freedesktop.Avahi",
+        "/",
+        "org.freedesktop.Avahi.Server",
+    ];
+    let ask = |method: &str| {
+        let said = run(machine, BUSCTL, &[&service[..], &[method]].concat()).ok()?;
+        let said: Value = serde_json::from_str(&said).ok()?;
+        said["data"].get(0).cloned()
+    };
+    // 2: it runs, and nobody has objected.
+    let is_settled = ask("GetState")?.as_i64() == Some(2);
+    ask("GetHostName")?
+        .as_str()
+        .filter(|_| is_settled)
+        .map(str::to_owned)
+}
+
+fn claimed(machine: &Machine) -> Option<bool> {
+    let mut stream = UnixStream::connect(machine.path(CONTROL)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .ok()?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES).read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    let health: Value = serde_json::from_str(body).ok()?;
+    health["claimed"].as_bool()
+}
+
+/// The code that the server printed last.
+fn code(machine: &Machine) -> Option<String> {
+    let words = [
+        "--quiet",
+        "--boot",
+        "--unit",
+        SERVICE,
+        "--output",
+        "cat",
+        "--grep",
+        "claim code is",
+        "--lines",
+        "1",
+    ];
+    let said = run(machine, JOURNALCTL, &words).ok()?;
+    let (_, code) = said.lines().next_back()?.split_once("claim code is ")?;
+    let code = code.trim();
+    let plain = code.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    (plain && !code.is_empty() && code.len() <= 32).then(|| code.to_owned())
+}
+
+/// A second box on the network: the name that was free becomes the machine's own before anybody has learned another, so that
+/// the two do not change names with each other. Gives whether it is called otherwise now.
+pub fn settle_name(machine: &Machine, facts: &Facts) -> Result<bool, Wrong> {
+    let Some(free) = &facts.found_as else {
+        return Ok(false);
+    };
+    let number = free
+        .strip_prefix(&facts.name)
+        .and_then(|rest| rest.strip_prefix('-'));
+    if !number.is_some_and(|number| number.parse::<u16>().is_ok()) {
+        return Ok(false);
+    }
+    run(machine, HOSTNAMECTL, &["set-hostname", free])?;
+    // Its certificate is to have the name, too.
+    run_with(machine, SYSTEMCTL, &["try-restart", SERVICE], "", RESTART_TIME)?;
+    Ok(true)
+}

@@ -1,0 +1,85 @@
+//! What the appliance does at its start, as units of its own and not for whoever asks: takes over the settings that lie on the
+//! boot partition, makes its data's partition as large as the card, and says where it is found. What must not live here: the
+//! verbs of the socket.
+//!
+//! - `card.rs`: the boot partition, which people write to with another computer
+//! - `yaml.rs`, `settings.rs`: what they write there; `network.rs`: what the system makes of it; `take_over.rs`: when
+//! - `grow.rs`: the data's partition
+//! - `facts.rs`: what is so just now; `screen.rs`: how that is said; `way_back.rs`: an owner who cannot get in
+
+mod card;
+mod facts;
+mod grow;
+mod network;
+mod screen;
+mod settings;
+mod take_over;
+mod way_back;
+mod yaml;
+
+use std::time::Duration;
+
+use rustix::event::{Timespec, poll};
+
+use crate::answer::{Code, Wrong};
+use crate::machine::Machine;
+use crate::note;
+use facts::Facts;
+
+/// How often it is looked whether something changed: while somebody waits in front of it, and later.
+const SOON: Duration = Duration::from_secs(5);
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// The words that a unit starts this program with.
+pub const WORDS: [&str; 4] = ["settings", "grow", "screen", "screen-once"];
+
+pub fn run(machine: &Machine, word: &str) -> Result<(), Wrong> {
+    match word {
+        "settings" => take_over::run(machine),
+        "grow" => grow::run(machine),
+        "screen-once" => {
+            way_back::run(machine);
+            show(machine, &mut String::new());
+            Ok(())
+        }
+        "screen" => {
+            way_back::run(machine);
+            watch(machine)
+        }
+        other => Err(Wrong::because(
+            Code::BadRequest,
+            format!("there is no word {other:?}"),
+        )),
+    }
+}
+
+/// Says where the server is found, whenever that changes, for as long as the machine is on.
+fn watch(machine: &Machine) -> Result<(), Wrong> {
+    let mut shown = String::new();
+    loop {
+        let is_owned = show(machine, &mut shown);
+        let pause = if is_owned { SELDOM } else { SOON };
+        let pause = Timespec::try_from(pause).map_err(|_| Wrong::of(Code::Failed))?;
+        // Nothing is waited for but the time; a signal makes the look earlier.
+        let _ = poll(&mut [], Some(&pause));
+    }
+}
+
+/// One look. Gives whether the server has an owner.
+fn show(machine: &Machine, shown: &mut String) -> bool {
+    let facts = Facts::look(machine);
+    if facts.is_claimed == Some(false) {
+        match facts::settle_name(machine, &facts) {
+            // The server starts again under the new name, with another code: what was found out is no longer so.
+            Ok(true) => return false,
+            Ok(false) => {}
+            Err(wrong) => note(&format!("the name that was free is not kept: {wrong}")),
+        }
+    }
+    let text = screen::text(&facts);
+    if *shown != text {
+        screen::put(machine, &text, &facts);
+        *shown = text;
+    }
+    facts.is_claimed == Some(true)
+}

@@ -1,0 +1,310 @@
+//! What the appliance does at its start, through its door: the program started with a word, on a root of the test's own. What
+//! must not live here: the forms of settings one by one (`src/appliance/settings.rs`).
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::thread::{self, JoinHandle};
+
+use super::KEY;
+use super::bench::{BOARD, Bench};
+
+const WIFI: &str = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
+const NETWORK: &str = "\
+version: 2
+wifis:
+  wlan0:
+    regulatory-domain: DE
+    access-points:
+      home:
+        password: secret of the air
+";
+
+fn appliance() -> Bench {
+    let bench = Bench::new();
+    for directory in [
+        "boot/firmware",
+        "dev",
+        "etc/systemd/network",
+        "etc/wpa_supplicant",
+        "var/lib/kinglet",
+    ] {
+        fs::create_dir_all(bench.root().join(directory)).expect("the root is ours");
+    }
+    bench.file("usr/share/zoneinfo/Asia/Tokyo", "TZif2 and so on");
+    bench.file("dev/tty1", "");
+    bench.file("sys/class/tty/console/active", "tty0 ttyS1\n");
+    bench.file("dev/ttyS1", "");
+    bench.file("etc/hostname", "kinglet\n");
+    for program in ["networkctl", "journalctl", "busctl", "setpriv", "partx"] {
+        bench.program(&format!("usr/bin/{program}"), "");
+    }
+    for program in ["ip", "sfdisk", "resize2fs"] {
+        bench.program(&format!("usr/sbin/{program}"), "");
+    }
+    bench
+}
+
+fn run(bench: &Bench, word: &str) -> bool {
+    let root = bench.root().to_owned();
+    let status = Command::new(BOARD).arg("--root").arg(root).arg(word).status();
+    status.expect("the program is there").success()
+}
+
+/// A server that is asked once whether it has an owner.
+fn server(bench: &Bench, claimed: bool) -> JoinHandle<()> {
+    let path = bench.root().join("var/lib/kinglet/control.sock");
+    // One that an earlier look left.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(path).expect("the path is short");
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("it is asked");
+        let mut asked = String::new();
+        BufReader::new(&stream).read_line(&mut asked).expect("it asks");
+        assert_eq!(asked, "GET /health HTTP/1.1\r\n");
+        let body = format!("{{\"status\":\"ready\",\"claimed\":{claimed}}}");
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("it listens");
+    })
+}
+
+fn network_of(bench: &Bench, name: &str) {
+    let card = r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","scope":"host"}]},{"ifname":"eth0","addr_info":[{"local":"192.168.1.20","scope":"global"}]}]"#;
+    bench.program("usr/sbin/ip", &format!("echo '{card}'"));
+    let avahi = format!(
+        "case \"$*\" in *GetState) echo '{{\"type\":\"i\",\"data\":[2]}}';; *) echo '{{\"type\":\"s\",\"data\":[\"{name}\"]}}';; esac"
+    );
+    bench.program("usr/bin/busctl", &avahi);
+    bench.program(
+        "usr/bin/journalctl",
+        "echo 'Nobody owns this server yet. Its claim code is 12345-67890'",
+    );
+}
+
+#[test]
+fn settings_are_taken_over_once_for_each_change_and_the_secret_goes() {
+    let bench = appliance();
+    let user_data = format!(
+        "#cloud-config\r\nhostname: office\r\ntimezone: Asia/Tokyo\r\nssh_authorized_keys: ['{KEY}']\r\n"
+    );
+    // As an editor leaves it that hides the ends of names.
+    bench.file("boot/firmware/user-data.txt", &user_data);
+    bench.file("boot/firmware/network-config", NETWORK);
+    assert!(run(&bench, "settings"));
+    let calls = bench.calls();
+    for call in [
+        "systemctl enable wpa_supplicant@wlan0.service",
+        "hostnamectl set-hostname office",
+        "timedatectl set-timezone Asia/Tokyo",
+        "systemctl enable ssh.service",
+    ] {
+        assert!(calls.iter().any(|made| made == call), "{call}: {calls:?}");
+    }
+    assert_eq!(
+        bench.text("etc/kinglet-board/authorized_keys"),
+        Some(format!("{KEY}\n"))
+    );
+    let wifi = bench.text(WIFI).expect("it is written");
+    assert!(
+        wifi.contains("psk=\"secret of the air\"") && wifi.contains("country=DE"),
+        "{wifi}"
+    );
+    let mode = fs::metadata(bench.root().join(WIFI))
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let left = bench.text("boot/firmware/network-config").expect("it stays");
+    assert!(
+        !left.contains("secret of the air") && left.contains("home:"),
+        "{left}"
+    );
+
+    assert!(run(&bench, "settings"));
+    assert_eq!(bench.calls(), [""; 0], "nothing changed");
+    // A new password for a box that nobody can reach otherwise; the rest is as it was.
+    bench.file(
+        "boot/firmware/network-config",
+        &NETWORK.replace("of the air", "number two"),
+    );
+    assert!(run(&bench, "settings"));
+    assert!(
+        bench
+            .text(WIFI)
+            .is_some_and(|text| text.contains("secret number two"))
+    );
+    // A country alone does not lose the password.
+    let left = bench.text("boot/firmware/network-config").expect("it stays");
+    bench.file("boot/firmware/network-config", &left.replace("DE", "FR"));
+    assert!(run(&bench, "settings"));
+    let wifi = bench.text(WIFI).expect("it is written");
+    assert!(
+        wifi.contains("secret number two") && wifi.contains("country=FR"),
+        "{wifi}"
+    );
+}
+
+#[test]
+fn one_setting_that_fails_keeps_none_of_the_others_and_is_named_on_the_card() {
+    let bench = appliance();
+    bench.file(
+        "boot/firmware/user-data",
+        "hostname: office\ntimezone: Mars/Olympus\npackages: [x]\n",
+    );
+    bench.program("usr/bin/hostnamectl", "echo 'no bus' >&2; exit 1");
+    assert!(run(&bench, "settings"));
+    network_of(&bench, "kinglet");
+    let asked = server(&bench, false);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    let card = bench.text("boot/firmware/KINGLET.txt").expect("it is written");
+    for words in ["no bus", "no time zone of that name", "packages is not among"] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+}
+
+#[test]
+fn address_and_code_are_on_the_screen_on_the_line_and_on_the_card() {
+    let bench = appliance();
+    network_of(&bench, "kinglet");
+    let asked = server(&bench, false);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    for place in ["dev/tty1", "dev/ttyS1", "boot/firmware/KINGLET.txt"] {
+        let said = bench.text(place).expect("it is there");
+        for words in [
+            "http://192.168.1.20/",
+            "http://kinglet.local/",
+            "claim code  12345-67890",
+            "\r\n",
+        ] {
+            assert!(said.contains(words), "{place}: {words}: {said}");
+        }
+    }
+    // Once it has an owner the code is of no use, and is gone from the card.
+    let asked = server(&bench, true);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    let card = bench.text("boot/firmware/KINGLET.txt").expect("it is there");
+    assert!(card.contains("192.168.1.20") && !card.contains("12345"), "{card}");
+}
+
+#[test]
+fn a_second_box_keeps_the_name_that_was_free_unless_people_know_another() {
+    let bench = appliance();
+    network_of(&bench, "kinglet-2");
+    for (claimed, renamed) in [(true, false), (false, true)] {
+        bench.calls();
+        let asked = server(&bench, claimed);
+        assert!(run(&bench, "screen-once"));
+        asked.join().expect("it was asked");
+        let calls = bench.calls();
+        let named = calls
+            .iter()
+            .any(|call| call == "hostnamectl set-hostname kinglet-2");
+        assert_eq!(named, renamed, "{calls:?}");
+        let again = calls
+            .iter()
+            .any(|call| call == "systemctl try-restart kinglet.service");
+        assert_eq!(again, renamed, "its certificate is to have the name: {calls:?}");
+    }
+    // What answers at the bus is not believed beyond that.
+    network_of(&bench, "evil");
+    let asked = server(&bench, false);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    assert!(!bench.calls().iter().any(|call| call.starts_with("hostnamectl")));
+}
+
+#[test]
+fn who_holds_the_card_gets_one_link() {
+    let bench = appliance();
+    network_of(&bench, "kinglet");
+    bench.program(
+        "usr/bin/setpriv",
+        "case \"$*\" in *reset-link*) echo 'https://kinglet.local/reset#abc';; esac",
+    );
+    bench.file("boot/firmware/reset-admin.txt", "anna\r\n");
+    let asked = server(&bench, true);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    let calls = bench.calls();
+    let server_calls: Vec<&String> = calls.iter().filter(|call| call.starts_with("setpriv")).collect();
+    assert!(
+        server_calls.len() == 2
+            && server_calls[0].ends_with("user enable anna")
+            && server_calls[1].ends_with("user reset-link anna"),
+        "{calls:?}"
+    );
+    assert!(
+        server_calls[0].contains("--reuid=kinglet"),
+        "not as root: {calls:?}"
+    );
+    assert!(bench.text("boot/firmware/reset-admin.txt").is_none(), "once");
+    for place in ["dev/tty1", "boot/firmware/KINGLET.txt"] {
+        assert!(
+            bench.text(place).is_some_and(|said| said.contains("reset#abc")),
+            "{place}"
+        );
+    }
+    for bad in ["", "--help", "two\nnames"] {
+        bench.file("boot/firmware/reset-admin", bad);
+        let asked = server(&bench, true);
+        assert!(run(&bench, "screen-once"));
+        asked.join().expect("it was asked");
+        assert!(
+            !bench.calls().iter().any(|call| call.starts_with("setpriv")),
+            "{bad:?}"
+        );
+        assert!(
+            bench
+                .text("boot/firmware/KINGLET.txt")
+                .is_some_and(|said| said.contains("one user")),
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn the_data_goes_to_the_end_of_the_card_once() {
+    let bench = appliance();
+    bench.file(
+        "proc/self/mounts",
+        "/dev/mmcblk0p5 / ext4 rw 0 0\n/dev/mmcblk0p7 /data ext4 rw 0 0\n",
+    );
+    for (name, number) in [
+        ("mmcblk0/size", "30000000"),
+        ("mmcblk0p7/partition", "7"),
+        ("mmcblk0p7/start", "12591104"),
+        ("mmcblk0p7/size", "516096"),
+    ] {
+        bench.file(&format!("sys/class/block/{name}"), number);
+    }
+    bench.program("usr/sbin/sfdisk", "cat >> told");
+    assert!(run(&bench, "grow"));
+    let options = "--no-reread --no-tell-kernel -N";
+    assert_eq!(
+        bench.calls(),
+        [
+            format!("sfdisk {options} 3 /dev/mmcblk0"),
+            format!("sfdisk {options} 7 /dev/mmcblk0"),
+            "partx --update --nr 7 /dev/mmcblk0".to_owned(),
+            "resize2fs /dev/mmcblk0p7".to_owned(),
+        ]
+    );
+    assert_eq!(bench.text("told").as_deref(), Some(", +\n, +\n"));
+    bench.file("sys/class/block/mmcblk0p7/size", "17408896");
+    assert!(run(&bench, "grow"));
+    assert_eq!(bench.calls(), ["resize2fs /dev/mmcblk0p7"], "it is there already");
+    bench.file("proc/self/mounts", "/dev/mmcblk0p5 / ext4 rw 0 0\n");
+    assert!(
+        !run(&bench, "grow") && bench.calls().is_empty(),
+        "no data, nothing to grow"
+    );
+}

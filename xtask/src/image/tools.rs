@@ -1,0 +1,82 @@
+//! The tools that an image is made and tried with: from Debian's packages, unpacked and not installed. What must not live here:
+//! what is made with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::debian::{Debian, ask, must};
+
+const PACKAGES: [&str; 9] = [
+    "mmdebstrap",
+    "qemu-system-arm",
+    "dosfstools",
+    "mtools",
+    "fdisk",
+    "device-tree-compiler",
+    "libfdt1",
+    "libyaml-0-2",
+    "minisign",
+];
+const FOLDERS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
+/// Where the kernel is told which emulator runs programs of another processor.
+const FORMATS: &str = "/proc/sys/fs/binfmt_misc";
+const OURS: &str = "qemu-aarch64";
+/// What the package qemu-user-static brings along for systemd.
+const RULE: &str = "/usr/lib/binfmt.d/qemu-aarch64.conf";
+
+pub struct Tools {
+    root: PathBuf,
+}
+
+impl Tools {
+    pub fn fetch() -> Result<Tools> {
+        let packages = PACKAGES.map(str::to_owned);
+        let root = Debian::open()?.unpack("image-tools", &packages)?;
+        Ok(Tools { root })
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        let places = FOLDERS.iter().map(|folder| self.root.join(folder).join(name));
+        // One that is installed is as good.
+        places
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| PathBuf::from(name))
+    }
+
+    /// A command that finds the other tools, too.
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.path(name));
+        let own = FOLDERS.map(|folder| self.root.join(folder).display().to_string());
+        let others = std::env::var("PATH").unwrap_or_default();
+        command
+            .env("PATH", format!("{others}:/usr/sbin:/sbin:{}", own.join(":")))
+            .env("LD_LIBRARY_PATH", self.root.join("usr/lib/x86_64-linux-gnu"))
+            .env("MTOOLS_SKIP_CHECK", "1")
+            .env("LC_ALL", "C");
+        command
+    }
+}
+
+/// Programs for 64-bit ARM can be started on this machine, which needs root and an emulator the first time.
+pub fn runs_foreign_programs() -> Result<()> {
+    ensure!(
+        ask(Command::new("id").arg("-u"))?.trim() == "0",
+        "a system's files belong to several users, whom only root can make: run this as root"
+    );
+    if std::env::consts::ARCH == "aarch64" || Path::new(FORMATS).join(OURS).exists() {
+        return Ok(());
+    }
+    if !Path::new(FORMATS).join("register").exists() {
+        must(Command::new("mount").args(["-t", "binfmt_misc", "binfmt_misc", FORMATS]))?;
+    }
+    let rule = fs::read_to_string(RULE)
+        .with_context(|| format!("reading {RULE}; it is in the package qemu-user-static"))?;
+    println!(
+        "telling this machine's kernel that {OURS} runs programs for 64-bit ARM, until it is started again"
+    );
+    fs::write(Path::new(FORMATS).join("register"), rule.trim()).context("registering the emulator")
+}

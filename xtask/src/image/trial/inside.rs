@@ -1,0 +1,98 @@
+//! What is asked inside the machine, by the way that an admin has: SSH with a key that was written on the card. What must not
+//! live here: what has to be so.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::machine::Bench;
+use crate::debian::must;
+
+pub struct Inside {
+    key: PathBuf,
+    port: u16,
+}
+
+impl Inside {
+    /// A key of this run's own.
+    pub fn new(bench: &Bench<'_>) -> Result<Inside> {
+        let key = bench.folder.join("key");
+        for old in [key.clone(), key.with_extension("pub")] {
+            if old.exists() {
+                fs::remove_file(&old).context("removing the last key")?;
+            }
+        }
+        must(
+            Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", "trial", "-f"])
+                .arg(&key),
+        )?;
+        Ok(Inside { key, port: bench.ssh })
+    }
+
+    pub fn public(&self) -> Result<String> {
+        let text = fs::read_to_string(self.key.with_extension("pub")).context("reading the key")?;
+        Ok(text.trim().to_owned())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("ssh");
+        command
+            .arg("-i")
+            .arg(&self.key)
+            .args(["-p", &self.port.to_string()])
+            // The machine made its own key a moment ago; nobody else is at this port.
+            .args([
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+                "-o",
+                "LogLevel=ERROR",
+            ])
+            .args([
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "ConnectTimeout=60",
+                "-o",
+                "IdentitiesOnly=yes",
+            ])
+            .args(["-F", "/dev/null", "kinglet-admin@127.0.0.1"]);
+        command
+    }
+
+    /// Runs a script as root in it, and gives what it said.
+    pub fn run(&self, script: &str) -> Result<String> {
+        self.feed(&["sudo", "sh", "-eu"], script)
+    }
+
+    pub fn python(&self, script: &str) -> Result<String> {
+        self.feed(&["sudo", "python3", "-"], script)
+    }
+
+    fn feed(&self, words: &[&str], script: &str) -> Result<String> {
+        let mut running = self
+            .command()
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting ssh; it is in the package openssh-client")?;
+        let mut told = running.stdin.take().context("it was asked to listen")?;
+        told.write_all(script.as_bytes())
+            .context("telling it what to do")?;
+        drop(told);
+        let output = running.wait_with_output().context("waiting for ssh")?;
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        ensure!(
+            output.status.success(),
+            "inside the machine this ended with {}:\n{script}\n{said}",
+            output.status
+        );
+        Ok(said)
+    }
+}

@@ -1,0 +1,217 @@
+//! What has to be so inside a machine that started from the card. What must not live here: starting it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::TIME_ZONE;
+use super::inside::Inside;
+use super::machine::Bench;
+use crate::debian::ask;
+
+const PORTS: &str = include_str!("ports.py");
+/// What a stranger may reach. SSH is on in this trial, and for neighbours only.
+const OPEN: &str = "open 80 443";
+/// Idle time in the machine, in seconds, and the server's people are gone meanwhile.
+const IDLE: u32 = 180;
+
+/// Whoever installs the box's own authority, as the page on the plain port says, reaches it by its name without a warning.
+pub fn trusted(bench: &Bench<'_>, name: &str) -> Result<()> {
+    let page =
+        ask(Command::new("curl").args(["--silent", "--fail", &format!("http://127.0.0.1:{}/", bench.http)]))?;
+    let path = page
+        .split('"')
+        .find(|part| part.starts_with('/') && part.ends_with(".pem"))
+        .context("the trust page leads to no certificate")?;
+    let file = bench.folder.join("authority.pem");
+    let url = format!("http://127.0.0.1:{}{path}", bench.http);
+    ask(Command::new("curl")
+        .args(["--silent", "--fail", "--output"])
+        .arg(&file)
+        .arg(url))?;
+    let host = format!("{name}:{}", bench.https);
+    let leads = format!("{host}:127.0.0.1");
+    ask(Command::new("curl")
+        .args(["--silent", "--fail", "--resolve", &leads, "--cacert"])
+        .arg(&file)
+        .arg(format!("https://{host}/health")))
+    .context("reaching it by name, by the certificate that it gives out")?;
+    println!("  {name} is trusted by its own authority");
+    Ok(())
+}
+
+/// One thing that has to be so: what it is called, what is run, and what that has to say.
+struct Look {
+    what: &'static str,
+    run: &'static str,
+    says: &'static str,
+}
+
+const LOOKS: [Look; 19] = [
+    Look {
+        what: "no unit failed",
+        run: "systemctl --failed --plain --no-legend | cut -d ' ' -f 1",
+        says: "",
+    },
+    Look {
+        what: "the time zone from the card",
+        run: "readlink /etc/localtime | grep -c '@ZONE@'",
+        says: "1",
+    },
+    Look {
+        what: "the data's own partition",
+        run: "findmnt -no SOURCE --nofsroot /var/lib/kinglet",
+        says: "/dev/vda7",
+    },
+    Look {
+        what: "it closes when it is damaged",
+        run: "findmnt -no OPTIONS /data | grep -c 'noatime.*errors=remount-ro'",
+        says: "1",
+    },
+    Look {
+        what: "no programs on it",
+        run: "findmnt -no OPTIONS /data | grep -c 'nosuid,nodev,noexec'",
+        says: "1",
+    },
+    Look {
+        what: "it goes to the end of the card",
+        run: "[ $(df --output=size -BM /data | tail -1 | tr -dc 0-9) -gt 1500 ] && echo yes",
+        says: "yes",
+    },
+    Look {
+        what: "the journal in memory",
+        run: "[ ! -e /var/log/journal ] && [ -d /run/log/journal ] && echo yes",
+        says: "yes",
+    },
+    Look {
+        what: "no swap but memory",
+        run: "tail -n +2 /proc/swaps | grep -v ^/dev/zram | wc -l",
+        says: "0",
+    },
+    Look {
+        what: "compressed memory",
+        run: "grep -c ^/dev/zram /proc/swaps",
+        says: "1",
+    },
+    Look {
+        what: "a memory limit that holds",
+        run: "[ $(cat /sys/fs/cgroup/system.slice/kinglet.service/memory.max) -lt 1000000000 ] && echo yes",
+        says: "yes",
+    },
+    Look {
+        what: "the boot partition is mounted when it is looked at",
+        run: "systemctl is-active boot-firmware.automount",
+        says: "active",
+    },
+    Look {
+        what: "nobody has a password",
+        run: "grep -cv '^[^:]*:[!*]' /etc/shadow || true",
+        says: "0",
+    },
+    Look {
+        what: "no password is taken by SSH",
+        run: "sshd -T | grep -c '^passwordauthentication yes' || true",
+        says: "0",
+    },
+    Look {
+        what: "a number of its own",
+        run: "[ $(wc -c </etc/machine-id) = 33 ] && echo yes",
+        says: "yes",
+    },
+    Look {
+        what: "the firewall is on",
+        run: "nft list chain inet kinglet input | grep -c 'policy drop'",
+        says: "1",
+    },
+    Look {
+        what: "neighbours are known",
+        run: "nft list set inet kinglet neighbours4 | grep -c '10.0.2.0/24'",
+        says: "1",
+    },
+    Look {
+        what: "nothing waits for a network",
+        run: "systemctl is-enabled systemd-networkd-wait-online.service || true",
+        says: "masked",
+    },
+    Look {
+        what: "security updates alone",
+        run: "unattended-upgrade --dry-run --debug 2>/dev/null | grep -c 'Allowed origins are: origin=Debian,codename=trixie-security,label=Debian-Security$' || true",
+        says: "1",
+    },
+    Look {
+        what: "the watchdog is asked for",
+        run: "systemctl show --property RuntimeWatchdogUSec --value",
+        says: "14s",
+    },
+];
+
+pub fn first(inside: &Inside) -> Result<()> {
+    let mut wrong = Vec::new();
+    for look in &LOOKS {
+        let said = inside
+            .run(&look.run.replace("@ZONE@", TIME_ZONE))
+            .unwrap_or_else(|error| format!("{error:#}"));
+        if said == look.says {
+            println!("  {}", look.what);
+        } else {
+            wrong.push(format!("{}: {said:?} and not {:?}", look.what, look.says));
+        }
+    }
+    ensure!(
+        wrong.is_empty(),
+        "not so inside the machine:\n  {}",
+        wrong.join("\n  ")
+    );
+    closed(inside)?;
+    idle(inside)?;
+    println!("  {}", inside.run("systemd-analyze 2>/dev/null | head -n 1")?);
+    Ok(())
+}
+
+/// Every port, from a network beside it whose addresses are not its neighbours'.
+fn closed(inside: &Inside) -> Result<()> {
+    let said = inside.python(PORTS)?;
+    let mut lines = said.lines();
+    ensure!(lines.next() == Some(OPEN), "not what should be open: {said}");
+    ensure!(
+        lines.next() == Some("refused"),
+        "something answers that it is closed, and should not answer: {said}"
+    );
+    println!("  {OPEN}, and no answer at the other 65,533 ports");
+    Ok(())
+}
+
+/// What wears the card when nobody is there.
+fn idle(inside: &Inside) -> Result<()> {
+    let script = format!(
+        "sync; count() {{ awk '{{print $7}}' /sys/class/block/vda5/stat; }}; before=$(count); sleep {IDLE}; sync; \
+         echo $(( $(count) - before ))"
+    );
+    let sectors = inside.run(&script)?;
+    ensure!(
+        sectors == "0",
+        "{sectors} sectors were written to the system's partition in {IDLE} idle seconds"
+    );
+    println!("  nothing written to the system's partition in {IDLE} idle seconds");
+    Ok(())
+}
+
+/// In 1970, and with new settings on the card.
+pub fn later(inside: &Inside, secret: &str) -> Result<()> {
+    let year = inside.run("date +%Y")?;
+    ensure!(
+        year.parse::<u32>().is_ok_and(|year| year >= 2025),
+        "the machine believes that it is {year}"
+    );
+    let kept = inside.run(&format!(
+        "grep -c '{secret}' /etc/wpa_supplicant/wpa_supplicant-wlan0.conf; stat -c %a:%U /etc/wpa_supplicant/wpa_supplicant-wlan0.conf"
+    ))?;
+    ensure!(
+        kept == "1\n600:root",
+        "the Wi-Fi's settings are not as they should be: {kept}"
+    );
+    let refused = inside.run("wpa_supplicant -h >/dev/null 2>&1; echo known")?;
+    ensure!(refused == "known", "there is no wpa_supplicant");
+    println!("  the year is {year}; the Wi-Fi's password is known to root alone");
+    Ok(())
+}

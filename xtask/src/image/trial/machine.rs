@@ -1,0 +1,300 @@
+//! A machine that starts from the card: QEMU's `virt` board with the card's own kernel, since no emulator runs a Pi's firmware
+//! or a Pi 4's network. What must not live here: what is tried with it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::super::card;
+use super::super::tools::Tools;
+use super::neighbour::Neighbour;
+use crate::debian::must;
+
+const EMULATOR: &str = "qemu-system-aarch64";
+/// Lines that wait to be read here.
+const LINES: usize = 4_096;
+
+/// The card and what is outside of it: ports of this machine that lead to ports of that one.
+pub struct Bench<'a> {
+    pub tools: &'a Tools,
+    pub folder: PathBuf,
+    pub card: PathBuf,
+    pub memory: u32,
+    pub http: u16,
+    pub https: u16,
+    pub ssh: u16,
+    pub patience: Duration,
+}
+
+/// A machine that is on.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    log: File,
+    console: PathBuf,
+    pub begun: Instant,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have turned itself off.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl<'a> Bench<'a> {
+    /// A copy of the image on a card that is larger.
+    pub fn new(
+        tools: &'a Tools,
+        image: &Path,
+        folder: PathBuf,
+        memory: u32,
+        patience: Duration,
+    ) -> Result<Bench<'a>> {
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let card = folder.join("card.img");
+        must(
+            Command::new("cp")
+                .args(["--sparse=always", "--reflink=auto"])
+                .args([image, &card]),
+        )?;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&card)
+            .context("opening the card")?;
+        file.set_len(8_000 * (1 << 20))
+            .context("making the card larger than the image")?;
+        let free = || -> Result<u16> {
+            let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            Ok(listener
+                .and_then(|listener| listener.local_addr())
+                .context("looking for a free port")?
+                .port())
+        };
+        Ok(Bench {
+            tools,
+            folder,
+            card,
+            memory,
+            http: free()?,
+            https: free()?,
+            ssh: free()?,
+            patience,
+        })
+    }
+
+    /// The boot partition, as mtools name it.
+    fn boot(&self) -> Result<String> {
+        Ok(format!(
+            "{}@@{}M",
+            self.card.display(),
+            card::part(card::BOOT)?.start
+        ))
+    }
+
+    /// As somebody does who has put the card into another computer.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        let file = self.folder.join("to-the-card");
+        fs::write(&file, text).context("writing what goes to the card")?;
+        must(
+            self.tools
+                .command("mcopy")
+                .args(["-o", "-i", &self.boot()?])
+                .arg(&file)
+                .arg(format!("::{name}")),
+        )
+    }
+
+    /// `None` where there is no such file.
+    pub fn read(&self, name: &str) -> Result<Option<String>> {
+        let file = self.folder.join("from-the-card");
+        if file.exists() {
+            fs::remove_file(&file).context("removing what was read last")?;
+        }
+        let mut copy = self.tools.command("mcopy");
+        copy.args(["-n", "-i", &self.boot()?])
+            .arg(format!("::{name}"))
+            .arg(&file);
+        let output = copy.output().context("starting mcopy")?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&file).context("reading what came from the card")?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Turns it on. `clock` is what the board's clock says, if it is to say something wrong.
+    pub fn start(&self, name: &str, clock: Option<&str>, wire: &Neighbour) -> Result<Running> {
+        let config = self.read("config.txt")?.context("the card has a config.txt")?;
+        let value = |key: &str| {
+            config
+                .lines()
+                .find_map(|line| line.strip_prefix(key))
+                .map(str::trim)
+        };
+        let (kernel, first) = (value("kernel="), value("initramfs "));
+        let (kernel, first) = (
+            kernel.context("config.txt names a kernel")?,
+            first.context("and a first file system")?,
+        );
+        for file in [kernel, first] {
+            let from = format!("::{file}");
+            must(
+                self.tools
+                    .command("mcopy")
+                    .args(["-o", "-i", &self.boot()?, &from])
+                    .arg(self.folder.join(file)),
+            )?;
+        }
+        let told = self.read("cmdline.txt")?.context("the card has a cmdline.txt")?;
+        // This board has its serial line under another name; everything else stays.
+        let told: Vec<&str> = told
+            .split_whitespace()
+            .filter(|word| !word.starts_with("console="))
+            .collect();
+        let told = format!("console=tty0 console=ttyAMA0 {}", told.join(" "));
+        let lead = |out: u16, inside: u16| format!("hostfwd=tcp:127.0.0.1:{out}-:{inside}");
+        let net = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)].join(",");
+        let mut command = self.tools.command(EMULATOR);
+        command
+            .args([
+                "-machine",
+                "virt",
+                "-cpu",
+                "cortex-a72",
+                "-smp",
+                "2",
+                "-m",
+                &self.memory.to_string(),
+            ])
+            .args([
+                "-nodefaults",
+                "-no-user-config",
+                "-no-reboot",
+                "-display",
+                "none",
+                "-serial",
+                "stdio",
+            ])
+            .arg("-kernel")
+            .arg(self.folder.join(kernel))
+            .arg("-initrd")
+            .arg(self.folder.join(first))
+            .args(["-append", &told])
+            .arg("-drive")
+            .arg(format!(
+                "if=none,id=card,format=raw,cache=writeback,file={}",
+                self.card.display()
+            ))
+            .args(["-device", "virtio-blk-pci,drive=card,romfile="])
+            .args([
+                "-netdev",
+                &format!("user,id=net,{net}"),
+                "-device",
+                "virtio-net-pci,netdev=net,romfile=",
+            ])
+            .args(["-device", "virtio-rng-pci"]);
+        command.args(wire.card()?);
+        if let Some(clock) = clock {
+            command.args(["-rtc", &format!("base={clock}")]);
+        }
+        let console = self.folder.join(format!("{name}.log"));
+        Running::start(command, console)
+    }
+}
+
+impl Running {
+    fn start(mut command: Command, console: PathBuf) -> Result<Running> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {EMULATOR}"))?;
+        let output = child.stdout.take().context("its output was asked for")?;
+        let (say, lines) = sync_channel::<String>(LINES);
+        thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if say
+                    .send(String::from_utf8_lossy(&line).trim_end().to_owned())
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let log = File::create(&console).context("making the console's log")?;
+        Ok(Running {
+            child,
+            lines,
+            log,
+            console,
+            begun: Instant::now(),
+        })
+    }
+
+    /// The next line of the serial console that says something.
+    pub fn hear<T>(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        mut wanted: impl FnMut(&str) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => {
+                    writeln!(self.log, "{line}").context("writing the console's log")?;
+                    if let Some(found) = wanted(&line) {
+                        return Ok(found);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!(
+                        "no {what} in {} s; what it said is in {}",
+                        patience.as_secs(),
+                        self.console.display()
+                    )
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!(
+                        "it ended without {what}; what it said is in {}",
+                        self.console.display()
+                    )
+                }
+            }
+        }
+    }
+
+    /// Cuts the power: nothing in it gets to do anything any more.
+    pub fn cut(mut self) -> Result<()> {
+        self.child.kill().context("cutting its power")?;
+        self.child.wait().map(drop).context("waiting for its end")
+    }
+
+    /// Waits until it has turned itself off.
+    pub fn ended(mut self, patience: Duration) -> Result<()> {
+        let gone = self.hear(patience, "end", |_| None::<()>);
+        let status = self.child.try_wait().context("asking whether it ended")?;
+        ensure!(gone.is_err(), "it goes on");
+        match status {
+            Some(status) if status.success() => Ok(()),
+            // Its output has ended, and it is about to.
+            _ => {
+                let status = self.child.wait().context("waiting for its end")?;
+                ensure!(status.success(), "the emulator ended with {status}");
+                Ok(())
+            }
+        }
+    }
+}
