@@ -22,6 +22,8 @@ export class Engine {
   /** All that was missed has come, since the line was there again. */
   settled = false;
   private within: Within | undefined;
+  /** What may still be taken back, by its place in the outbox: said at once when the page goes. */
+  private readonly held = new Map<number, Change>();
   private readonly tabs: Tabs;
 
   private constructor(
@@ -105,11 +107,15 @@ export class Engine {
   }
 
   /** The page is left or loaded anew. */
-  away = (): void => this.within?.leadership.away();
+  away = (): void => {
+    for (const change of this.held.values()) this.api.lastWord(change);
+    this.within?.leadership.away();
+  };
 
   private leave(): void {
     const { within } = this;
     this.within = undefined;
+    this.held.clear();
     this.settled = false;
     if (!within) return;
     within.leadership.resign();
@@ -141,7 +147,7 @@ export class Engine {
     });
     this.within = within;
     this.tabs.who();
-    for (const row of await within.outbox.rows()) if (row.state === 'held') this.letGo(within, row.n, row.created + HOLD_MS - Date.now());
+    for (const row of await within.outbox.rows()) if (row.state === 'held') this.letGo(within, row, row.created + HOLD_MS - Date.now());
   }
 
   private async signedOut(): Promise<void> {
@@ -292,7 +298,7 @@ export class Engine {
     const state = hold ? 'held' : 'waiting';
     const writing = within.outbox.add(lane, change, state, (row) => this.options.changed({ writing: row }));
     const row = await writing.finally(() => this.tell({ outbox: true }));
-    if (hold) this.letGo(within, row.n, hold);
+    if (hold) this.letGo(within, row, hold);
     else this.kick(within);
     return row;
   }
@@ -314,8 +320,10 @@ export class Engine {
     return this.within?.outbox.bytes(row);
   }
 
-  private letGo(within: Within, n: number, after: number): void {
+  private letGo(within: Within, { n, change }: OutboxRow, after: number): void {
+    this.held.set(n, change);
     const go = async () => {
+      this.held.delete(n);
       if (this.within !== within || !(await within.outbox.release(n))) return;
       this.tell({ outbox: true });
       this.kick(within);
@@ -330,6 +338,7 @@ export class Engine {
   }
 
   async discard(n: number): Promise<void> {
+    this.held.delete(n);
     await this.within?.outbox.remove(n);
     this.tell({ outbox: true });
     if (this.within) this.kick(this.within);

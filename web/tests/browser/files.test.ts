@@ -115,6 +115,15 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
   await viewer.getByRole('img', { name: 'small.png' }).waitFor();
   await swipe(bob.page, 10, 200);
   await viewer.waitFor({ state: 'detached' });
+  // The way back closes it and stays in the conversation; closing it otherwise has left nothing to go back through.
+  const where = bob.page.url();
+  const deep = () => bob.page.evaluate(() => history.length);
+  const before = await deep();
+  await pictures.first().click();
+  await whole.waitFor();
+  await bob.page.goBack();
+  await viewer.waitFor({ state: 'detached' });
+  expect([bob.page.url(), await deep()]).toEqual([where, before]);
   const saved = bob.page.waitForEvent('download');
   await log(bob).getByRole('button', { name: '下载 notes.txt' }).click();
   expect((await saved).suggestedFilename()).toBe('notes.txt');

@@ -85,6 +85,17 @@ test('replies, reactions, changes and taking back, by pointer and keys; the othe
   await other.page.locator('.message.found').waitFor();
   await good(one);
   await shoot(one, 'answers');
+  // From where one writes to the messages, as the sheet of keys says.
+  await box(one).press('Shift+Tab');
+  expect(await log(one).locator('.message[data-seq]').last().evaluate((el) => el === document.activeElement)).toBe(true);
+  // Who deletes something and goes at once has deleted it, and no page of theirs has to come back.
+  await write(one, 'Better unsaid');
+  await row(other, 'Better unsaid').waitFor();
+  await menuOf(one, 'Better unsaid');
+  await pick(one, 'Delete for everyone');
+  await log(one).getByRole('button', { name: 'Undo' }).waitFor();
+  await one.page.goto('about:blank');
+  await row(other, 'Better unsaid').waitFor({ state: 'detached' });
 });
 
 /** A finger by the debugger's door: held still, or drawn. */

@@ -102,6 +102,9 @@ test('a thread beside the conversation, on a phone in its place; pins; and a gro
   await row(one, 'Who buys').click({ button: 'right' });
   await one.page.getByRole('menuitem', { name: 'Reply in a thread' }).click();
   const writeIn = (who: Person) => side(who).getByRole('textbox', { name: 'Reply in the thread' });
+  // Who wants to answer writes at once.
+  await writeIn(one).waitFor();
+  expect(await writeIn(one).evaluate((el) => el === document.activeElement)).toBe(true);
   await writeIn(one).fill('I do');
   await writeIn(one).press('Enter');
   await side(one).locator('.said', { hasText: 'I do' }).waitFor();

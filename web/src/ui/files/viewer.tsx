@@ -27,11 +27,23 @@ export interface Shown {
 export function view(body: FileBody, among?: Shown[]): void {
   const place = document.body.appendChild(document.createElement('div'));
   const before = document.activeElement as HTMLElement | null;
-  const close = () => {
+  let open = true;
+  const shut = () => {
+    if (!open) return;
+    open = false;
+    removeEventListener('popstate', shut);
     render(null, place);
     place.remove();
     before?.focus({ preventScroll: true });
   };
+  const close = () => {
+    if (!open) return;
+    shut();
+    history.back();
+  };
+  // The way back closes it, and leads nowhere else.
+  history.pushState(history.state, '', location.href);
+  addEventListener('popstate', shut);
   render(<Viewer first={{ body }} among={among} close={close} />, place);
 }
 

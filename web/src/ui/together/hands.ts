@@ -45,6 +45,7 @@ function context(event: MouseEvent): void {
 
 /** Arrows go from message to message, a letter does something with the one where one is. */
 function key(event: KeyboardEvent): void {
+  if (event.key === 'Tab' && event.shiftKey && !event.defaultPrevented) return toMessages(event);
   const el = messageOf(event.target);
   const log = event.target instanceof Element ? event.target.closest<HTMLElement>('[role="log"]') : null;
   if (!log || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -53,6 +54,15 @@ function key(event: KeyboardEvent): void {
     event.preventDefault();
     step(log, el, event.key === 'ArrowUp' ? -1 : 1);
   } else if (el) act(event, el);
+}
+
+/** From where one writes, past the buttons in between, which come again on the way back. */
+function toMessages(event: KeyboardEvent): void {
+  const writes = event.target instanceof Element && event.target.matches('.composer textarea') ? event.target : undefined;
+  const log = writes?.closest('.talk, .side')?.querySelector<HTMLElement>('[role="log"]');
+  if (!log?.querySelector('.message[data-seq]')) return;
+  event.preventDefault();
+  step(log, null, -1);
 }
 
 function step(log: HTMLElement, el: HTMLElement | null, by: number): void {

@@ -13,25 +13,29 @@ import { Thread } from './thread';
 import '../together.css';
 import './side.css';
 
+const TITLE = 'h1, h2';
+
 export function Side({ record, side, seq }: { record: ConversationRecord; side: string; seq: number | undefined }) {
   const { threadTitle, threads, pins, details } = more.value;
   const title = side === 'thread' ? threadTitle : side === 'threads' ? threads : side === 'pins' ? pins : details;
   return (
-    <Frame record={record} title={title} key={`${side} ${side === 'thread' ? seq : ''}`}>
+    <Frame record={record} title={title} begin={side === 'thread' && !matchMedia('(pointer: coarse)').matches ? '.composer textarea' : TITLE} key={`${side} ${side === 'thread' ? seq : ''}`}>
       {side === 'thread' && seq !== undefined ? <Thread record={record} root={seq} /> : side === 'threads' ? <Threads record={record} /> : side === 'pins' ? <Pins record={record} /> : <Details record={record} />}
     </Frame>
   );
 }
 
-function Frame({ record, title, children }: { record: ConversationRecord; title: string; children: ComponentChildren }) {
+/** `begin`: what has the focus first, where it is there; else the heading. */
+function Frame({ record, title, begin, children }: { record: ConversationRecord; title: string; begin: string; children: ComponentChildren }) {
   const box = useRef<HTMLDivElement>(null);
   // Where there is no room for both it is the page, with its heading.
   const [alone] = useState(() => matchMedia('(max-width: 68rem)').matches);
   const Title = alone ? 'h1' : 'h2';
   useEffect(() => {
     const before = document.activeElement;
-    // Who came by the keyboard goes on inside.
-    box.current?.querySelector<HTMLElement>('h1, h2')?.focus({ preventScroll: true });
+    // Who came by the keyboard goes on inside; who wants to answer writes at once.
+    const [goal] = [begin, TITLE].flatMap((one) => box.current?.querySelector<HTMLElement>(one) ?? []);
+    goal?.focus({ preventScroll: true });
     return () => (before as HTMLElement | null)?.focus?.({ preventScroll: true });
   }, []);
   return (
