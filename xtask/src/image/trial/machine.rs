@@ -160,7 +160,10 @@ impl<'a> Bench<'a> {
             .split_whitespace()
             .filter(|word| !word.starts_with("console=") && *word != "quiet")
             .collect();
-        let told = format!("console=tty0 console=ttyAMA0 loglevel=4 systemd.show_status=true {}", told.join(" "));
+        let told = format!(
+            "console=tty0 console=ttyAMA0 loglevel=4 systemd.show_status=true {}",
+            told.join(" ")
+        );
         let lead = |out: u16, inside: u16| format!("hostfwd=tcp:127.0.0.1:{out}-:{inside}");
         let net = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)].join(",");
         let mut command = self.tools.command(EMULATOR);
