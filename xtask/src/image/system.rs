@@ -31,13 +31,14 @@ const OFF: [&str; 6] = [
     "e2scrub_reap.service",
 ];
 /// Nobody has a password that a console could ask for; and nothing waits for a network.
-const NEVER: [&str; 6] = [
+const NEVER: [&str; 7] = [
     "getty@tty1.service",
     "autovt@.service",
     "serial-getty@.service",
     "console-getty.service",
     "systemd-networkd-wait-online.service",
     "systemd-rfkill.service",
+    "systemd-rfkill.socket",
 ];
 /// What each machine makes for itself, and what was only needed to make the system.
 const NOT_KEPT: [&str; 12] = [
@@ -259,6 +260,10 @@ fn forget(root: &Path) -> Result<()> {
     }
     // Empty, not missing: each machine writes its own at its first start, and switches nothing on or off by that.
     fs::write(root.join("etc/machine-id"), "").context("emptying the machine's number")?;
+    // Caches are as new as the system: the first start need not make them again.
+    for place in ["etc/.updated", "var/.updated"] {
+        fs::write(root.join(place), "").with_context(|| format!("writing {place}"))?;
+    }
     // The earliest that it can be: a board has no clock while it is off.
     fs::write(root.join("usr/lib/clock-epoch"), "").context("noting when the system was made")?;
     let resolver = root.join("etc/resolv.conf");

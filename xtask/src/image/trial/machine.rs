@@ -155,12 +155,15 @@ impl<'a> Bench<'a> {
             )?;
         }
         let told = self.read("cmdline.txt")?.context("the card has a cmdline.txt")?;
-        // This board has its serial line under another name; everything else stays.
+        // This board has its serial line under another name, and is to say what it does; everything else stays.
         let told: Vec<&str> = told
             .split_whitespace()
-            .filter(|word| !word.starts_with("console="))
+            .filter(|word| !word.starts_with("console=") && *word != "quiet")
             .collect();
-        let told = format!("console=tty0 console=ttyAMA0 {}", told.join(" "));
+        let told = format!(
+            "console=tty0 console=ttyAMA0 loglevel=4 systemd.show_status=true {}",
+            told.join(" ")
+        );
         let lead = |out: u16, inside: u16| format!("hostfwd=tcp:127.0.0.1:{out}-:{inside}");
         let net = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)].join(",");
         let mut command = self.tools.command(EMULATOR);
