@@ -146,7 +146,7 @@ pub fn settle_name(machine: &Machine, facts: &Facts) -> Result<bool, Wrong> {
     let number = free
         .strip_prefix(&facts.name)
         .and_then(|rest| rest.strip_prefix('-'));
-    if !number.is_some_and(|number| number.parse::<u16>().is_ok()) {
+    if number.is_none_or(|number| number.parse::<u16>().is_err()) {
         return Ok(false);
     }
     run(machine, HOSTNAMECTL, &["set-hostname", free])?;
