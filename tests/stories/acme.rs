@@ -157,10 +157,12 @@ async fn what_the_authority_does_not_believe_is_told_and_tried_again_when_somebo
     server.restart().await;
     trust_own(&server);
     let said = server.says("no new certificate for chat.example.org").await;
+    // Where the authority's word for it comes from, the proof or the order after it, depends on when one looks.
     assert!(
-        said.contains("the authority could not check a name") && said.contains("in 5 minutes"),
+        said.contains("the authority could not check a name") || said.contains("the proof failed"),
         "{said}"
     );
+    assert!(said.contains("in 5 minutes"), "{said}");
     meets(server.world.address(), "127.0.0.1", &own(&server), WEB)
         .await
         .expect("it serves all the same");

@@ -180,10 +180,10 @@ mod tests {
             .into_bytes()
         };
         let (line, url) = authority(text("", "{}")).await;
-        assert_eq!(
-            asked(&line, &url).await.ok().expect("an answer").parts.status,
-            200
-        );
+        let Ok(answer) = asked(&line, &url).await else {
+            panic!("no answer")
+        };
+        assert_eq!(answer.parts.status, 200);
         let (line, url) = authority(text("", &"x".repeat(limits::ACME_BODY_BYTES + 1))).await;
         assert!(asked(&line, &url).await.is_err(), "the body is too long");
         let head = format!("x: {}\r\n", "x".repeat(limits::ACME_HEAD_BYTES));
