@@ -132,7 +132,7 @@ test('on a phone: an invitation is made and revoked, a group handed over, somebo
   await good(one);
   await shoot(one, 'admin-invitation');
   await page.keyboard.press('Escape');
-  await page.getByText('0 of 3 used').waitFor();
+  await page.getByRole('cell', { name: '0 of 3 used' }).waitFor();
   await good(one);
   await shoot(one, 'admin-invitations');
   await page.getByRole('button', { name: /^Revoke/ }).click();
