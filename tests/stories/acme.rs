@@ -7,14 +7,13 @@ use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use crate::authority::{Authority, meets};
 use crate::harness::Server;
-use crate::tls::free_port;
+use crate::tls::{free_port, trusting};
 
 const DOMAIN: &str = "chat.example.org";
 const WEB: &str = "http/1.1";
@@ -26,14 +25,7 @@ fn own(server: &Server) -> CertificateDer<'static> {
 }
 
 fn trust_own(server: &Server) {
-    let mut roots = RootCertStore::empty();
-    roots.add(own(server)).expect("a root");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions that ring has")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(own(server));
     *server.world.tls.lock().expect("nobody panicked") = Some(Arc::new(config));
 }
 

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::json;
@@ -15,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::harness::{Output, PATIENCE};
-use crate::tls::free_port;
+use crate::tls::{free_port, trusting};
 
 pub struct Authority {
     dir: TempDir,
@@ -169,14 +168,7 @@ pub async fn meets(
     root: &CertificateDer<'static>,
     alpn: &str,
 ) -> Result<Vec<u8>, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).expect("a root");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions that ring has")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = trusting(root.clone());
     config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
     let stream = TcpStream::connect(server).await.expect("the server listens");
     let name = ServerName::try_from(name.to_owned()).expect("a name");

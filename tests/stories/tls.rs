@@ -21,6 +21,18 @@ pub async fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+/// A client that trusts this authority alone.
+pub fn trusting(authority: CertificateDer<'static>) -> rustls::ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions that ring has")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
 /// A server with TLS, and this client trusts it; gives the plain-http address, too.
 pub async fn trusted() -> (Server, String) {
     let plain = format!("127.0.0.1:{}", free_port().await);
@@ -31,16 +43,7 @@ pub async fn trusted() -> (Server, String) {
     .await;
     let pem = std::fs::read(server.data().join("tls").join("ca.pem"))
         .expect("the authority's certificate is a file");
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(&pem).expect("PEM"))
-        .expect("a root");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions that ring has")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(CertificateDer::from_pem_slice(&pem).expect("PEM"));
     *server.world.tls.lock().expect("nobody panicked") = Some(Arc::new(config));
     (server, plain)
 }
