@@ -210,6 +210,20 @@ fn the_memory_limit_is_the_servers_own_budget() {
     );
 }
 
+/// The program knows each word of a unit's command line.
+fn its_options_are_known(line: &str) {
+    let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
+    let output = Command::new(BINARY)
+        .args(&words)
+        .output()
+        .expect("the binary can be run");
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 /// Whoever starts the server has a new version of it watched, and what that goes by is a subcommand that there is.
 #[test]
 fn a_new_version_is_watched_from_its_first_start_on() {
@@ -226,16 +240,7 @@ fn a_new_version_is_watched_from_its_first_start_on() {
         said(&service, "ExecStart").split(' ').next(),
         "the version that runs is asked by itself"
     );
-    let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
-    let output = Command::new(BINARY)
-        .args(&words)
-        .output()
-        .expect("the binary can be run");
-    assert!(
-        output.status.success(),
-        "{line}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    its_options_are_known(&line);
     assert_eq!(said(&health, "User"), "kinglet");
 }
 
@@ -257,16 +262,7 @@ fn a_server_that_fails_is_started_again_for_ever() {
     assert_eq!(words.next(), Some("/usr/bin/kinglet"));
     let words: Vec<&str> = words.collect();
     assert!(words.contains(&"--safe-mode"), "{line}");
-    let output = Command::new(BINARY)
-        .args(&words)
-        .arg("--help")
-        .output()
-        .expect("the binary can be run");
-    assert!(
-        output.status.success(),
-        "{line}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    its_options_are_known(&line);
     assert_eq!(said(&unit("kinglet-http.socket"), "FileDescriptorName"), "http");
     assert_eq!(said(&unit("kinglet.socket"), "ListenStream"), "443");
     assert_eq!(said(&unit("kinglet-http.socket"), "ListenStream"), "80");

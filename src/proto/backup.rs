@@ -81,8 +81,6 @@ pub struct BackupMade {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupTrouble {
-    /// Nobody has said where to.
-    NoPlace,
     /// There is no recovery key.
     NoKey,
     /// There is no USB stick, or more than one.

@@ -25,7 +25,6 @@ const backupsEn = {
   wrongTitle: 'No backup since then',
   since: (when: string) => `So since ${when}.`,
   wrongs: {
-    no_place: ['The folder for backups is not there, or cannot be written to.', 'Mount the disk, or name another folder in the configuration (backup.to).'],
     no_key: ['There is no recovery key yet, to which a backup could be encrypted.', 'An owner makes it, with the emergency sheet.'],
     no_stick: ['There is no USB stick that could be used.', 'Put one with exFAT, FAT or ext4 into the machine; the next try finds it.'],
     full: ['There is no room left at the place for backups.', 'Make room there, or keep fewer (backup.keep).'],
@@ -72,7 +71,6 @@ const backupsZh: typeof backupsEn = {
   wrongTitle: '此后没有新的备份',
   since: (when) => `自 ${when} 起。`,
   wrongs: {
-    no_place: ['备份文件夹不存在或无法写入。', '请挂载磁盘，或在配置（backup.to）中指定其他文件夹。'],
     no_key: ['还没有可用于加密备份的恢复密钥。', '请所有者通过应急单制作。'],
     no_stick: ['没有可用的 U 盘。', '请插入 exFAT、FAT 或 ext4 格式的 U 盘，下次尝试时会自动找到。'],
     full: ['备份位置空间不足。', '请腾出空间，或减少保留数量（backup.keep）。'],

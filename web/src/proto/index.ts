@@ -165,7 +165,7 @@ export type BackupRun = {
 };
 
 /** What keeps backups from being made. */
-export type BackupTrouble = ("no_place" | "no_key" | "no_stick" | "full" | "damaged" | "failed");
+export type BackupTrouble = ("no_key" | "no_stick" | "full" | "damaged" | "failed");
 
 export type BackupWrong = {
   code: BackupTrouble;

@@ -12,6 +12,17 @@ use anyhow::{Context, Result, bail};
 
 use super::image::Machine;
 
+/// The emulator without anything that was not asked for; its console is this program's.
+pub const BARE: [&str; 7] = [
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+];
+
 const EMULATOR: &str = "qemu-system-x86_64";
 /// Lines that wait to be read here.
 const LINES: usize = 1_024;
@@ -98,15 +109,7 @@ fn command(machine: &Machine, memory: u32, record: Option<&Path>) -> Command {
     command
         .args(["-accel", "tcg", "-icount", "shift=0", "-smp", "1", "-cpu", "max"])
         .args(["-m", &memory.to_string()])
-        .args([
-            "-nodefaults",
-            "-no-user-config",
-            "-no-reboot",
-            "-display",
-            "none",
-            "-serial",
-            "stdio",
-        ])
+        .args(BARE)
         .args(["-append", "console=ttyS0 quiet panic=-1"])
         .arg("-kernel")
         .arg(&machine.kernel)

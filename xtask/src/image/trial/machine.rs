@@ -16,6 +16,7 @@ use super::super::card;
 use super::super::tools::Tools;
 use super::neighbour::Neighbour;
 use crate::debian::must;
+use crate::guest::boot::BARE;
 
 const EMULATOR: &str = "qemu-system-aarch64";
 /// Lines that wait to be read here.
@@ -178,15 +179,7 @@ impl<'a> Bench<'a> {
                 "-m",
                 &self.memory.to_string(),
             ])
-            .args([
-                "-nodefaults",
-                "-no-user-config",
-                "-no-reboot",
-                "-display",
-                "none",
-                "-serial",
-                "stdio",
-            ])
+            .args(BARE)
             .arg("-kernel")
             .arg(self.folder.join(kernel))
             .arg("-initrd")
