@@ -274,10 +274,26 @@ async fn uploads_under_way_are_limited() {
     let all = bytes(100_000);
     let mut busy = Vec::new();
     for address in &open[..limits::UPLOADS_AT_ONCE_PER_USER] {
-        let stream = half(&anna, address, 0, &all, 70_000).await;
-        // The answer to another request shows that this one has its place: it gives way only once it is in.
-        busy.push(stream);
+        busy.push(half(&anna, address, 0, &all, 70_000).await);
     }
+    // Whoever asks takes a place as well, so nobody asks before each of these has its own: their first pieces are on the disk.
+    let partial = server.data().join("blobs/partial");
+    let under_way = || {
+        let files = std::fs::read_dir(&partial).into_iter().flatten().flatten();
+        let sizes = files.filter_map(|file| file.metadata().ok());
+        sizes
+            .filter(|file| file.len() >= limits::FILE_PIECE as u64)
+            .count()
+    };
+    let placed = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+        while under_way() < busy.len() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, placed)
+        .await
+        .expect("each has its place");
     let next = &open[limits::UPLOADS_AT_ONCE_PER_USER];
     let waiting = async {
         loop {
