@@ -230,7 +230,12 @@ fn worn(card: &CardHealth) -> Finding {
     Finding {
         code: BoardTrouble::CardWorn,
         sign: Sign::of(used >= limits::CARD_WORN || spare != "normal", true),
-        message: format!("The card says that {used} % of its life are used up; its spare blocks: {spare}."),
+        message: match card.life_used_percent {
+            Some(used) => {
+                format!("The card says that up to {used} % of its life are used up; spare blocks: {spare}.")
+            }
+            None => format!("The card says of its spare blocks: {spare}."),
+        },
         next: "Make a backup now, and restore it onto a new card soon.",
         calm: NEVER,
     }
