@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::machine;
+
 const SEARCH: &str = "tests/store_contract/search.rs";
 const INDEX: &str = "tests/store_contract/indexing.rs";
 const STORIES: &str = "tests/stories/limits.rs";
@@ -32,8 +34,6 @@ const MODERATED: &str = "src/store/sqlite/accounts/tests/moderation.rs";
 const MODERATION: &str = "tests/stories/moderation.rs";
 const BOTS: &str = "src/store/sqlite/accounts/tests/bots.rs";
 const BACKUP_ARCHIVE: &str = "src/workers/backup/archive.rs";
-const MACHINE: &str = "src/workers/machine/warnings.rs";
-const WRITES: &str = "src/workers/machine/writes.rs";
 const INSIDE: &str = "src/session/accounts/tests/inside.rs";
 
 /// The limit, the file of its test, and words of that test.
@@ -439,28 +439,6 @@ const REACHED: &[(&str, &str, &str)] = &[
         "assert_eq!(pause(1), limits::ACME_FIRST_WAIT)",
     ),
     ("ACME_LAST_WAIT", ACME_DUE, "limits::ACME_LAST_WAIT"),
-    ("BOARD_HOT", MACHINE, "limits::BOARD_HOT - 1"),
-    ("BOARD_COOL", MACHINE, "limits::BOARD_COOL - 1"),
-    ("BOARD_CALM", MACHINE, "limits::BOARD_CALM.as_secs() / 60"),
-    ("CARD_CALM", MACHINE, "limits::CARD_CALM.as_secs() / 60 - 1"),
-    ("CARD_WORN", MACHINE, "limits::CARD_WORN - 10"),
-    ("CARD_SHORT_DAYS", MACHINE, "limits::CARD_SHORT_DAYS - 1"),
-    ("CARD_LONG_DAYS", MACHINE, "limits::CARD_LONG_DAYS - 1"),
-    ("CARD_KNOWN_MS", MACHINE, "limits::CARD_KNOWN_MS - 1"),
-    ("CARD_DAYS", WRITES, "limits::CARD_DAYS as u64 + 5"),
-    ("CARD_SLOW", MACHINE, "limits::CARD_SLOW * 2"),
-    ("CARD_QUICK", MACHINE, "limits::CARD_QUICK"),
-    ("CARD_SYNCS", MACHINE, "limits::CARD_SYNCS - 1"),
-    (
-        "PLUG_TEST_MOST",
-        "src/workers/machine/plug.rs",
-        "fn it_ends_by_itself_and_leaves_no_records",
-    ),
-    (
-        "PLUG_TEST_RECORDS",
-        "src/workers/machine/records.rs",
-        "fn what_was_under_way_at_the_cut_spoils_nothing_that_is_looked_for",
-    ),
     ("BACKUP_WAL", BACKUP_ARCHIVE, "limits::BACKUP_WAL + 1"),
     ("BACKUP_KEYS", BACKUP_ARCHIVE, "0..limits::BACKUP_KEYS"),
     ("BACKUP_KEY_BYTES", BACKUP_ARCHIVE, "limits::BACKUP_KEY_BYTES + 1"),
@@ -566,12 +544,6 @@ const NOT_REACHED: &[(&str, &str)] = &[
         "BACKUP_PART",
         "a default; `tests/stories/restore.rs` has several parts of a smaller one",
     ),
-    (
-        "CARD_WRITES",
-        "an assumption; `tests/stories/board_health.rs` reckons with it",
-    ),
-    ("PLUG_TEST_RECORD", "the size of one write"),
-    ("PLUG_TEST_PAUSE", "a pace; nothing is refused"),
     ("BACKUP_SYNC", "when work is done; nothing is refused"),
     ("BACKUP_MEMORY", "an estimate"),
     (
@@ -598,7 +570,9 @@ fn every_limit_has_a_test_that_sees_it_reached() {
     let declared = constants(&text);
     let listed: Vec<&str> = REACHED
         .iter()
+        .chain(machine::REACHED)
         .map(|(name, ..)| *name)
+        .chain(machine::NOT_REACHED.iter().map(|(name, _)| *name))
         .chain(NOT_REACHED.iter().map(|(name, _)| *name))
         .collect();
     let unique: BTreeSet<&str> = listed.iter().copied().collect();
@@ -611,7 +585,7 @@ fn every_limit_has_a_test_that_sees_it_reached() {
     );
     let gone: Vec<_> = unique.difference(&declared).collect();
     assert!(gone.is_empty(), "{gone:?} are no limits any more");
-    for (name, file, words) in REACHED {
+    for (name, file, words) in REACHED.iter().chain(machine::REACHED) {
         assert!(
             read(file).contains(words),
             "{name}: {file} no longer has `{words}`"
