@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -149,7 +150,7 @@ impl Drop for Seat {
     }
 }
 
-/// Accepts until `stop` says so. A connection that is being served is not waited for here.
+/// Accepts until `stop` says so. A connection that is being served then is not waited for here.
 pub async fn accept(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -190,13 +191,17 @@ pub async fn accept(
         let peer = Peer {
             ip: address.ip().to_canonical(),
         };
-        let (tls, context) = (tls.clone(), Arc::clone(&context));
+        let (tls, context, mut stop) = (tls.clone(), Arc::clone(&context), stop.clone());
         tokio::spawn(async move {
             let conn = match tls {
                 None => Conn::plain(stream, seat),
                 Some(tls) => {
                     let shaking = context.pace.measured(tls.accept(stream));
-                    let shaken = tokio::time::timeout(limits::SIGN_IN_TIME, shaking).await;
+                    let shaking = tokio::time::timeout(limits::SIGN_IN_TIME, shaking);
+                    let shaken = tokio::select! {
+                        shaken = shaking => shaken,
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    };
                     let Ok(Ok(stream)) = shaken else { return };
                     // An authority that asked whether the name leads here has its answer (RFC 8737, section 3).
                     if stream.alpn_protocol() == Some(ACME_PROTOCOL) {
@@ -205,13 +210,14 @@ pub async fn accept(
                     Conn::tls(stream, seat)
                 }
             };
-            serve(conn, peer, &context).await;
+            serve(conn, peer, &context, stop).await;
         });
     }
 }
 
-/// Serves HTTP on a connection. A WebSocket leaves it and goes on in a task of its own.
-async fn serve(conn: Conn, peer: Peer, context: &Context) {
+/// Serves HTTP on a connection until `stop` says so: what is asked by then is still answered. A WebSocket leaves it and goes
+/// on in a task of its own.
+async fn serve(conn: Conn, peer: Peer, context: &Context, mut stop: watch::Receiver<bool>) {
     let router = context.router.clone();
     let work = Arc::new(Work::default());
     let at_work = Arc::clone(&work);
@@ -254,7 +260,12 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
                 .max_header_list_size(limits::HEAD_BYTES as u32)
                 .keep_alive_interval(limits::PING_EVERY)
                 .keep_alive_timeout(limits::SIGN_IN_TIME);
-            let _ = server.serve_connection(TokioIo::new(conn), service).await;
+            let mut serving = pin!(server.serve_connection(TokioIo::new(conn), service));
+            tokio::select! {
+                _ = &mut serving => return,
+                _ = stop.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
+            }
+            let _ = serving.await;
         } else {
             let mut server = http1::Builder::new();
             server
@@ -263,7 +274,12 @@ async fn serve(conn: Conn, peer: Peer, context: &Context) {
                 .max_buf_size(limits::HEAD_BYTES)
                 .max_headers(limits::HEADERS);
             let serving = server.serve_connection(TokioIo::new(conn), service);
-            let _ = serving.with_upgrades().await;
+            let mut serving = pin!(serving.with_upgrades());
+            tokio::select! {
+                _ = &mut serving => return,
+                _ = stop.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
+            }
+            let _ = serving.await;
         }
     };
     tokio::select! {

@@ -58,6 +58,27 @@ async fn stands_at(who: &Person, address: &str, least: u64) -> u64 {
         .expect("it comes there in time")
 }
 
+/// Waits until the first pieces of so many uploads are on the disk: whoever sends them has a place.
+async fn under_way(server: &Server, wanted: usize) {
+    let partial = server.data().join("blobs/partial");
+    let begun = || {
+        let files = std::fs::read_dir(&partial).into_iter().flatten().flatten();
+        let sizes = files.filter_map(|file| file.metadata().ok());
+        sizes
+            .filter(|file| file.len() >= limits::FILE_PIECE as u64)
+            .count()
+    };
+    let waiting = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+        while begun() < wanted {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("they begin in time");
+}
+
 #[tokio::test]
 async fn an_upload_goes_on_where_it_broke_off() {
     let mut server = Server::start().await;
@@ -276,24 +297,8 @@ async fn uploads_under_way_are_limited() {
     for address in &open[..limits::UPLOADS_AT_ONCE_PER_USER] {
         busy.push(half(&anna, address, 0, &all, 70_000).await);
     }
-    // Whoever asks takes a place as well, so nobody asks before each of these has its own: their first pieces are on the disk.
-    let partial = server.data().join("blobs/partial");
-    let under_way = || {
-        let files = std::fs::read_dir(&partial).into_iter().flatten().flatten();
-        let sizes = files.filter_map(|file| file.metadata().ok());
-        sizes
-            .filter(|file| file.len() >= limits::FILE_PIECE as u64)
-            .count()
-    };
-    let placed = async {
-        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
-        while under_way() < busy.len() {
-            ticks.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, placed)
-        .await
-        .expect("each has its place");
+    // Whoever asks takes a place as well, so nobody asks before each of these has its own.
+    under_way(&server, busy.len()).await;
     let next = &open[limits::UPLOADS_AT_ONCE_PER_USER];
     let waiting = async {
         loop {
@@ -339,6 +344,36 @@ async fn a_revoked_token_brings_nothing_to_its_end() {
         .bytes("PUT", &address, &[("Upload-Offset", "200000")], b"")
         .await;
     assert_eq!(whole.json(200)["blob"]["blob"], hash(&all));
+}
+
+/// A server that is told to stop still answers what it was asked before.
+#[tokio::test]
+async fn a_request_under_way_is_answered_by_a_server_that_stops() {
+    let mut server = Server::start().await;
+    let anna = server.person("anna").await;
+    let all = bytes(200_000);
+    let address = anna.begin(all.len()).await;
+    let mut stream = half(&anna, &address, 0, &all, 150_000).await;
+    under_way(&server, 1).await;
+    server.signal("TERM");
+    let refusing = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+        while anna.world.connect(&[]).await.is_ok() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refusing)
+        .await
+        .expect("nobody new is let in");
+    stream.write_all(&all[150_000..]).await.expect("written");
+    let mut answer = String::new();
+    let reading = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    reading.expect("an answer in time").expect("an answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains(&hash(&all)),
+        "{answer}"
+    );
+    assert_eq!(server.exited().await, Some(0));
 }
 
 /// The server is killed at many moments of an upload. What it acknowledged is there afterwards, and what it shows is whole.
