@@ -242,6 +242,17 @@ async fn what_is_bad_is_said_once_on_the_page_in_the_log_and_in_the_metrics() {
             .await
             .contains("kinglet_board_warning{code=\"hot\"} 1\n")
     );
+    // Looked at again while it is bad: nothing new is said of it.
+    bench.heat(83);
+    let again = until(&owner, HEALTH, |health| health["board"]["celsius"] == 83).await;
+    let again = &again["board"]["warnings"][0];
+    assert!(
+        again["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("83 °C")),
+        "{again}"
+    );
+    assert_eq!(again["since"], warning["since"]);
     // Cooler, and not cool: it does not come and go.
     bench.heat(72);
     let still = until(&owner, HEALTH, |health| health["board"]["celsius"] == 72).await;
