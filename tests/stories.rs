@@ -33,6 +33,8 @@ mod bad_http;
 mod bad_input;
 #[path = "stories/board.rs"]
 mod board;
+#[path = "stories/board_health.rs"]
+mod board_health;
 #[path = "stories/bots.rs"]
 mod bots;
 #[path = "stories/captions.rs"]

@@ -51,6 +51,8 @@ const oversightEn = {
     address_changed: 'Address changed',
     recovery_key_made: 'Recovery key made',
     device_ended: 'Device signed out',
+    plug_test_begun: 'Plug test begun',
+    plug_test_ended: 'Plug test ended',
   } as Record<string, string>,
 };
 
@@ -101,6 +103,8 @@ const oversightZh: typeof oversightEn = {
     address_changed: '更改地址',
     recovery_key_made: '生成恢复密钥',
     device_ended: '设备退出登录',
+    plug_test_begun: '开始断电测试',
+    plug_test_ended: '结束断电测试',
   },
 };
 
