@@ -88,7 +88,7 @@ pub enum Command {
     ///
     /// Whoever opens the link may make an account with the given role.
     #[command(
-        after_help = "Examples:\n  kinglet invite --uses 5 --days 2\n  kinglet invite --group c0gr7w4tn3h"
+        after_help = "Example:\n  kinglet invite --uses 5 --days 2\n  kinglet invite --group c0gr7w4tn3h"
     )]
     Invite(Invite),
     /// List, disable, enable users, or reset a password
