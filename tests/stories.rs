@@ -41,6 +41,8 @@ mod bots;
 mod captions;
 #[path = "stories/changes.rs"]
 mod changes;
+#[path = "stories/console.rs"]
+mod console;
 #[path = "stories/direct.rs"]
 mod direct;
 #[path = "stories/discretion.rs"]
