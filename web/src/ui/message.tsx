@@ -133,7 +133,7 @@ export function Message({ entry: kept, follows, read, apart }: { entry: Entry; f
 }
 
 function Mark({ text, mark }: { text: string; mark: string }) {
-  return <span title={text}><span aria-hidden="true">{mark}</span><span class="unseen">{text}</span></span>;
+  return <span role="img" aria-label={text} title={text}>{mark}</span>;
 }
 
 function State({ text, mark }: { text: string; mark: string }) {

@@ -20,12 +20,12 @@ test('first words to somebody, unread on their list, read by looking, and said s
   await row.getByText('1 unread message').waitFor();
   await shoot(other, 'unread');
   await good(other);
-  await log(one).getByText('Sent').waitFor({ state: 'attached' });
+  await log(one).getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   await row.click();
   await log(other).locator('strong', { hasText: 'there' }).waitFor();
   expect(await log(other).locator('script').count()).toBe(0);
   expect(await log(other).getByRole('link').getAttribute('rel')).toBe('noopener noreferrer');
-  await log(one).getByText('Read', { exact: true }).waitFor({ state: 'attached' });
+  await log(one).getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
   await write(other, 'Here.');
   await log(one).getByText('Here.').waitFor();
   await row.getByText('unread message').waitFor({ state: 'detached' });

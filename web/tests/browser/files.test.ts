@@ -76,7 +76,7 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
   await ada.page.keyboard.press('Enter');
   await log(ada).getByText('tomorrow').waitFor();
   await tray.waitFor({ state: 'detached' });
-  await log(ada).getByText('Sent').nth(3).waitFor({ state: 'attached' });
+  await log(ada).getByLabel('Sent', { exact: true }).nth(3).waitFor({ state: 'attached' });
   expect(Buffer.concat(sentUp).includes('SECRETPLACE')).toBe(false);
 
   const bob = await both.at('bob', 'phone', { scheme: 'dark', language: 'zh-CN' });
@@ -137,7 +137,7 @@ test('several at once, made smaller, with words; seen, looked at and saved by th
   await list.getByRole('button', { name: '视频' }).click();
   await list.getByText('还没有视频。').waitFor();
   await bob.page.keyboard.press('Escape');
-  await log(ada).getByText('Read', { exact: true }).first().waitFor({ state: 'attached' });
+  await log(ada).getByLabel('Read', { exact: true }).first().waitFor({ state: 'attached' });
   await shoot(ada, 'files-talk');
   await good(ada);
 });
@@ -215,7 +215,7 @@ test('one’s voice: recorded, heard, sent, and played by the other one; without
   await tray.getByRole('button', { name: /Pause/ }).waitFor();
   await good(one);
   await one.page.getByRole('button', { name: 'Send', exact: true }).click();
-  await log(one).getByText('Sent').waitFor({ state: 'attached' });
+  await log(one).getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   const other = await both.at('ada', 'desktop', { scheme: 'dark' });
   await other.page.getByRole('link', { name: /dee/ }).click();
   await log(other).getByRole('button', { name: /Play: Voice message/ }).click();

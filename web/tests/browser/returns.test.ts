@@ -15,9 +15,9 @@ test('who is there is shown in the first moment, and what they answered to is re
   await one.page.locator('.head .being').getByText('online', { exact: true }).waitFor();
   // Bob looks at nothing: the words were in his outbox when he came back, and the server takes them for a sign that he has read.
   const state = row(one, 'Are you back?').locator('.state');
-  await state.getByText('Sent').waitFor({ state: 'attached' });
+  await state.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   await both.says(bob, ada, 'I am, and had written this on the way');
-  await state.getByText('Read').waitFor({ state: 'attached' });
+  await state.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
   await good(one);
 });
 
@@ -33,7 +33,7 @@ test('in a group, too: of the first who does not show what they read nothing, of
   await both.says(bob, lunch, 'Not me');
   await log(one).getByText('Not me').waitFor();
   expect(await state.getAttribute('title')).toBeTruthy();
-  await state.getByText('Sent').waitFor({ state: 'attached' });
+  await state.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   await both.says(cyd, lunch, 'I do');
-  await state.getByText('Read', { exact: true }).waitFor({ state: 'attached' });
+  await state.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
 });

@@ -49,7 +49,7 @@ test('a link copied, a reaction picked, a saved message found, a thread left, ev
   await picker.locator('.emojis button', { hasText: '🦆' }).click();
   await row(one, 'Who has the keys?').getByRole('button', { name: '🦆 1 : ada' }).waitFor();
   await pick(one, 'Who has the keys?', 'Save for later');
-  await row(one, 'Who has the keys?').getByText('Saved').waitFor({ state: 'attached' });
+  await row(one, 'Who has the keys?').getByLabel('Saved', { exact: true }).waitFor({ state: 'attached' });
   // The page goes at once: what is still on its way is told by the next one, before it asks what is saved.
   await page.goto('/');
   await page.getByRole('button', { name: 'Find people and messages' }).click();

@@ -92,7 +92,7 @@ test('what is wished without a line outlives its page and is told later; what is
     await one.page.getByRole('link', { name: talk }).click();
     await row(one, 'Bring the ropes').click({ button: 'right' });
     await one.page.getByRole('menuitem', { name: 'Save for later' }).click();
-    await row(one, 'Bring the ropes').getByText('Saved').waitFor({ state: 'attached' });
+    await row(one, 'Bring the ropes').getByLabel('Saved', { exact: true }).waitFor({ state: 'attached' });
     await one.page.getByRole('button', { name: 'Back' }).click();
   };
   // What is needed then has to be here before.

@@ -121,7 +121,7 @@ test('on a phone: a long press opens the menu, a swipe replies, selected message
   await good(one);
   await shoot(one, 'message-menu');
   await pick(one, 'Save for later');
-  await row(one, 'Bring the soup').getByText('Saved').waitFor({ state: 'attached' });
+  await row(one, 'Bring the soup').getByLabel('Saved', { exact: true }).waitFor({ state: 'attached' });
   await finger(one, 'Bring the soup', [[20, 0], [50, 0], [90, 1]]);
   await one.page.getByText('Replying to bob').waitFor();
   await shoot(one, 'replying');

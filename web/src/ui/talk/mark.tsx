@@ -31,21 +31,16 @@ export function ReadMark({ conversation, seq, read: known }: Asked & { read: boo
   const read = known && !hidesReads.value;
   const { read: isRead, sent, whoRead } = words.value;
   const text = read ? isRead : sent;
-  const inside = (
-    <>
-      <span aria-hidden="true">{read ? '✓✓' : '✓'}</span>
-      <span class="unseen">{text}</span>
-    </>
-  );
+  const inside = read ? '✓✓' : '✓';
   if (!tellsReaders(conversation) || hidesReads.value) {
     return (
-      <span class="state" title={text}>
+      <span class="state" role="img" aria-label={text} title={text}>
         {inside}
       </span>
     );
   }
   return (
-    <button type="button" class="state" title={whoRead} onClick={() => (asked.value = { conversation, seq })}>
+    <button type="button" class="state" aria-label={text} title={whoRead} onClick={() => (asked.value = { conversation, seq })}>
       {inside}
     </button>
   );
