@@ -115,6 +115,13 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// How long the machine has been on, sleep included. It decides nothing.
+#[must_use]
+pub fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+}
+
 /// Asks the kernel once a second at most; the answer changes rarely and the call is on the hot path.
 fn kernel_says_synchronised() -> bool {
     static ASKED: AtomicU64 = AtomicU64::new(0);

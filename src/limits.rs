@@ -412,6 +412,36 @@ pub const BACKUP_KEY_BYTES: u64 = 1024 * 1024;
 /// A list beside a backup, in bytes.
 pub const BACKUP_LIST_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Degrees of a board's processor from which on there is a warning, and below which it is over. A Raspberry Pi slows down between
+/// 80 and 85 (raspberrypi.com, "Frequency management and thermal control"). Under-voltage is the firmware's own word, below 4.63 V.
+pub const BOARD_HOT: i32 = 75;
+pub const BOARD_COOL: i32 = 70;
+/// What comes and goes (voltage, a slower processor) is over once it was good for so long; errors of the card likewise.
+pub const BOARD_CALM: Duration = Duration::from_secs(60 * 60);
+pub const CARD_CALM: Duration = Duration::from_secs(24 * 60 * 60);
+/// Percent of its life from which on a card that tells it is to be replaced. It tells in steps of ten (JEDEC eMMC).
+pub const CARD_WORN: u32 = 80;
+/// How often a card can be written from end to end, if the operator does not say: an assumption, and a cautious one, since makers
+/// of SD cards seldom state any.
+pub const CARD_WRITES: u64 = 100;
+/// Days left, by that estimate, below which there is a warning, and from which on it is over; and how long must have been measured.
+pub const CARD_SHORT_DAYS: u64 = 365;
+pub const CARD_LONG_DAYS: u64 = 450;
+pub const CARD_KNOWN_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Days of which the bytes written are remembered.
+pub const CARD_DAYS: usize = 30;
+/// One commit in twenty within an hour takes longer than the first: a warning. Fewer than that longer than the second: it is over.
+/// With fewer commits nothing is said. An ack waits for its commit, and from half a second on that is felt.
+pub const CARD_SLOW: Duration = Duration::from_millis(500);
+pub const CARD_QUICK: Duration = Duration::from_millis(250);
+pub const CARD_SYNCS: u64 = 20;
+
+/// The plug test: bytes of a record, places for them, how many there are at most, and the pause before each: ten minutes together.
+pub const PLUG_TEST_RECORD: usize = 4_096;
+pub const PLUG_TEST_RECORDS: u64 = 256;
+pub const PLUG_TEST_MOST: u64 = 6_000;
+pub const PLUG_TEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// The largest file of a picture that is cleaned within so many bytes: what takes it apart needs some, too.
 #[must_use]
 pub fn picture_file(picture_bytes: usize) -> usize {

@@ -3,6 +3,8 @@
 
 #[path = "limits/list.rs"]
 mod list;
+#[path = "limits/machine.rs"]
+mod machine;
 #[allow(dead_code)]
 #[path = "store_kit/words.rs"]
 mod words;

@@ -33,12 +33,16 @@ mod bad_http;
 mod bad_input;
 #[path = "stories/board.rs"]
 mod board;
+#[path = "stories/board_health.rs"]
+mod board_health;
 #[path = "stories/bots.rs"]
 mod bots;
 #[path = "stories/captions.rs"]
 mod captions;
 #[path = "stories/changes.rs"]
 mod changes;
+#[path = "stories/console.rs"]
+mod console;
 #[path = "stories/direct.rs"]
 mod direct;
 #[path = "stories/discretion.rs"]

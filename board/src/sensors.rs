@@ -13,6 +13,8 @@ const HWMON: &str = "/sys/class/hwmon";
 const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
 const BLOCK: &str = "/sys/block";
 const EXT4: &str = "/sys/fs/ext4";
+/// Another one after each start of the kernel: whether the board was off in between.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 const MMC_ERRORS: &str = "/sys/kernel/debug";
 /// What has no wear of its own.
 const NOT_DISKS: [&str; 6] = ["loop", "ram", "zram", "dm-", "md", "sr"];
@@ -38,6 +40,7 @@ pub fn read(machine: &Machine) -> Value {
     let capped = or_missing("frequency_capped", since(1, 17));
     let disks = or_missing("disks", disks(machine));
     let systems = or_missing("file_systems", file_systems(machine));
+    let boot = or_missing("boot_id", machine.text(BOOT).map(Value::String));
     json!({
         "temperature": heat,
         "under_voltage": power,
@@ -45,6 +48,7 @@ pub fn read(machine: &Machine) -> Value {
         "frequency_capped": capped,
         "disks": disks,
         "file_systems": systems,
+        "boot_id": boot,
         "not_reported": missing,
     })
 }

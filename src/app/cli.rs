@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::capacity::Board;
+use crate::proto::ConversationId;
 
 /// Done.
 pub const EXIT_OK: u8 = 0;
@@ -86,7 +87,9 @@ pub enum Command {
     /// Make an invitation and print its link
     ///
     /// Whoever opens the link may make an account with the given role.
-    #[command(after_help = "Example:\n  kinglet invite --uses 5 --days 2")]
+    #[command(
+        after_help = "Example:\n  kinglet invite --uses 5 --days 2\n  kinglet invite --group c0gr7w4tn3h"
+    )]
     Invite(Invite),
     /// List, disable, enable users, or reset a password
     #[command(after_help = "Example:\n  kinglet user reset-password anna")]
@@ -170,6 +173,19 @@ pub struct Invite {
     /// Days until it ends [default: accounts.invitation_days of the configuration]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: Option<u32>,
+    /// Into this group or channel of the first owner, too: its id, or the address of its page
+    ///
+    /// The id is what stands behind /c/ in the address bar of a browser that shows the group. For members only.
+    #[arg(long, value_name = "ID", value_parser = group)]
+    pub group: Option<ConversationId>,
+}
+
+/// A conversation by its id, or by the address of its page.
+fn group(text: &str) -> Result<ConversationId, String> {
+    let page = text.split_once("/c/").map_or(text, |(_, rest)| rest);
+    let id = page.split(['/', '#', '?']).next().unwrap_or_default();
+    id.parse()
+        .map_err(|_| "the id of a group, for example c0gr7w4tn3h, or the address of its page".to_owned())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -333,6 +349,7 @@ mod tests {
             role: InviteRole::Member,
             uses: 1,
             days: None,
+            group: None,
         };
         assert_eq!(
             parse("kinglet invite").expect("it has defaults").action(),
@@ -342,10 +359,29 @@ mod tests {
             role: InviteRole::Admin,
             uses: 3,
             days: Some(2),
+            group: None,
         };
         let cli = parse("kinglet invite --role admin --uses 3 --days 2").expect("all options are known");
         assert_eq!(cli.action(), Command::Invite(full));
-        for wrong in ["--uses 0", "--days 0", "--days 366", "--role owner"] {
+        for page in [
+            "c0gr7w4tn3h",
+            "/c/c0gr7w4tn3h",
+            "http://kinglet.local:8080/c/c0gr7w4tn3h/12#pins",
+        ] {
+            let cli = parse(&format!("kinglet invite --group {page}")).expect(page);
+            let Command::Invite(Invite { group, .. }) = cli.action() else {
+                panic!("{page} is no invitation");
+            };
+            assert_eq!(group.map(|id| id.to_string()).as_deref(), Some("c0gr7w4tn3h"));
+        }
+        for wrong in [
+            "--uses 0",
+            "--days 0",
+            "--days 366",
+            "--role owner",
+            "--group lunch",
+            "--group u1ada7x3q9k",
+        ] {
             assert!(parse(&format!("kinglet invite {wrong}")).is_err(), "{wrong}");
         }
     }

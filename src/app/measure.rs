@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use super::metrics::{Labels, Pool, exposition};
+use super::metrics::{Labels, Pool, board, exposition};
 use crate::gateway::pools;
 use crate::limits::{self, Limits};
 use crate::meters::{METERS, get};
 use crate::proto::Code;
 use crate::session::Services;
+use crate::workers::machine::Machine;
 
 /// Gives the page whenever asked.
-pub fn page(services: Arc<Services>) -> Box<dyn Fn() -> String + Send + Sync> {
-    Box::new(move || render(&services))
+pub fn page(services: Arc<Services>, machine: Arc<Machine>) -> Box<dyn Fn() -> String + Send + Sync> {
+    Box::new(move || render(&services, &machine))
 }
 
 /// The bounded pools, in the order of their meters.
@@ -51,7 +52,7 @@ pub fn look_at_pools(services: &Services) {
     }
 }
 
-fn render(services: &Services) -> String {
+fn render(services: &Services, machine: &Machine) -> String {
     look_at_pools(services);
     let refusals: Vec<&str> = Code::ALL.iter().map(|code| code.text()).collect();
     let mut page = exposition(&METERS, &refusals, &bounds(&services.limits));
@@ -100,5 +101,8 @@ fn render(services: &Services) -> String {
         "What all limits add up to.",
         &[(&[], budget)],
     );
+    if let Some(health) = machine.last() {
+        board(&mut page, &health);
+    }
     page.into_string()
 }

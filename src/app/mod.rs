@@ -17,6 +17,7 @@ mod health;
 mod heart;
 mod listen;
 pub mod logging;
+mod machine;
 mod measure;
 pub mod metrics;
 mod overview;

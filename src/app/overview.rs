@@ -17,17 +17,24 @@ use crate::proto::overview::{
 };
 use crate::session::Services;
 use crate::session::files::Room;
+use crate::workers::machine::Machine;
 
 /// The database's files, whose sizes make up what the log takes.
 const DATABASE: [&str; 2] = ["kinglet.db", "kinglet.db-wal"];
 
 /// What there is to show of a server that starts now.
-pub fn of(services: &Arc<Services>, config: &Config, shown: Option<Shown>) -> Overview {
-    let (services, data) = (Arc::clone(services), config.data_dir.clone());
+pub fn of(
+    services: &Arc<Services>,
+    config: &Config,
+    shown: Option<Shown>,
+    machine: &Arc<Machine>,
+) -> Overview {
+    let (services, data, machine) = (Arc::clone(services), config.data_dir.clone(), Arc::clone(machine));
     let start = Instant::now();
     Overview {
         health: Box::new(move |room| ServerHealth {
             certificate: shown.as_ref().map(Shown::figures),
+            board: Some(machine.health()),
             ..health(&services, &data, start, room)
         }),
         settings: settings(config),
@@ -56,6 +63,7 @@ fn health(services: &Services, data: &Path, start: Instant, room: Room) -> Serve
         pools: pools(services),
         panics: get(&METERS.panics),
         certificate: None,
+        board: None,
     }
 }
 

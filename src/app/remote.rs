@@ -26,7 +26,7 @@ use crate::proto::account::{
 use crate::proto::answer::ErrorReply;
 use crate::proto::people::{NewResetLink, ResetLink};
 use crate::proto::{ClientId, Code, Refusal};
-use crate::session::accounts::{Accounts, Administrator};
+use crate::session::accounts::{Accounts, Administrator, WebAddress};
 use crate::store::OpenError;
 
 /// An answer holds at most a page of users.
@@ -48,7 +48,7 @@ pub fn invite(cli: &Cli, asked: &Invite) -> Outcome<()> {
     };
     let client_id = ClientId(uuid::Uuid::now_v7());
     let new = NewInvitation {
-        conversation: None,
+        conversation: asked.group,
         client_id,
         role,
         uses: Some(asked.uses),
@@ -57,18 +57,47 @@ pub fn invite(cli: &Cli, asked: &Invite) -> Outcome<()> {
     let made = with_console(cli, async |console| match console {
         Console::Running(stream) => ask::<_, InvitationInfo>(stream, console::INVITE, Some(&new)).await,
         Console::Own(accounts, _) => Ok(accounts.invite_as_operator(new.clone()).await?),
-    })?;
-    print(cli, &made, |made| {
-        let uses = if made.uses == 1 {
-            "once".to_owned()
-        } else {
-            format!("{} times", made.uses)
-        };
-        format!(
-            "{}\n\nGood {uses}. Give it to whom you invite; the code alone is {}\n",
-            made.link, made.code
-        )
+    });
+    print(cli, &in_group(made, asked)?, handed_on)
+}
+
+/// Which group it was about: the operator typed an id, and a refusal speaks of what they cannot see.
+fn in_group(made: Outcome<InvitationInfo>, asked: &Invite) -> Outcome<InvitationInfo> {
+    let Some(group) = asked.group else {
+        return made;
+    };
+    made.map_err(|failure| Failure {
+        text: format!(
+            "no invitation into {group}: {} It must be a group or channel in which the first owner of this server may \
+             invite; its id stands behind /c/ in the address of its page",
+            failure.text
+        ),
+        ..failure
     })
+}
+
+/// What the operator hands on, and what whoever opens it will find.
+fn handed_on(made: &InvitationInfo) -> String {
+    let uses = if made.uses == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", made.uses)
+    };
+    let (link, code) = (&made.link, &made.code);
+    let mut text = format!("{link}\n\nGood {uses}. Give it to whom you invite; the code alone is {code}\n");
+    if made.conversation.is_none() {
+        text.push_str(
+            "It leads into no group: who joins finds the others under \"New message\". --group leads into one as well.\n",
+        );
+    }
+    let address = link.rsplit_once("/join").map_or("", |(address, _)| address);
+    if WebAddress::parse(address).is_ok_and(|address| address.is_loopback()) {
+        text.push_str(
+            "It opens only on this machine: set the address under \"Name and address of the server\" in the browser, or \
+             listen.canonical_url, then invite.\n",
+        );
+    }
+    text
 }
 
 /// Lists and administers users.
@@ -232,8 +261,14 @@ fn table(all: &UserList) -> String {
     let mut text = String::new();
     for user in &all.users {
         let state = if user.disabled { "disabled" } else { "active" };
+        let role = match (user.bot, user.role) {
+            (true, _) => "bot",
+            (_, ServerRole::Owner) => "owner",
+            (_, ServerRole::Admin) => "admin",
+            (_, ServerRole::Member) => "member",
+        };
         text.push_str(&format!(
-            "{}  {state:<8}  {}  {}\n",
+            "{}  {state:<8}  {role:<6}  {}  {}\n",
             user.user, user.name, user.display_name
         ));
     }

@@ -19,8 +19,8 @@ use super::starts::{self, Next};
 use super::systemd::Notifier;
 use super::timers::{self, Timers};
 use super::{
-    acme, backup, greeting, heart, logging, measure, overview, pages, process, proxies, push, safe_mode,
-    settings, surroundings,
+    acme, backup, greeting, heart, logging, machine, measure, overview, pages, process, proxies, push,
+    safe_mode, settings, surroundings,
 };
 use crate::gateway::accept::{self, Context, Gate};
 use crate::gateway::http::hosts::Hosts;
@@ -208,6 +208,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         reached: address.reached().to_owned(),
     });
     let backups = backup::open(&config, Arc::clone(services.store.clock()));
+    let machine = machine::open(&config, Arc::clone(services.store.clock()));
     open_doors(
         Doors {
             config: &config,
@@ -216,6 +217,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
             tls: tls.as_ref(),
             address: &address,
             backups: &backups,
+            machine: &machine,
             stop: &stopped,
             door,
         },
@@ -234,13 +236,16 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     starts::ready();
     tell(notifier.ready(&timers::status(&services)));
     backup::after_the_start(&config.data_dir);
-    tokio::spawn(workers::backup::run(backups, stopped));
+    tokio::spawn(workers::backup::run(backups, stopped.clone()));
+    tokio::spawn(workers::machine::run(Arc::clone(&machine), stopped));
     pages::let_go_of_the_start();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     shut_down(&config, &services, &notifier, &stop).await;
+    // Only a server that ends in good order gets here.
+    machine.stop();
     Ok(())
 }
 
@@ -257,6 +262,7 @@ struct Doors<'a> {
     tls: Option<&'a Arc<Tls>>,
     address: &'a Address,
     backups: &'a Arc<workers::backup::Backups>,
+    machine: &'a Arc<workers::machine::Machine>,
     stop: &'a watch::Receiver<bool>,
     door: &'a Handle,
 }
@@ -270,6 +276,7 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         tls,
         address,
         backups,
+        machine,
         stop,
         door,
     } = doors;
@@ -279,9 +286,10 @@ fn open_doors(doors: Doors<'_>, sockets: Sockets) -> Outcome<()> {
         accounts: Arc::clone(&services.accounts),
         services: Arc::clone(services),
         hosts: Hosts::new(settings::host_names(config, url), origins),
-        metrics: measure::page(Arc::clone(services)),
-        overview: overview::of(services, config, shown),
+        metrics: measure::page(Arc::clone(services), Arc::clone(machine)),
+        overview: overview::of(services, config, shown, machine),
         backups: backup::face(backups),
+        machine: machine::face(machine),
         live: Handle::current(),
     });
     let gate = Gate::new(&services.limits);

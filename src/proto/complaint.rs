@@ -6,8 +6,11 @@ use serde::Deserialize;
 /// A path longer than this is the asker's own invention, not a field of ours.
 const PATH_BYTES: usize = 64;
 
-/// A sentence on a JSON text that is not a `T`: reads it once more, now keeping in mind where it is.
+/// A sentence on a JSON text that is not a `T`: reads it once more, now keeping in mind where it is. There is one of this for
+/// each type that clients send, so the compiler is told to make it small.
 #[must_use]
+#[cold]
+#[inline(never)]
 pub fn of_json<'a, T: Deserialize<'a>>(text: &'a str) -> String {
     let mut reader = serde_json::Deserializer::from_str(text);
     let error = match serde_path_to_error::deserialize::<_, T>(&mut reader) {

@@ -14,6 +14,7 @@ pub mod files;
 pub mod history;
 pub mod house;
 pub mod ids;
+pub mod machine;
 pub mod moderation;
 pub mod overview;
 pub mod pairing;

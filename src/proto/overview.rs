@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::Timestamp;
+use super::machine::BoardHealth;
 
 /// `GET /api/v1/admin/health`: figures of this moment. What counts up begins at the start of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,9 @@ pub struct ServerHealth {
     /// The certificate that people are shown, where the server has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateFigures>,
+    /// The machine under the server, as far as its kernel tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<BoardHealth>,
 }
 
 /// The certificate that people are shown, and what became of ordering a new one.

@@ -343,4 +343,7 @@ pub enum AuditWhat {
     DeviceEnded {
         ended: DeviceId,
     },
+    /// Records were written until the plug was pulled.
+    PlugTestBegun {},
+    PlugTestEnded {},
 }

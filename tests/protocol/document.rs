@@ -131,6 +131,7 @@ pub fn shapes() -> Vec<Shape> {
     shapes.extend(bot_shapes());
     shapes.extend(overview_shapes());
     shapes.extend(backup_shapes());
+    shapes.extend(machine_shapes());
     shapes.extend(house_shapes());
     shapes
 }
@@ -153,6 +154,14 @@ fn backup_shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     shapes.extend(http!(received: BackUpNow));
     shapes.extend(http!(sent: ServerBackups));
+    shapes
+}
+
+fn machine_shapes() -> Vec<Shape> {
+    use kinglet::proto::machine::{BeginPlugTest, EndPlugTest, PlugTest};
+    let mut shapes = Vec::new();
+    shapes.extend(http!(received: BeginPlugTest, EndPlugTest));
+    shapes.extend(http!(sent: PlugTest));
     shapes
 }
 

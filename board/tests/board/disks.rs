@@ -135,6 +135,7 @@ fn sensors_tell_what_the_kernel_reports() {
         "# Command Timeout Occurred:\t 2\n# Command CRC Errors Occurred:\t 0\n# Data CRC Errors Occurred:\t 3\n",
     );
     bench.file("sys/fs/ext4/mmcblk0p2/errors_count", "1\n");
+    bench.file("proc/sys/kernel/random/boot_id", "0f1e\n");
     bench.file("sys/fs/ext4/features/lazy_itable_init", "supported\n");
     let told = bench.done(&json!({ "verb": "sensors" }));
     assert_eq!(
@@ -154,6 +155,7 @@ fn sensors_tell_what_the_kernel_reports() {
                 "errors": 5,
             }],
             "file_systems": [{ "name": "mmcblk0p2", "errors": 1 }],
+            "boot_id": "0f1e",
             "not_reported": [],
         })
     );
@@ -171,6 +173,7 @@ fn what_is_not_reported_is_named_and_not_guessed() {
         "frequency_capped",
         "disks",
         "file_systems",
+        "boot_id",
     ];
     assert_eq!(told["not_reported"], json!(names));
     for name in names {

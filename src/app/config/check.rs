@@ -73,6 +73,7 @@ impl Config {
         self.check_numbers(&mut problems);
         self.push.check(&mut problems);
         self.backup.check(&mut problems);
+        self.board.check(&mut problems);
         problems
     }
 

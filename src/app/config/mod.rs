@@ -7,7 +7,7 @@
 //! - `check.rs`: what is wrong with settings that parse, and the fix
 //! - `network.rs`: an address range
 //! - `push.rs`, `acme.rs`: the sections about push and about ordered certificates, with their checks
-//! - `backup.rs`: the section about backups, with its checks
+//! - `backup.rs`, `machine.rs`: the sections about backups and about the board, with their checks
 //! - `example.rs`: the example file, from this file's doc comments and defaults
 
 // These comments are the text of a TOML file, where brackets and addresses are no links.
@@ -18,6 +18,7 @@ mod backup;
 mod check;
 mod environment;
 mod example;
+mod machine;
 mod network;
 mod push;
 
@@ -32,6 +33,7 @@ pub use acme::{Acme, AcmeChallenge};
 pub use backup::{Backup, USB as BACKUP_USB};
 pub use check::{CONNECTIONS_MAX, Problem, Transport};
 pub use example::EffectiveSetting;
+pub use machine::Board;
 pub use network::Network;
 pub use push::{Push, read_authorities};
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub retention: Retention,
     /// Copies of everything, for the day the card dies or the machine is gone.
     pub backup: Backup,
+    /// The machine under the server: how hot it is, what it writes, how long its card lasts.
+    pub board: Board,
     /// What is written to the journal, or to standard error when not started by systemd. Never the text of a message,
     /// a name or a token.
     pub log: Log,
@@ -263,6 +267,7 @@ impl Default for Config {
             push: Push::default(),
             retention: Retention::default(),
             backup: Backup::default(),
+            board: Board::default(),
             log: Log::default(),
             source: None,
         }

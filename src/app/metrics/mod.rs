@@ -1,15 +1,18 @@
 //! The process's meters as a page for Prometheus. What must not live here: counting.
 //!
 //! - `mod.rs`: which meters there are, under which names
+//! - `board.rs`: the machine under the server
 //! - `exposition.rs`: the text format
 //! - `reader.rs`: reads it back, for tests
 
+mod board;
 mod exposition;
 #[cfg(test)]
 mod reader;
 
 use crate::meters::{HistogramPicture, Meters, get};
 
+pub use board::board;
 pub use exposition::{CONTENT_TYPE, Exposition, Labels};
 
 const MICROSECONDS: f64 = 1e6;

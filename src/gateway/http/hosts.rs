@@ -57,9 +57,14 @@ impl Hosts {
         if address.host().parse::<IpAddr>().is_ok() || self.names.contains(address.host()) {
             return Ok(());
         }
-        let sentence = format!("This server does not go by the name {}.", address.host());
+        let host = address.host();
+        let sentence = format!("This server does not go by the name {host}.");
         Err(Refusal {
-            next: "Add the name to listen.hosts and tls.names, restart the server, then try again.".into(),
+            next: format!(
+                "If the name leads here, write it into the configuration: under [listen] hosts = [\"{host}\"], beside what \
+                 stands in listen.hosts already, and into tls.names where the server itself speaks https. Restart it, then \
+                 try again."
+            ),
             ..Refusal::because(Code::BadRequest, sentence)
         })
     }
@@ -138,6 +143,29 @@ mod tests {
             assert_eq!(check(Some(host), None), Err(Code::BadHost), "{host}");
         }
         assert_eq!(check(None, None), Err(Code::BadHost));
+    }
+
+    #[test]
+    fn an_address_by_a_strange_name_is_refused_with_the_setting_and_the_line_to_write() {
+        let hosts = Hosts::new(["kinglet.local".to_owned()], []);
+        for told in [
+            None,
+            Some("https://Kinglet.local:9"),
+            Some("http://192.168.1.5"),
+            Some("no address"),
+        ] {
+            assert!(hosts.may_be_told(told).is_ok(), "{told:?}");
+        }
+        let refusal = hosts
+            .may_be_told(Some("https://Chat.example:8443"))
+            .expect_err("a strange name");
+        assert_eq!(refusal.code, Code::BadRequest);
+        assert!(refusal.next.contains("listen.hosts"), "{}", refusal.next);
+        assert!(
+            refusal.next.contains("hosts = [\"chat.example\"]"),
+            "{}",
+            refusal.next
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod files;
 pub mod hosts;
 pub mod house;
 pub mod live;
+pub mod machine;
 pub mod moderation;
 pub mod openapi;
 pub mod overview;
@@ -54,6 +55,8 @@ pub struct Face {
     pub overview: overview::Overview,
     /// What admins ask of backups.
     pub backups: backups::Backups,
+    /// What admins ask of the machine under the server.
+    pub machine: machine::Machine,
 }
 
 /// The routes under [`API`], without that prefix.
@@ -66,6 +69,7 @@ pub fn api_routes() -> Router<Arc<Face>> {
         .merge(house::routes())
         .merge(overview::routes())
         .merge(backups::routes())
+        .merge(machine::routes())
         .merge(moderation::routes())
         .merge(live::routes())
         .merge(files::routes())

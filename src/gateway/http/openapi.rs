@@ -18,7 +18,7 @@ use crate::proto::files;
 use crate::proto::house;
 use crate::proto::privacy;
 use crate::proto::push;
-use crate::proto::{backup, bots, history, moderation, overview, pairing, people};
+use crate::proto::{backup, bots, history, machine, moderation, overview, pairing, people};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -114,6 +114,10 @@ const ROOMS: &[Room] = &[
     Room {
         operations: BackupRoutes::openapi,
         schemas: backup_schemas,
+    },
+    Room {
+        operations: MachineRoutes::openapi,
+        schemas: machine_schemas,
     },
 ];
 
@@ -228,6 +232,17 @@ schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 struct BackupRoutes;
 
 schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow);
+
+/// The plug test.
+#[derive(OpenApi)]
+#[openapi(paths(
+    super::machine::plug_test,
+    super::machine::begin_plug_test,
+    super::machine::end_plug_test,
+))]
+struct MachineRoutes;
+
+schemas!(machine_schemas: machine::PlugTest, machine::BeginPlugTest, machine::EndPlugTest);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

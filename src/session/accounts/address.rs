@@ -72,6 +72,16 @@ impl WebAddress {
         self.encrypted
     }
 
+    /// Whether it leads to the machine that asks, whichever that is.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.parse::<IpAddr>().map(|address| address.to_canonical());
+        host.map_or_else(
+            |_| self.host == "localhost" || self.host.ends_with(".localhost"),
+            |address| address.is_loopback(),
+        )
+    }
+
     /// Whether it leads no further than this machine and its own network.
     #[must_use]
     pub fn is_private(&self) -> bool {
@@ -153,6 +163,25 @@ mod tests {
             assert!(read.is_err() || written == "https://x\n", "{written:?}: {read:?}");
         }
         assert!(WebAddress::parse(&format!("https://{}.org", "a.".repeat(200))).is_err());
+    }
+
+    #[test]
+    fn what_opens_on_the_same_machine_only() {
+        for (address, loopback) in [
+            ("http://127.0.0.1:8080", true),
+            ("https://127.8.9.1", true),
+            ("http://[::1]:8080", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("http://localhost:8080", true),
+            ("http://chat.localhost", true),
+            ("http://localhost.example", false),
+            ("http://127.example", false),
+            ("http://10.0.0.1", false),
+            ("http://kinglet.local", false),
+        ] {
+            let read = WebAddress::parse(address).expect(address);
+            assert_eq!(read.is_loopback(), loopback, "{address}");
+        }
     }
 
     #[test]

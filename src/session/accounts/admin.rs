@@ -6,7 +6,7 @@ use crate::core::permit::server::{self, Office};
 use crate::limits;
 use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
-use crate::proto::people::{AuditPage, AuditQuery, SetServerRole, UserDevice, UserDevices};
+use crate::proto::people::{AuditPage, AuditQuery, AuditWhat, SetServerRole, UserDevice, UserDevices};
 use crate::proto::{Code, DeviceId, UserId};
 use crate::store::sqlite::accounts::By;
 
@@ -134,6 +134,15 @@ impl Accounts {
         let limit = rows(asked.limit, limits::LIST_ROWS)?;
         let by = Administrator::Caller(caller).by();
         self.store.audit(by, asked, limit).await
+    }
+
+    /// Has the journal know of an act that changes nothing else in the store.
+    ///
+    /// # Errors
+    /// `forbidden`, or whatever keeps the store from taking it.
+    pub async fn note_act(&self, caller: &Caller, what: AuditWhat) -> Outcome<()> {
+        let by = Administrator::Caller(caller).by();
+        self.store.note_act(by, what).await
     }
 
     /// Another person's devices; when they were last here only where that is shown.

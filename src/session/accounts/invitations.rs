@@ -32,10 +32,6 @@ impl Accounts {
         if !(by_rank || new.conversation.is_some()) || !covers(caller.role, new.role) {
             return Err(Code::Forbidden.into());
         }
-        if new.conversation.is_some() && new.role != ServerRole::Member {
-            let sentence = "An invitation into a conversation makes members of the server.";
-            return Err(Refusal::because(Code::BadRequest, sentence));
-        }
         let inviter = Inviter {
             user: caller.user,
             device: caller.device_no,
@@ -63,6 +59,10 @@ impl Accounts {
 
     async fn invite_as(&self, inviter: Inviter, new: &NewInvitation) -> Outcome<InvitationInfo> {
         check_client_id(inviter.client)?;
+        if new.conversation.is_some() && new.role != ServerRole::Member {
+            let sentence = "An invitation into a conversation makes members of the server.";
+            return Err(Refusal::because(Code::BadRequest, sentence));
+        }
         let uses = new.uses.unwrap_or(1);
         let days = new.days.unwrap_or(self.settings.invitation_days);
         if !(1..=limits::INVITATION_USES).contains(&uses) || !(1..=limits::INVITATION_DAYS).contains(&days) {

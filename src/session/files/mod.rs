@@ -150,7 +150,10 @@ pub async fn begin(services: &Services, who: &Who, new: NewUpload) -> Outcome<Up
         ));
     }
     if new.size > files.limits.file_bytes {
-        let sentence = format!("A file may have at most {} bytes.", files.limits.file_bytes);
+        let sentence = format!(
+            "A file may have at most {} MiB.",
+            files.limits.file_bytes / (1024 * 1024)
+        );
         return Err(Refusal::because(Code::TooLarge, sentence));
     }
     files.room_on_disk(new.size).await?;

@@ -183,7 +183,7 @@ pub fn look(path: &Path, media_type: &str, most: usize) -> Picture {
     let Some(format) = format_of(media_type) else {
         return picture;
     };
-    let Ok(size) = size_of(path, format) else {
+    let Some(size) = size_of(path, format) else {
         return picture;
     };
     let (width, height, turned) = size;
@@ -204,10 +204,20 @@ fn reader(path: &Path) -> io::Result<BufReader<File>> {
 }
 
 /// Width and height as stored, and whether it is shown on its side.
-fn size_of(path: &Path, format: ImageFormat) -> Result<(u32, u32, bool), image::ImageError> {
-    let mut decoder = image::ImageReader::with_format(reader(path)?, format).into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    let way = decoder.orientation()?;
+fn size_of(path: &Path, format: ImageFormat) -> Option<(u32, u32, bool)> {
+    let reader = reader(path).ok()?;
+    let (width, height, way) = match format {
+        ImageFormat::Jpeg => {
+            let mut decoder = jpeg_decoder::Decoder::new(reader);
+            decoder.read_info().ok()?;
+            let info = decoder.info()?;
+            (info.width.into(), info.height.into(), way_of(&decoder))
+        }
+        ImageFormat::Png => facts(codecs::png::PngDecoder::new(reader).ok()?)?,
+        ImageFormat::Gif => facts(codecs::gif::GifDecoder::new(reader).ok()?)?,
+        ImageFormat::WebP => facts(codecs::webp::WebPDecoder::new(reader).ok()?)?,
+        _ => return None,
+    };
     let turned = matches!(
         way,
         Orientation::Rotate90
@@ -215,7 +225,17 @@ fn size_of(path: &Path, format: ImageFormat) -> Result<(u32, u32, bool), image::
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH
     );
-    Ok((width, height, turned))
+    Some((width, height, turned))
+}
+
+fn facts(mut decoder: impl ImageDecoder) -> Option<(u32, u32, Orientation)> {
+    let (width, height) = decoder.dimensions();
+    Some((width, height, decoder.orientation().ok()?))
+}
+
+fn way_of<R: io::Read>(decoder: &jpeg_decoder::Decoder<R>) -> Orientation {
+    let said = decoder.exif_data().and_then(Orientation::from_exif_chunk);
+    said.unwrap_or(Orientation::NoTransforms)
 }
 
 /// The picture, small and the right way up; nothing where that takes more than `most` bytes.
@@ -256,7 +276,7 @@ fn shrunk_jpeg(path: &Path, most: usize) -> Option<(DynamicImage, Orientation)> 
     if pixels.checked_mul(each)? > most / 2 {
         return None;
     }
-    let way = decoder.exif_data().and_then(Orientation::from_exif_chunk);
+    let way = way_of(&decoder);
     let side = u16::try_from(limits::THUMBNAIL_SIDE).expect("a small number");
     let (width, height) = decoder.scale(side, side).ok()?;
     let bytes = decoder.decode().ok()?;
@@ -267,7 +287,7 @@ fn shrunk_jpeg(path: &Path, most: usize) -> Option<(DynamicImage, Orientation)> 
         // Ink and 16 bits of grey are no pictures for a chat.
         jpeg_decoder::PixelFormat::L16 | jpeg_decoder::PixelFormat::CMYK32 => return None,
     };
-    Some((small, way.unwrap_or(Orientation::NoTransforms)))
+    Some((small, way))
 }
 
 fn decoded(path: &Path, format: ImageFormat, most: usize) -> Option<(DynamicImage, Orientation)> {

@@ -41,6 +41,7 @@ use crate::proto::backup::{BackupMade, BackupPlace, BackupRun, BackupTrouble, Ba
 use crate::proto::{ClientId, Code, Refusal, Timestamp};
 
 pub use self::age::{AgeError, Identity};
+pub(in crate::workers) use self::place::{read_json, write_whole};
 pub use self::usb::BOARD;
 
 /// What is known of backups, in the data directory.

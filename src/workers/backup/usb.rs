@@ -1,13 +1,12 @@
 //! A USB stick, mounted and unmounted by `kinglet-board`, which is root: one line there, one line back. What must not live here:
 //! what is written to the stick.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::super::asking;
 use super::wrong::{Outcome, Wrong};
 use crate::proto::backup::BackupTrouble;
 
@@ -15,7 +14,6 @@ use crate::proto::backup::BackupTrouble;
 pub const BOARD: &str = "/run/kinglet-board.sock";
 /// As long as the board itself has for one request.
 const PATIENCE: Duration = Duration::from_secs(300);
-const LINE_BYTES: u64 = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Said {
@@ -88,16 +86,7 @@ fn strange() -> Wrong {
 }
 
 fn ask(board: &Path, verb: &str) -> Outcome<Said> {
-    let talk = || -> std::io::Result<String> {
-        let mut stream = UnixStream::connect(board)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(format!("{{\"verb\":\"{verb}\"}}\n").as_bytes())?;
-        let mut line = String::new();
-        BufReader::new(stream.take(LINE_BYTES)).read_line(&mut line)?;
-        Ok(line)
-    };
-    let line = talk().map_err(|error| {
+    let line = asking::ask(board, verb, PATIENCE).map_err(|error| {
         Wrong::new(
             BackupTrouble::NoStick,
             format!(
@@ -112,6 +101,7 @@ fn ask(board: &Path, verb: &str) -> Outcome<Said> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixListener;
 
     use super::*;

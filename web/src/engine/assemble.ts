@@ -48,6 +48,8 @@ export function assemble(session: Session, around: Around, told: Told): Within {
     settings: (kept) => settings.take(kept),
     settingsAnew: (patiently) => settings.anew(patiently),
     user: (id) => api.user(id),
+    // The server tells who comes and goes; of who was there before one shared a conversation it is asked.
+    met: () => void presence.begin().catch(() => {}),
     changed: told.tell,
     arrived: async (ids) => {
       carrier.sent(ids);

@@ -29,6 +29,8 @@ export interface Taken {
   pull: string[];
   /** Conversations that were not known: what they are called has to be asked for. */
   fresh: string[];
+  /** There is a conversation among them that was not known, or that one is in again. */
+  begun: boolean;
   /** People whose profile is not known. */
   strangers: string[];
   /** Events that could not be applied yet. */
@@ -60,7 +62,7 @@ export function emptyRecord(id: string): ConversationRecord {
 /** Applies events in the order in which they came, all in one transaction. */
 export async function take(cache: Cache, me: string, events: readonly Event[]): Promise<Taken> {
   const into = fold(cache);
-  const taken: Taken = { changed: [], pull: [], fresh: [], strangers: [], aside: [], own: [] };
+  const taken: Taken = { changed: [], pull: [], fresh: [], begun: false, strangers: [], aside: [], own: [] };
   const pull = new Set<string>();
   const fresh = new Set<string>();
   for (const event of events) {
@@ -68,6 +70,7 @@ export async function take(cache: Cache, me: string, events: readonly Event[]): 
     const next = step(record, event, me);
     if (next === 'held') continue;
     if (record.unnamed && event.kind !== 'created') fresh.add(record.id);
+    taken.begun ||= record.unnamed === true || record.gone === true;
     if (next === 'aside') {
       record.pull = Math.max(record.pull ?? 0, event.seq);
       pull.add(record.id);
@@ -165,7 +168,7 @@ export async function takePage(cache: Cache, me: string, conversation: string, p
   pulled(record, page, asked);
   await into.conversations.put(record);
   await into.tx.done;
-  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], strangers: await strangers(cache, page.events), aside: [], own };
+  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], begun: false, strangers: await strangers(cache, page.events), aside: [], own };
 }
 
 /** The newest page, when nothing or too old a stretch is held: what lies before it is not held any more. */
@@ -183,7 +186,7 @@ export async function takeNewest(cache: Cache, me: string, conversation: string,
   await into.conversations.put(record);
   await into.tx.done;
   const own = page.events.filter((event) => event.by === me).map((event) => event.client_id);
-  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], strangers: await strangers(cache, page.events), aside: [], own };
+  return { changed: [conversation], pull: record.pull === undefined ? [] : [conversation], fresh: [], begun: false, strangers: await strangers(cache, page.events), aside: [], own };
 }
 
 /** A page that was asked for with `before: from`. */

@@ -27,6 +27,8 @@ export interface SyncHooks {
   settings: (kept: Kept[]) => Promise<void>;
   /** The copy of them is too old: all of them are to be asked for. */
   settingsAnew: (ask: (ask: Ask) => Promise<Reply>) => Promise<void>;
+  /** A conversation came that was not known: whoever is in it may be here. */
+  met: () => void;
   /** Own commands whose events are in the copy now. */
   arrived: (clientIds: string[]) => Promise<void>;
   /** All that was missed is there. */
@@ -133,6 +135,7 @@ export class Sync {
     await this.hooks.arrived(taken.own);
     if (taken.changed.length) this.hooks.changed({ conversations: taken.changed });
     if (taken.fresh.length) void this.learn().catch((error) => this.gaveUp(error));
+    if (taken.begun) this.hooks.met();
     if (taken.strangers.length) void this.meet(taken.strangers).catch((error) => this.gaveUp(error));
     if (taken.pull.length) void this.pullAll();
   }

@@ -2,6 +2,9 @@
 import { computed } from '@preact/signals';
 import { words } from '.';
 
+export { moment } from '.';
+export { bytesText as size } from './sizes';
+
 const en = {
   back: 'Back',
   toChat: 'Back to the chat',
@@ -26,7 +29,6 @@ const en = {
   shownOnce: 'This is shown only once. Keep it somewhere safe before you close this.',
   theServer: 'the operator',
   somebody: 'Somebody',
-  bytes: ['bytes', 'KB', 'MB', 'GB', 'TB'],
   seconds: (n: number) => (n === 1 ? '1 second' : `${n} seconds`),
   minutes: (n: number) => (n === 1 ? '1 minute' : `${n} minutes`),
   hours: (n: number) => (n === 1 ? '1 hour' : `${n} hours`),
@@ -66,7 +68,6 @@ const zh: typeof en = {
   shownOnce: '仅显示这一次。关闭之前请妥善保存。',
   theServer: '运维人员',
   somebody: '某人',
-  bytes: ['字节', 'KB', 'MB', 'GB', 'TB'],
   seconds: (n) => `${n} 秒`,
   minutes: (n) => `${n} 分钟`,
   hours: (n) => `${n} 小时`,
@@ -92,17 +93,6 @@ export function spoken<T>(english: T, chinese: T) {
 const digits = (value: number, places: number) => new Intl.NumberFormat(words.value.lang, { maximumFractionDigits: places }).format(value);
 export const count = (value: number) => digits(value, value !== 0 && Math.abs(value) < 10 ? 1 : 0);
 
-export function size(bytes: number): string {
-  const units = desk.value.bytes;
-  let at = 0;
-  let value = bytes;
-  while (value >= 1024 && at < units.length - 1) {
-    value /= 1024;
-    at += 1;
-  }
-  return `${digits(value, at > 0 && value < 10 ? 1 : 0)} ${units[at]}`;
-}
-
 export function span(ms: number): string {
   const { seconds, minutes, hours, days } = desk.value;
   if (ms < 90_000) return seconds(Math.round(ms / 1_000));
@@ -115,8 +105,4 @@ export function ago(ts: number): string {
   const { justNow } = desk.value;
   const passed = Date.now() - ts;
   return passed < 60_000 ? justNow : desk.value.ago(span(passed));
-}
-
-export function moment(ts: number): string {
-  return new Intl.DateTimeFormat(words.value.lang, { dateStyle: 'medium', timeStyle: 'short' }).format(ts);
 }

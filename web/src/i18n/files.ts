@@ -1,8 +1,10 @@
-// The words about files in the language that is spoken, and how sizes and times are told. What must not live here: the words
+// The words about files in the language that is spoken, and how long something lasts. What must not live here: the words
 // themselves (filewords.ts).
 import { computed } from '@preact/signals';
 import { words } from './index';
 import { en, zh } from './filewords';
+
+export { bytesText } from './sizes';
 
 export const fileWords = computed(() => ({ ...(words.value.lang === 'en' ? en : zh), playable }));
 
@@ -11,20 +13,6 @@ let probe: HTMLMediaElement | undefined;
 function playable(media: string): boolean {
   probe ??= document.createElement('video');
   return probe.canPlayType(media) !== '';
-}
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
-
-/** In powers of ten, as file managers tell it; the server's limits of MiB come out a little above their number. */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_000 && unit < UNITS.length - 1) {
-    value /= 1_000;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= 10 ? 0 : 1;
-  return `${new Intl.NumberFormat(words.value.lang, { maximumFractionDigits: digits }).format(value)} ${UNITS[unit]}`;
 }
 
 export function lasts(ms: number): string {

@@ -7,7 +7,12 @@ export const firstEn = {
   setupAddress: 'Address for your team',
   setupAddressHint: 'What everybody scans or types to get here. It stands in every invitation and is hard to change later.',
   setupAddressSet: (address: string) => `Your team reaches this server at ${address}, as its configuration says.`,
-  addressWrong: 'The server does not answer at that address, or it does not begin with https://. Use the address that you opened this page with.',
+  addressWrong: 'This cannot be the address: it begins with https:// (or, within your network, http://), then come a name or number and perhaps a port. Use the address that you opened this page with.',
+  addressName: (host: string) =>
+    `The server does not go by the name ${host}, as its setting listen.hosts says. If the name leads here, write this line under [listen] in its configuration, restart the server and try again: hosts = ["${host}"]`,
+  addressOnlyHere: 'This address opens only on the server’s own machine: no phone or other computer gets there by it.',
+  addressUnproven: (address: string) => `This page was not opened by ${address}, so nobody has seen yet that something answers there. Behind a proxy or a forwarded port it may be right; else nobody can join.`,
+  addressTry: 'Try it in another tab',
   // The emergency sheet
   sheetTitle: 'Your emergency sheet',
   sheetLead: 'If this server or its card dies, only this key opens its backups. The server does not keep it: what you do not print or write down now is gone.',
@@ -86,7 +91,12 @@ export const firstZh: typeof firstEn = {
   setupAddress: '团队使用的地址',
   setupAddressHint: '所有人扫码或输入此地址来访问。它会写入每个邀请，以后很难更改。',
   setupAddressSet: (address) => `按照服务器配置，团队通过 ${address} 访问。`,
-  addressWrong: '服务器在该地址没有应答，或者地址不是以 https:// 开头。请使用您打开本页面时的地址。',
+  addressWrong: '不能使用此地址：须以 https:// 开头（在内部网络中也可用 http://），后面是名称或数字地址，也可以带端口。请使用您打开本页面时的地址。',
+  addressName: (host) =>
+    `服务器不使用 ${host} 这个名称（见设置 listen.hosts）。如果该名称确实指向这里，请在配置的 [listen] 下写入这一行，重启服务器后再试：hosts = ["${host}"]`,
+  addressOnlyHere: '此地址只能在服务器本机上打开：手机和其他电脑无法通过它访问。',
+  addressUnproven: (address) => `本页面不是通过 ${address} 打开的，还没有人确认那里有应答。如果前面有代理或端口转发，可能是对的；否则谁也无法加入。`,
+  addressTry: '在新标签页中试一下',
   sheetTitle: '您的应急单',
   sheetLead: '如果服务器或存储卡损坏，只有这把密钥能打开备份。服务器不会保存它：现在不打印或抄下来，以后就没有了。',
   sheetPaper: '应急单',

@@ -22,13 +22,16 @@ export function otherLanguage(): void {
 }
 
 const format = (options: Intl.DateTimeFormatOptions) => computed(() => new Intl.DateTimeFormat(words.value.lang, options));
-const time = format({ hour: '2-digit', minute: '2-digit' });
+/** All by the same styles, so that a time of day is written in one way wherever it stands. */
+const time = format({ timeStyle: 'short' });
+const stamp = format({ dateStyle: 'medium', timeStyle: 'short' });
 const day = format({ weekday: 'long', day: 'numeric', month: 'long' });
 const dayOfYear = format({ year: 'numeric', month: 'long', day: 'numeric' });
 const short = format({ day: 'numeric', month: 'short' });
 const full = format({ dateStyle: 'full', timeStyle: 'medium' });
 
 export const clock = (ts: number) => time.value.format(ts);
+export const moment = (ts: number) => stamp.value.format(ts);
 export const fullTime = (ts: number) => full.value.format(ts);
 export const date = (ts: number) => dayOfYear.value.format(ts);
 

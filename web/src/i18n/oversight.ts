@@ -20,7 +20,6 @@ const oversightEn = {
   addressAsk: 'Change the address?',
   addressTo: 'From now on people are sent to',
   addressLead: 'Invitations and links from now on begin with the new address. Apps that were installed from the old one lose their cache and have to be installed again, and links that were sent lead to the old one: keep it reachable until everybody has moved.',
-  addressWrong: 'This cannot be the address: it begins with https:// (or, within your network, http://), and the server must answer to its name.',
   addressMoved: 'Somebody else changed the address meanwhile. Look at it again.',
   sheet: 'Emergency sheet',
   sheetNone: 'There is no recovery key yet: backups cannot be opened without one.',
@@ -52,6 +51,8 @@ const oversightEn = {
     address_changed: 'Address changed',
     recovery_key_made: 'Recovery key made',
     device_ended: 'Device signed out',
+    plug_test_begun: 'Plug test begun',
+    plug_test_ended: 'Plug test ended',
   } as Record<string, string>,
 };
 
@@ -73,7 +74,6 @@ const oversightZh: typeof oversightEn = {
   addressAsk: '更改地址？',
   addressTo: '从现在起告知大家使用',
   addressLead: '此后的邀请和链接都以新地址开头。从旧地址安装的应用会丢失缓存，需要重新安装；已发送的链接仍指向旧地址。在所有人迁移之前，请保持旧地址可用。',
-  addressWrong: '不能使用此地址：须以 https:// 开头（在内部网络中也可用 http://），且服务器必须能以该名称访问。',
   addressMoved: '其间有人更改了地址，请重新查看。',
   sheet: '应急单',
   sheetNone: '还没有恢复密钥：没有它就无法打开备份。',
@@ -103,6 +103,8 @@ const oversightZh: typeof oversightEn = {
     address_changed: '更改地址',
     recovery_key_made: '生成恢复密钥',
     device_ended: '设备退出登录',
+    plug_test_begun: '开始断电测试',
+    plug_test_ended: '结束断电测试',
   },
 };
 

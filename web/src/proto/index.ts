@@ -97,6 +97,10 @@ export type AuditEntry = ({
 } | {
   act: "device_ended";
   ended: DeviceId;
+} | {
+  act: "plug_test_begun";
+} | {
+  act: "plug_test_ended";
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -184,6 +188,12 @@ export type Ban = {
   user: UserId;
 };
 
+/** `POST /api/v1/admin/plug-test`: begin one. */
+export type BeginPlugTest = {
+  /** Names it, and makes a retry ask for the same one. */
+  client_id: ClientId;
+};
+
 export type BlobId = string;
 
 /** What the server knows of a stored file. */
@@ -208,6 +218,48 @@ export type Board = {
   conversation: ConversationId;
   /** 1 to 100; 50 when left out. */
   limit?: (number | null);
+};
+
+/** Something that is or is not so. */
+export type BoardFlag = {
+  now: boolean;
+  /** Whether it has been so since the board was switched on, where the kernel remembers. */
+  since_start?: (boolean | null);
+};
+
+/** How the board and its card are. */
+export type BoardHealth = {
+  /** Whether kinglet-board has answered lately: some figures only root may read. */
+  asked: boolean;
+  /** The disk with the data directory. */
+  card?: (CardHealth | null);
+  /** Degrees Celsius of the processor, else of the hottest part that has a sensor. */
+  celsius?: (number | null);
+  /** Errors that the file systems on it have noted since they were last repaired. */
+  file_system_errors?: (number | null);
+  /** When it was looked at. */
+  looked: number;
+  /** Names of the figures that the kernel does not report here. */
+  not_reported: string[];
+  /** Whether the board runs slower than it could, because of heat or power. */
+  throttled?: (BoardFlag | null);
+  /** Whether there is less voltage than there has to be. */
+  under_voltage?: (BoardFlag | null);
+  /** What somebody should do something about. */
+  warnings: BoardWarning[];
+};
+
+/** What is wrong with the board. */
+export type BoardTrouble = ("card_loses" | "file_system" | "under_voltage" | "card_errors" | "card_worn" | "card_ending" | "card_slow" | "hot" | "throttled");
+
+export type BoardWarning = {
+  code: BoardTrouble;
+  /** A sentence for a person. */
+  message: string;
+  /** What to do next. */
+  next: string;
+  /** Since when it has been so. */
+  since: number;
 };
 
 /** A message's content, told apart by `kind`. */
@@ -269,6 +321,34 @@ export type BudgetShare = {
 export type Candidate = {
   role: Role;
   user: UserId;
+};
+
+/** The disk with the data, which is a card on most boards. */
+export type CardHealth = {
+  /** Whether that is only assumed. */
+  assumed?: boolean;
+  /** Days until then at this pace: an estimate. */
+  days_left?: (number | null);
+  /** Bytes that may be written to it in its life: the operator's `board.card_tbw`, else an assumption from its size. */
+  endurance?: (number | null);
+  /** Errors between the board and the card since the board was switched on; a few at the start are usual. */
+  errors?: (number | null);
+  /** `SD` or `MMC`, where it is one of them. */
+  kind?: (string | null);
+  /** Life that is used up, as the card itself says, in steps of ten. SD cards do not tell. */
+  life_used_percent?: (number | null);
+  /** The time that this was measured over. */
+  measured_ms?: (number | null);
+  /** As the kernel calls it: `mmcblk0`. */
+  name: string;
+  /** Bytes. */
+  size?: (number | null);
+  /** `normal`, `warning` or `urgent`, as the card itself says. */
+  spare_blocks?: (string | null);
+  /** Bytes written since this server has counted. */
+  written?: (number | null);
+  /** Bytes that all programs of the machine write in a day, once that is known. */
+  written_per_day?: (number | null);
 };
 
 /** What the client has to do about what it missed. */
@@ -515,6 +595,13 @@ export type Edits = {
 /** `POST /api/v1/users/{id}/devices/end` */
 export type EndDevice = {
   device: DeviceId;
+};
+
+/** `POST /api/v1/admin/plug-test/end`: what was seen of one that was cut off; or the end of one that is running. */
+export type EndPlugTest = {
+  /** The highest number that was seen; absent if nobody knows. */
+  acked?: (number | null);
+  run: ClientId;
 };
 
 /** `POST /api/v1/me/erase`: erases the one who asks. There is no way back. */
@@ -1358,6 +1445,37 @@ export type Plain = {
   conversation: ConversationId;
 };
 
+/** `GET /api/v1/admin/plug-test`: whether the card keeps what it says, found out by pulling the plug. */
+export type PlugTest = {
+  /** While one is running: so many records are written and confirmed by the card. */
+  acked?: (number | null);
+  /** What came of the last one. */
+  last?: (PlugTestResult | null);
+  /** With so many it is over. */
+  most: number;
+  /** Which one is running, or was cut off. */
+  run?: (ClientId | null);
+  state: PlugTestState;
+};
+
+export type PlugTestResult = {
+  /** The number that somebody had seen. */
+  acked?: (number | null);
+  /** Records that the card had confirmed and did not have. */
+  lost: number;
+  run: ClientId;
+  ts: number;
+  verdict: PlugTestVerdict;
+  /** Why nothing can be told. */
+  why?: (PlugTestWhy | null);
+};
+
+export type PlugTestState = ("idle" | "running" | "cut");
+
+export type PlugTestVerdict = ("cannot_tell" | "keeps" | "lost");
+
+export type PlugTestWhy = ("not_off" | "boot_unknown" | "stopped" | "over" | "failed" | "not_watched");
+
 /** The fallback's answer: `GET /api/v1/sync`. */
 export type PollPage = {
   /** Too far behind, or a first load: pull `conversations` and pages. */
@@ -1862,6 +1980,8 @@ export type ServerHealth = {
   ack: Times;
   /** Acknowledged commands, counting up. */
   acks: number;
+  /** The machine under the server, as far as its kernel tells. */
+  board?: (BoardHealth | null);
   /** The certificate that people are shown, where the server has one. */
   certificate?: (CertificateFigures | null);
   /** One commit, its sync included. */

@@ -3,12 +3,12 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { uuidv7 } from '../engine/ids';
 import { Lost } from '../engine/refusal';
-import type { InvitationInfo, UserInfo } from '../proto';
+import type { UserInfo } from '../proto';
 import { words } from '../i18n';
 import { Avatar } from './avatar';
 import { Field, Form } from './parts';
 import { go } from './route';
-import { Invitation, invitationInto } from './invitation';
+import { Another, Invitation, useInvitation } from './invitation';
 import { directWith, engine, listed, me, users } from './state';
 
 /** The browser's own dialog keeps the focus inside and closes by Escape. */
@@ -102,17 +102,15 @@ export function NewGroup({ close }: { close: () => void }) {
 
 /** Into the first group that one owns: the team's. */
 export function InviteDialog({ close }: { close: () => void }) {
-  const [invitation, setInvitation] = useState<InvitationInfo>();
-  const client_id = useMemo(uuidv7, []);
   const team = listed.value.filter((one) => one.kind === 'group' && one.role !== 'member').sort((a, b) => (a.id < b.id ? -1 : 1))[0];
-  const make = async () => {
-    const plain = () => engine().api.invite({ client_id, role: 'member', uses: 20, days: 7 });
-    setInvitation(await (team ? invitationInto(team.id, client_id) : plain()));
-  };
+  const { handed, make, another } = useInvitation(team?.id);
   return (
     <Window title={words.value.inviteTitle} close={close}>
-      {invitation ? (
-        <Invitation invitation={invitation} team={team?.title ?? words.value.app} />
+      {handed ? (
+        <>
+          <Invitation invitation={handed.invitation} team={team?.title ?? words.value.app} />
+          {handed.again && <Another go={another} />}
+        </>
       ) : (
         <Form go={make} label={words.value.invite}>
           <p>{words.value.inviteLead(team?.title ?? words.value.app)}</p>

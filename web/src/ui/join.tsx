@@ -6,6 +6,7 @@ import type { InvitationCheck } from '../proto';
 import { explained, words } from '../i18n';
 import { enter } from './enter';
 import { here } from './first/device';
+import { rightName, rightPassword } from './first/right';
 import { soon } from './first/soon';
 import { askServer, team } from './first/team';
 import { Field, Form, Sheet } from './parts';
@@ -64,11 +65,12 @@ export function Join({ code }: { code: string }) {
   );
 }
 
-/** The way on from a link that leads nowhere. */
+/** The way on from a link that leads nowhere, or that is for somebody else. */
 export function HaveAccount() {
   const there = session.value;
   return (
     <p>
+      {there && `${words.value.joinAlready(there.display_name || there.name)} `}
       <a href={there ? '/' : '/sign-in'} onClick={follow}>
         {there ? words.value.startTalking : words.value.haveAccount}
       </a>
@@ -111,8 +113,8 @@ function JoinForm({ code }: { code: string }) {
     <>
       <p>{joinLead}</p>
       <Form go={join} label={joinGo}>
-        <Field label={yourName} hint={nameHint} value={name} onInput={setName} autocomplete="username" maxLength={32} autofocus />
-        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" />
+        <Field label={yourName} hint={nameHint} value={name} onInput={setName} autocomplete="username" maxLength={32} autofocus check={rightName} />
+        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" check={rightPassword} />
       </Form>
     </>
   );
@@ -136,7 +138,6 @@ function Already({ code, check, title, into }: { code: string; check: Invitation
   };
   return (
     <Sheet title={title}>
-      <p>{words.value.joinAlready(session.value?.display_name || session.value?.name || '')}</p>
       {check.into ? (
         <Form go={accept} label={words.value.joinHere(into)}>
           {null}

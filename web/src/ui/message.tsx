@@ -101,9 +101,11 @@ export function Message({ entry: kept, follows, read, apart }: { entry: Entry; f
       aria-label={`${name}, ${clock(event.ts)}`}
     >
       {!follows && <Avatar name={name} seed={event.by} />}
-      <header class={follows ? 'unseen' : ''}>
-        <span class="who">{name}</span>
-      </header>
+      {!follows && (
+        <header>
+          <span class="who">{name}</span>
+        </header>
+      )}
       <div class="body">
         {event.forwarded && !entry.erased && <p class="passed">{forwardedFrom(personName(event.forwarded.by))}</p>}
         {event.reply_to && !entry.erased && <Quote conversation={entry.conversation} seq={event.reply_to} />}

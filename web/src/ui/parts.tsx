@@ -1,6 +1,6 @@
 // Small parts that several pages share: fields, buttons, banners, the QR code. What must not live here: a page.
-import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { type ComponentChildren, createContext } from 'preact';
+import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { explained, otherLanguage, words } from '../i18n';
 import { team } from './first/team';
 
@@ -14,15 +14,26 @@ interface FieldProps {
   inputMode?: 'text' | 'numeric';
   maxLength?: number;
   autofocus?: boolean;
+  /** What is wrong with what was typed, if anything. */
+  check?: (value: string) => string;
 }
 
-export function Field({ label, value, onInput, hint, type = 'text', autocomplete = 'off', inputMode, maxLength, autofocus }: FieldProps) {
+/** Its form was handed in, and something in it is wrong: each field says so of itself. */
+const Tried = createContext(false);
+
+export function Field({ label, value, onInput, hint, type = 'text', autocomplete = 'off', inputMode, maxLength, autofocus, check }: FieldProps) {
   const id = useId();
+  const wrong = value.trim() ? (check?.(value) ?? '') : words.value.fieldMissing;
+  const says = useContext(Tried) ? wrong : '';
+  // What is said to be wrong need not be said twice.
+  const helps = hint === says ? undefined : hint;
   const [shown, setShown] = useState(false);
   const box = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (autofocus) box.current?.focus();
   }, []);
+  // So the form knows, too.
+  useLayoutEffect(() => box.current?.setCustomValidity(wrong), [wrong]);
   const secret = type === 'password';
   return (
     <div class="field">
@@ -39,7 +50,8 @@ export function Field({ label, value, onInput, hint, type = 'text', autocomplete
           maxLength={maxLength}
           autocapitalize={autocomplete === 'off' ? 'sentences' : 'none'}
           spellcheck={false}
-          aria-describedby={hint ? `${id}-hint` : undefined}
+          aria-invalid={says ? true : undefined}
+          aria-describedby={[says && `${id}-wrong`, helps && `${id}-hint`].filter(Boolean).join(' ') || undefined}
           onInput={(event) => onInput(event.currentTarget.value)}
         />
         {secret && (
@@ -48,24 +60,49 @@ export function Field({ label, value, onInput, hint, type = 'text', autocomplete
           </button>
         )}
       </div>
-      {hint && (
+      {says && (
+        <p class="wrong" id={`${id}-wrong`}>
+          {says}
+        </p>
+      )}
+      {helps && (
         <p class="hint" id={`${id}-hint`}>
-          {hint}
+          {helps}
         </p>
       )}
     </div>
   );
 }
 
-/** A form that can be handed in once at a time, and says what went wrong. */
-export function Form({ go, label, children }: { go: () => Promise<void>; label: string; children: ComponentChildren }) {
+interface FormProps {
+  go: () => Promise<void>;
+  label: string;
+  /** Not the one thing to do here. */
+  quiet?: boolean;
+  children: ComponentChildren;
+}
+
+/** The first that is not as it has to be. Others than `Field`s the browser itself explains. */
+function firstWrong(form: HTMLFormElement): HTMLInputElement | undefined {
+  const all = [...form.elements] as HTMLInputElement[];
+  return all.find((one) => one.willValidate && !one.validity.valid);
+}
+
+/** A form that can be handed in once at a time, and says what went wrong: all that can be seen at once, each where it is. */
+export function Form({ go, label, quiet, children }: FormProps) {
   const [busy, setBusy] = useState(false);
+  const [tried, setTried] = useState(false);
   const [wrong, setWrong] = useState('');
-  const submit = async (event: Event) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     if (busy) return;
-    setBusy(true);
     setWrong('');
+    setTried(true);
+    const bad = firstWrong(event.currentTarget as HTMLFormElement);
+    if (bad?.validity.customError) bad.focus();
+    else bad?.reportValidity();
+    if (bad) return;
+    setBusy(true);
     try {
       await go();
     } catch (error) {
@@ -75,12 +112,12 @@ export function Form({ go, label, children }: { go: () => Promise<void>; label: 
     }
   };
   return (
-    <form onSubmit={submit}>
-      {children}
+    <form noValidate onSubmit={submit}>
+      <Tried.Provider value={tried}>{children}</Tried.Provider>
       <p class="wrong" role="alert">
         {wrong}
       </p>
-      <button type="submit" class="main" aria-disabled={busy}>
+      <button type="submit" class={quiet ? 'quiet' : 'main'} aria-disabled={busy}>
         {busy ? words.value.working : label}
       </button>
     </form>

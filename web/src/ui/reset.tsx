@@ -4,10 +4,11 @@ import { Refused } from '../engine/refusal';
 import type { ResetCheck } from '../proto';
 import { explained, words } from '../i18n';
 import { enter } from './enter';
+import { rightPassword } from './first/right';
 import { HaveAccount } from './join';
 import { Field, Form, Sheet } from './parts';
 import { go } from './route';
-import { engine } from './state';
+import { engine, session } from './state';
 
 type Checked = { is: 'asking' | 'bad' } | { is: 'good'; check: ResetCheck } | { is: 'lost'; why: string };
 
@@ -50,8 +51,9 @@ function NewPassword({ code, check }: { code: string; check: ResetCheck }) {
     <Sheet title={resetTitle(check.display_name || check.name)}>
       <p>{resetLead}</p>
       <Form go={reset} label={resetGo}>
-        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" autofocus />
+        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" autofocus check={rightPassword} />
       </Form>
+      {session.value && session.value.name !== check.name && <HaveAccount />}
     </Sheet>
   );
 }

@@ -2,18 +2,20 @@
 // there is a first run. What must not live here: joining, and what the sheet looks like (first/sheet.tsx).
 import { useMemo, useState } from 'preact/hooks';
 import { uuidv7 } from '../engine/ids';
-import { Lost, Refused } from '../engine/refusal';
+import { Lost } from '../engine/refusal';
 import type { InvitationInfo, RecoveryKey } from '../proto';
 import { words } from '../i18n';
 import { firstWords } from '../i18n/first';
 import { enter } from './enter';
 import { Field, Form, Sheet } from './parts';
 import { EmergencySheet } from './first/sheet';
-import { addressHere, firstRun, team as teamName } from './first/team';
+import { addressHere } from './first/address';
+import { firstRun, team as teamName } from './first/team';
 import { Invitation, invitationInto } from './invitation';
 import { go } from './route';
 import { engine, session } from './state';
-import { Wrong } from './first/wrong';
+import { Doubt, refusedAddress } from './first/doubt';
+import { rightCode, rightName, rightPassword } from './first/right';
 
 /** Made at the first try and the same at each further one, so that nothing is made twice. */
 interface Ids {
@@ -53,7 +55,7 @@ async function found(with_: Founding, ids: Ids): Promise<Made> {
   const { code, team, name, password, address } = with_;
   if (!session.value) {
     await enter((device) => engine().api.claim({ code, name, password, device, team, address })).catch((error: unknown) => {
-      throw error instanceof Refused && error.code === 'bad_request' ? new Wrong(firstWords.value.addressWrong) : error;
+      throw refusedAddress(error, address ?? '');
     });
     teamName.value = team;
   }
@@ -94,14 +96,17 @@ function Begin({ made }: { made: (all: Made, team: string, name: string) => void
     <Sheet title={setupTitle}>
       <p>{setupLead}</p>
       <Form go={create} label={setupGo}>
-        <Field label={claimCode} hint={claimHint} value={code} onInput={setCode} inputMode="numeric" maxLength={12} autofocus />
+        <Field label={claimCode} hint={claimHint} value={code} onInput={setCode} inputMode="numeric" maxLength={12} autofocus check={rightCode} />
         <Field label={teamName} value={team} onInput={setTeam} maxLength={60} />
-        <Field label={yourName} hint={nameHint} value={name} onInput={setName} autocomplete="username" maxLength={32} />
-        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" />
+        <Field label={yourName} hint={nameHint} value={name} onInput={setName} autocomplete="username" maxLength={32} check={rightName} />
+        <Field label={words.value.password} hint={passwordHint} type="password" value={password} onInput={setPassword} autocomplete="new-password" check={rightPassword} />
         {first?.address_is_set ? (
           <p class="hint">{setupAddressSet(first.address)}</p>
         ) : (
-          <Field label={setupAddress} hint={setupAddressHint} value={address} onInput={setAddress} autocomplete="url" maxLength={200} />
+          <>
+            <Field label={setupAddress} hint={setupAddressHint} value={address} onInput={setAddress} autocomplete="url" maxLength={200} />
+            <Doubt address={address} known={first ? [first.address] : []} />
+          </>
         )}
       </Form>
     </Sheet>

@@ -92,7 +92,7 @@ test('in Chinese all of it is Chinese', async () => {
   await ada.page.getByLabel('密码', { exact: true }).fill(PASSWORD);
   await ada.page.getByLabel('团队使用的地址').fill('https://elsewhere.example');
   await ada.page.getByRole('button', { name: '创建团队' }).click();
-  await ada.page.getByRole('alert').getByText('服务器在该地址没有应答').waitFor();
+  await ada.page.getByRole('alert').getByText('hosts = ["elsewhere.example"]').waitFor();
   await ada.page.getByLabel('团队使用的地址').fill(address);
   await ada.page.getByRole('button', { name: '创建团队' }).click();
   await ada.page.getByRole('alert').getByText('认领码不正确').waitFor();

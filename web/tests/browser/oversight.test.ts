@@ -35,11 +35,11 @@ test('the team is renamed and the address changed where invitations lead to; who
   await shoot(one, 'admin-server');
   // What cannot be it is refused in words, and nothing has changed.
   const before = (await api.server()).address;
-  for (const wrong of ['ftp://quay.local', 'https://elsewhere.example']) {
+  for (const [wrong, says] of [['ftp://quay.local', /This cannot be the address/], ['https://elsewhere.example', /does not go by the name elsewhere.example/]] as const) {
     await page.getByRole('textbox', { name: 'New address' }).fill(wrong);
     await page.getByRole('button', { name: 'Change the address' }).click();
     await agree('Change the address');
-    await dialog.getByRole('alert').getByText(/This cannot be the address/).waitFor();
+    await dialog.getByRole('alert').getByText(says).waitFor();
     await page.keyboard.press('Escape');
   }
   expect((await api.server()).address).toBe(before);

@@ -32,6 +32,10 @@ export class Desk {
     await this.server.stop();
   }
 
+  get url(): string {
+    return this.shown.url;
+  }
+
   async confess(): Promise<void> {
     for (const one of this.here) await confess(one);
   }

@@ -18,6 +18,15 @@ impl Store {
         })
         .await
     }
+
+    /// Notes an act that changes no row, by one who may look after the server as a whole.
+    pub async fn note_act(&self, by: By, what: AuditWhat) -> Outcome<()> {
+        self.write(move |registers| {
+            server::may_oversee(office::office(registers.connection, by)?)?;
+            note(registers, by, None, &what)
+        })
+        .await
+    }
 }
 
 pub(super) fn note(

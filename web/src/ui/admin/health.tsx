@@ -6,6 +6,7 @@ import { count, desk, size, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import type { BudgetShare, PoolFigures, ServerHealth } from '../../proto';
 import { readBackups, stateOf } from './backups';
+import { Board, warned } from './board';
 import { Chart } from './chart';
 import { NEAR, quantile, type Sample, SLOW_MS, SOON_MS, troubles } from './figures';
 import { Bar, Figure, Link, Page, Part, Table, useLoad } from './parts';
@@ -42,6 +43,7 @@ function Shown({ health }: { health: ServerHealth }) {
     <>
       <Verdict health={health} />
       <Figures health={health} />
+      {health.board && <Board board={health.board} commit={health.commit} />}
       <Part title={charts} hint={chartsLead}>
         <Charts />
       </Part>
@@ -56,8 +58,8 @@ function Shown({ health }: { health: ServerHealth }) {
 }
 
 function Verdict({ health }: { health: ServerHealth }) {
-  const found = troubles(health);
-  const { good, troubles: sentences } = office.value;
+  const { good, troubles: words } = office.value;
+  const found = [...troubles(health).map((one) => words[one]), ...(health.board?.warnings ?? []).map(warned)];
   if (!found.length) {
     return (
       <p class="health" role="status">
@@ -70,7 +72,7 @@ function Verdict({ health }: { health: ServerHealth }) {
       <span aria-hidden="true">!</span>
       <ul>
         {found.map((one) => (
-          <li key={one}>{sentences[one]}</li>
+          <li key={one}>{one}</li>
         ))}
       </ul>
     </div>

@@ -5,6 +5,7 @@ import { desk, moment } from '../../i18n/desk';
 import { oversight } from '../../i18n/oversight';
 import { Refused } from '../../engine/refusal';
 import type { ChangeServer, ServerInfo } from '../../proto';
+import { Doubt, refusedAddress } from '../first/doubt';
 import { team } from '../first/team';
 import { Wrong } from '../first/wrong';
 import { myRole } from '../menu';
@@ -69,10 +70,8 @@ function Address({ now, load }: { now: ServerInfo; load: Load<ServerInfo> }) {
   const here = location.origin;
   const move = () =>
     change(load, { address: clean(to), instead_of: now.address }).catch((error: unknown) => {
-      const code = error instanceof Refused ? error.code : '';
-      if (code === 'bad_request') throw new Wrong(w.addressWrong);
-      if (code === 'changed_meanwhile') throw new Wrong(w.addressMoved);
-      throw error;
+      if (error instanceof Refused && error.code === 'changed_meanwhile') throw new Wrong(w.addressMoved);
+      throw refusedAddress(error, clean(to));
     });
   const same = clean(to) === '' || clean(to) === now.address;
   return (
@@ -115,6 +114,7 @@ function Cost({ to }: { to: string }) {
       <p>
         {addressTo} <strong>{to}</strong>
       </p>
+      <Doubt address={to} />
       <p>{addressLead}</p>
     </>
   );

@@ -13,8 +13,3 @@ export async function askServer(): Promise<Health> {
   firstRun.value = health.first_run;
   return health;
 }
-
-/** The address to begin with: the one that this page was opened by, since it leads here; but not one that leads nowhere from elsewhere. */
-export function addressHere(guess: string, origin = location.origin, host = location.hostname): string {
-  return /^(localhost|127\.|\[?::1)/.test(host) ? guess : origin;
-}

@@ -213,12 +213,16 @@ function useOwn(rows: OutboxRow[], said: () => void): void {
 }
 
 /**
- * Whether others have read what one said may have been told while this device was away. Of one person it is asked from the first
- * message on of which it is not known: the answer says how far they are. Of a group whether anybody has read the newest.
+ * Whether others have read what one said may have been told while this device was away, and of who says something themselves it is
+ * not told at all. Of one person it is asked from the first message on of which it is not known: the answer says how far they are.
+ * Of a group whether anybody has read the newest.
  */
 function useReaders(record: ConversationRecord | undefined, { entries, atEnd }: View): void {
-  const own = entries.filter(({ event }) => event.kind === 'message' && event.by === me.value).map(({ seq }) => seq);
+  const said = entries.filter(({ event }) => event.kind === 'message');
+  const own = said.filter(({ event }) => event.by === me.value).map(({ seq }) => seq);
   const newest = atEnd ? own.at(-1) : undefined;
+  // Once for each of them: who does not show what they have read is not asked for at their every word.
+  const answered = newest === undefined ? 0 : new Set(said.filter(({ seq }) => seq > newest).map(({ event }) => event.by)).size;
   const online = line.value === 'online' || line.value === 'fallback';
   useEffect(() => {
     if (!record || !newest || !online || record.others_read >= newest || record.read_lists === false || hidesReads.value) return;
@@ -226,5 +230,5 @@ function useReaders(record: ConversationRecord | undefined, { entries, atEnd }: 
     void engine()
       .askReaders(record.id, about ?? newest)
       .catch(() => {});
-  }, [record?.id, newest, online, hidesReads.value]);
+  }, [record?.id, newest, answered, online, hidesReads.value]);
 }

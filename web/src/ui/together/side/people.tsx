@@ -1,12 +1,12 @@
 // The people of a group: who they are, what may be done about them, who asks to join, and how others come in. What must not live
 // here: what holds for all of them (rules.tsx).
-import { useMemo, useState } from 'preact/hooks';
-import { uuidv7 } from '../../../engine/ids';
+import { useState } from 'preact/hooks';
 import type { ConversationRecord } from '../../../engine/records';
 import { date, words } from '../../../i18n';
 import { more } from '../../../i18n/together-more';
-import type { InvitationInfo, MemberInfo } from '../../../proto';
+import type { MemberInfo } from '../../../proto';
 import { Avatar } from '../../avatar';
+import { AddressHint, Another, useInvitation } from '../../invitation';
 import { CopyLink, Form, Qr } from '../../parts';
 import { go } from '../../route';
 import { directWith, engine, me, outbox, personName, users } from '../../state';
@@ -126,20 +126,18 @@ export function Requests({ record }: { record: ConversationRecord }) {
 
 /** For a week and twenty people: enough for a team, and not for ever. */
 export function InviteLink({ record }: { record: ConversationRecord }) {
-  const [made, setMade] = useState<InvitationInfo>();
-  const client_id = useMemo(uuidv7, []);
+  const { handed, make, another } = useInvitation(record.id);
   const { inviteLink, makeLink, linkOver } = more.value;
-  const make = async () => {
-    setMade(await engine().api.invite({ client_id, role: 'member', uses: 20, days: 7, conversation: record.id }));
-  };
   return (
     <section>
       <h2>{inviteLink}</h2>
-      {made ? (
+      {handed ? (
         <>
-          <Qr text={made.link} label={words.value.qrLabel} />
-          <CopyLink link={made.link} />
-          <p class="hint">{linkOver(made.uses, date(made.expires))}</p>
+          <Qr text={handed.invitation.link} label={words.value.qrLabel} />
+          <CopyLink link={handed.invitation.link} />
+          <p class="hint">{linkOver(handed.invitation.uses, date(handed.invitation.expires))}</p>
+          <AddressHint link={handed.invitation.link} />
+          {handed.again && <Another go={another} />}
         </>
       ) : (
         <Form go={make} label={makeLink}>{null}</Form>
