@@ -11,7 +11,7 @@ use crate::answer::{Code, Outcome, Wrong};
 use crate::machine::Machine;
 use crate::power::{self, SYSTEMCTL};
 use crate::program::run;
-use crate::{names, ssh};
+use crate::{appliance, names, ssh};
 
 const DATA: &str = "/var/lib/kinglet";
 const OWN: &str = "/var/lib/kinglet-board";
@@ -41,6 +41,8 @@ pub fn reset(machine: &Machine, keep_data: bool, confirm: &str) -> Outcome {
         machine.write(SETTINGS, &format!("{text}\n"))?;
     }
     names::reset(machine)?;
+    // What lies on the boot partition counts again, or a box without a screen would have lost its way in.
+    machine.remove(appliance::TAKEN)?;
     if !keep_data {
         run(machine, SYSTEMCTL, &[&["stop"][..], &UNITS].concat())?;
         for directory in [DATA, OWN] {

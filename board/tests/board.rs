@@ -307,6 +307,7 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
         bench.file("var/lib/kinglet/blobs/ab/cdef", "a file");
         bench.file("var/lib/kinglet/lost+found/x", "the file system's own");
         bench.file("var/lib/kinglet-board/update/kinglet.deb", "an update");
+        bench.file("var/lib/kinglet-board/settings-taken", "what was on the card");
         bench.file("etc/kinglet/kinglet.toml", "changed");
         bench.file("usr/share/kinglet/kinglet.toml", "as it came");
         // Whoever held the server may have left this behind.
@@ -333,6 +334,8 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
         bench.text("etc/kinglet/kinglet.toml").as_deref(),
         Some("as it came\n")
     );
+    // The card's settings are taken over once more by the next start.
+    assert_eq!(bench.text("var/lib/kinglet-board/settings-taken"), None);
     let calls = bench.calls();
     assert!(
         !calls.iter().any(|call| call.contains("kinglet.service")),

@@ -25,6 +25,7 @@ use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
 use crate::note;
 use facts::Facts;
+pub use take_over::TAKEN;
 
 /// How often it is looked whether something changed: while somebody waits in front of it, and later.
 const SOON: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use crate::program::{agrees, run as call};
 use crate::{names, note, ssh};
 
 /// What was in force last, without secrets. A factory reset takes it away, so that a box without a screen comes back.
-const TAKEN: &str = "/var/lib/kinglet-board/settings-taken";
+pub const TAKEN: &str = "/var/lib/kinglet-board/settings-taken";
 /// What there is to say about it, for the screen.
 pub const NOTES: &str = "/run/kinglet-board/settings-notes";
 const NETWORKCTL: &str = "/usr/bin/networkctl";

@@ -39,11 +39,20 @@ pub fn show_that_it_runs(binary: &Path, libraries: Option<&Path>) -> Result<Stri
 
 /// The program as it is started here.
 fn started(binary: &Path, libraries: Option<&Path>) -> Command {
-    let Some(libraries) = libraries else {
-        return Command::new(binary);
+    let mut command = match libraries {
+        None => Command::new(binary),
+        Some(libraries) => {
+            let mut command = Command::new(EMULATOR);
+            command.arg("-L").arg(libraries).arg(binary);
+            command
+        }
     };
-    let mut command = Command::new(EMULATOR);
-    command.arg("-L").arg(libraries).arg(binary);
+    // Meant for the build, and a server refuses words of that kind that it does not know.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KINGLET_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -5,22 +5,35 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::machine::Bench;
 use crate::debian::must;
 
+const AGAIN: Duration = Duration::from_secs(2);
+
 pub struct Inside {
     key: PathBuf,
     port: u16,
+    patience: Duration,
 }
 
 impl Inside {
-    /// A key of this run's own.
+    /// By the key that the card knows which was kept.
+    pub fn kept(bench: &Bench<'_>) -> Inside {
+        Inside {
+            key: bench.folder.join("key"),
+            port: bench.ssh,
+            patience: bench.patience,
+        }
+    }
+
+    /// By a new key.
     pub fn new(bench: &Bench<'_>) -> Result<Inside> {
-        let key = bench.folder.join("key");
-        for old in [key.clone(), key.with_extension("pub")] {
+        let inside = Inside::kept(bench);
+        for old in [inside.key.clone(), inside.key.with_extension("pub")] {
             if old.exists() {
                 fs::remove_file(&old).context("removing the last key")?;
             }
@@ -28,9 +41,9 @@ impl Inside {
         must(
             Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-C", "trial", "-f"])
-                .arg(&key),
+                .arg(&inside.key),
         )?;
-        Ok(Inside { key, port: bench.ssh })
+        Ok(inside)
     }
 
     pub fn public(&self) -> Result<String> {
@@ -39,9 +52,10 @@ impl Inside {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("ssh");
+        let mut command = Command::new("timeout");
         command
-            .arg("-i")
+            .arg(self.patience.as_secs().to_string())
+            .args(["ssh", "-i"])
             .arg(&self.key)
             .args(["-p", &self.port.to_string()])
             // The machine made its own key a moment ago; nobody else is at this port.
@@ -63,6 +77,26 @@ impl Inside {
             ])
             .args(["-F", "/dev/null", "kinglet-admin@127.0.0.1"]);
         command
+    }
+
+    /// Waits until somebody is let in: the server may be there earlier.
+    pub fn awaited(&self) -> Result<()> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let mut tried = self.command();
+            tried.arg("true").stdin(Stdio::null()).stderr(Stdio::null());
+            if tried.status().context("starting ssh")?.success() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "nobody is let in by SSH");
+            std::thread::park_timeout(AGAIN);
+        }
+    }
+
+    /// Has the machine end, or start anew, which may take the way in along before it has answered.
+    pub fn end(&self, script: &str) {
+        // Whether it ends is seen at the machine.
+        let _ = self.run(script);
     }
 
     /// Runs a script as root in it, and gives what it said.

@@ -52,27 +52,10 @@ impl Drop for Running {
 }
 
 impl<'a> Bench<'a> {
-    /// A copy of the image on a card that is larger.
-    pub fn new(
-        tools: &'a Tools,
-        image: &Path,
-        folder: PathBuf,
-        memory: u32,
-        patience: Duration,
-    ) -> Result<Bench<'a>> {
+    /// Without a card in it yet.
+    pub fn new(tools: &'a Tools, folder: PathBuf, memory: u32, patience: Duration) -> Result<Bench<'a>> {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let card = folder.join("card.img");
-        must(
-            Command::new("cp")
-                .args(["--sparse=always", "--reflink=auto"])
-                .args([image, &card]),
-        )?;
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&card)
-            .context("opening the card")?;
-        file.set_len(8_000 * (1 << 20))
-            .context("making the card larger than the image")?;
         let free = || -> Result<u16> {
             let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
             Ok(listener
@@ -90,6 +73,48 @@ impl<'a> Bench<'a> {
             ssh: free()?,
             patience,
         })
+    }
+
+    /// A copy of the image on a card that is larger.
+    pub fn fresh_card(&self, image: &Path) -> Result<()> {
+        self.copy(image, &self.card)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&self.card)
+            .context("opening the card")?;
+        file.set_len(8_000 * (1 << 20))
+            .context("making the card larger than the image")
+    }
+
+    /// Keeps the card as it is for parts that are tried alone later.
+    pub fn keep_card(&self) -> Result<()> {
+        self.copy(&self.card, &self.kept())
+    }
+
+    /// The card as it was kept, of the same image.
+    pub fn kept_card(&self, image: &Path) -> Result<()> {
+        let changed = |file: &Path| fs::metadata(file).and_then(|about| about.modified());
+        let is_of_it = match (changed(&self.kept()), changed(image)) {
+            (Ok(kept), Ok(image)) => kept >= image,
+            _ => false,
+        };
+        ensure!(
+            is_of_it,
+            "no card of this image has an owner yet: `--only first-day` gives it one, and keeps it"
+        );
+        self.copy(&self.kept(), &self.card)
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.folder.join("kept.img")
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        must(
+            Command::new("cp")
+                .args(["--sparse=always", "--reflink=auto"])
+                .args([from, to]),
+        )
     }
 
     /// The boot partition, as mtools name it.
@@ -236,6 +261,23 @@ impl Running {
         })
     }
 
+    /// The next line of the serial console, kept in its log; `None` once it has ended.
+    fn line(&mut self, deadline: Instant, what: &str, patience: Duration) -> Result<Option<String>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.lines.recv_timeout(left) {
+            Ok(line) => {
+                writeln!(self.log, "{line}").context("writing the console's log")?;
+                Ok(Some(line))
+            }
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!(
+                "no {what} in {} s; what it said is in {}",
+                patience.as_secs(),
+                self.console.display()
+            ),
+        }
+    }
+
     /// The next line of the serial console that says something.
     pub fn hear<T>(
         &mut self,
@@ -244,32 +286,15 @@ impl Running {
         mut wanted: impl FnMut(&str) -> Option<T>,
     ) -> Result<T> {
         let deadline = Instant::now() + patience;
-        loop {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) => {
-                    writeln!(self.log, "{line}").context("writing the console's log")?;
-                    if let Some(found) = wanted(&line) {
-                        return Ok(found);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!(
-                        "no {what} in {} s; what it said is in {}",
-                        patience.as_secs(),
-                        self.console.display()
-                    )
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!(
-                        "it ended without {what}; what it said is in {}",
-                        self.console.display()
-                    )
-                }
+        while let Some(line) = self.line(deadline, what, patience)? {
+            if let Some(found) = wanted(&line) {
+                return Ok(found);
             }
         }
+        bail!(
+            "it ended without {what}; what it said is in {}",
+            self.console.display()
+        )
     }
 
     /// Cuts the power: nothing in it gets to do anything any more.
@@ -280,17 +305,10 @@ impl Running {
 
     /// Waits until it has turned itself off.
     pub fn ended(mut self, patience: Duration) -> Result<()> {
-        let gone = self.hear(patience, "end", |_| None::<()>);
-        let status = self.child.try_wait().context("asking whether it ended")?;
-        ensure!(gone.is_err(), "it goes on");
-        match status {
-            Some(status) if status.success() => Ok(()),
-            // Its output has ended, and it is about to.
-            _ => {
-                let status = self.child.wait().context("waiting for its end")?;
-                ensure!(status.success(), "the emulator ended with {status}");
-                Ok(())
-            }
-        }
+        let deadline = Instant::now() + patience;
+        while self.line(deadline, "end", patience)?.is_some() {}
+        let status = self.child.wait().context("waiting for its end")?;
+        ensure!(status.success(), "the emulator ended with {status}");
+        Ok(())
     }
 }

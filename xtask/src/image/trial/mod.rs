@@ -1,14 +1,17 @@
-//! `cargo xtask image-test`: the card in an emulated machine: found and claimed as people do, cut off while they talk, started
-//! with a clock of 1970. What must not live here: the machine (`machine`), and what is looked for inside it (`looks`).
+//! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
+//! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
+//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`).
 
+mod first;
 mod inside;
+mod later;
 mod looks;
 mod machine;
 mod neighbour;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,30 +27,60 @@ use machine::{Bench, Running};
 use neighbour::Neighbour;
 
 pub const HELP: &str = "\
-Starts the card in an emulated machine: it is found, claimed over https, talked through, cut off from power meanwhile, started with
-a clock of 1970, and looked at inside
+Starts the card in an emulated machine: it is found, claimed over https, talked through, cut off from power meanwhile, looked at
+inside, started with a clock of 1970, filled up and reset
 
-Usage: cargo xtask image-test [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short]
+Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short]
 
+  --only PART     Only this part, and others so named [default: all, in this order]:
+                  first-day  found, claimed, talked through, the power cut under it, and the start after that
+                  looks      settings, partitions, limits, passwords: what has to be so inside
+                  ports      every port, tried from a network beside it
+                  idle       nothing is written to the system's partition for three minutes
+                  full       no room on the data's partition, and room again
+                  1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
+                  reset      factory reset, with data kept and with everything erased
   --image FILE    The image, unpacked [default: target/image/kinglet-VERSION-arm64.img, made with `cargo xtask image --unpacked`]
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     How long one step may take [default: 15]
   --short         One start: found, claimed, talked through, looked at
 
-Needed: what `cargo xtask image` needs, ssh (openssh-client) and curl. The machine is emulated in software: seconds mean nothing.";
+The first day keeps the card that it gave an owner, beside the consoles' logs in target/image/trial; every other part needs that card,
+and takes a copy of it unless the first day was asked for as well. Needed: what `cargo xtask image` needs, ssh (openssh-client) and
+curl. The machine is emulated in software: seconds mean nothing.";
 
-/// Talk before the power is cut, and after it is back.
-const TALK: Duration = Duration::from_secs(40);
 const AGAIN: Duration = Duration::from_millis(500);
 const TIME_ZONE: &str = "Asia/Shanghai";
 /// The name of the box that was there first, and what the second one calls itself.
 const TAKEN: &str = "kinglet.local";
 const NAME: &str = "kinglet-2.local";
-const WIFI_SECRET: &str = "secret of the air";
+
+/// What can be tried alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    FirstDay,
+    Looks,
+    Ports,
+    Idle,
+    Full,
+    Clock,
+    Reset,
+}
+
+const PARTS: [(&str, Part); 7] = [
+    ("first-day", Part::FirstDay),
+    ("looks", Part::Looks),
+    ("ports", Part::Ports),
+    ("idle", Part::Idle),
+    ("full", Part::Full),
+    ("1970", Part::Clock),
+    ("reset", Part::Reset),
+];
 
 #[derive(Debug)]
 struct Wanted {
+    parts: Vec<Part>,
     image: Option<PathBuf>,
     programs: Option<PathBuf>,
     memory: u32,
@@ -58,6 +91,7 @@ struct Wanted {
 impl Wanted {
     fn read(words: &[&str]) -> Result<Wanted> {
         let mut wanted = Wanted {
+            parts: Vec::new(),
             image: None,
             programs: None,
             memory: 1_024,
@@ -67,9 +101,15 @@ impl Wanted {
         let mut rest = words;
         loop {
             rest = match rest {
-                [] => return Ok(wanted),
+                [] => break,
                 ["--short", rest @ ..] => {
                     wanted.short = true;
+                    rest
+                }
+                ["--only", name, rest @ ..] => {
+                    let known = PARTS.iter().find(|(known, _)| known == name);
+                    let (_, part) = known.with_context(|| format!("no such part: {name}\n\n{HELP}"))?;
+                    wanted.parts.push(*part);
                     rest
                 }
                 ["--image", file, rest @ ..] => {
@@ -91,6 +131,18 @@ impl Wanted {
                 [other, ..] => bail!("no such option, or without its value: {other}\n\n{HELP}"),
             };
         }
+        ensure!(
+            !wanted.short || wanted.parts.is_empty(),
+            "--short has parts of its own, and takes no --only"
+        );
+        if wanted.parts.is_empty() {
+            wanted.parts = PARTS.iter().map(|(_, part)| *part).collect();
+        }
+        Ok(wanted)
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
     }
 }
 
@@ -106,14 +158,28 @@ pub fn run(words: &[&str]) -> Result<()> {
         "there is no {}; make it with `cargo xtask image --unpacked`",
         image.display()
     );
+    let patience = Duration::from_secs(60 * wanted.minutes);
+    let bench = Bench::new(&tools, system::folder().join("trial"), wanted.memory, patience)?;
+    let wire = Neighbour::with(TAKEN)?;
+    let inside = if wanted.has(Part::FirstDay) {
+        timed("first-day", || first_day(&bench, &image, &wire, &wanted))?
+    } else {
+        bench.kept_card(&image)?;
+        Inside::kept(&bench)
+    };
+    if !wanted.short {
+        with_an_owner(&bench, &inside, &wire, &wanted)?;
+    }
+    fs::remove_file(&bench.card).context("removing the card")
+}
+
+fn first_day(bench: &Bench<'_>, image: &Path, wire: &Neighbour, wanted: &Wanted) -> Result<Inside> {
     let load = match &wanted.programs {
         Some(folder) => folder.join("kinglet-load"),
         None => build_load()?,
     };
-    let patience = Duration::from_secs(60 * wanted.minutes);
-    let folder = system::folder().join("trial");
-    let bench = Bench::new(&tools, &image, folder, wanted.memory, patience)?;
-    let inside = Inside::new(&bench)?;
+    bench.fresh_card(image)?;
+    let inside = Inside::new(bench)?;
     bench.write(
         "user-data",
         &format!(
@@ -121,12 +187,52 @@ pub fn run(words: &[&str]) -> Result<()> {
             inside.public()?
         ),
     )?;
-    let wire = Neighbour::with(TAKEN)?;
-    first_day(&bench, &inside, &load, &wire, wanted.short)?;
+    first::run(bench, &inside, &load, wire, wanted.short)?;
     if !wanted.short {
-        wrong_clock(&bench, &inside, &wire)?;
+        bench.keep_card()?;
     }
-    fs::remove_file(&bench.card).context("removing the card")
+    Ok(inside)
+}
+
+/// The other parts, in their order; those that only look at a machine that is on share one start.
+fn with_an_owner(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour, wanted: &Wanted) -> Result<()> {
+    let on = [Part::Looks, Part::Ports, Part::Idle, Part::Full];
+    if on.iter().any(|part| wanted.has(*part)) {
+        println!("a start of a card that has an owner");
+        let machine = bench.start("owned", None, wire)?;
+        answers(bench, &machine, true)?;
+        inside.awaited()?;
+        for (name, part) in PARTS {
+            let tried: fn(&Inside) -> Result<()> = match part {
+                Part::Looks => looks::all,
+                Part::Ports => looks::closed,
+                Part::Idle => looks::idle,
+                Part::Full => later::full,
+                _ => continue,
+            };
+            if wanted.has(part) {
+                timed(name, || tried(inside))?;
+            }
+        }
+        inside.end("systemctl --no-block poweroff");
+        machine.ended(bench.patience)?;
+    }
+    if wanted.has(Part::Clock) {
+        timed("1970", || later::wrong_clock(bench, inside, wire))?;
+    }
+    if wanted.has(Part::Reset) {
+        timed("reset", || later::reset(bench, inside, wire))?;
+    }
+    Ok(())
+}
+
+/// Says which part it was and how long it took, either way.
+fn timed<T>(name: &str, part: impl FnOnce() -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    let came = part().with_context(|| format!("the part {name} failed"));
+    let word = if came.is_ok() { "passed" } else { "failed" };
+    println!("{name}: {word} after {:.0} s", begun.elapsed().as_secs_f64());
+    came
 }
 
 fn build_load() -> Result<PathBuf> {
@@ -136,154 +242,6 @@ fn build_load() -> Result<PathBuf> {
             .current_dir(tree::root()),
     )?;
     Ok(tree::root().join("target/release/kinglet-load"))
-}
-
-/// A talk through the server, which ends with this program at the latest.
-struct Talk {
-    child: Child,
-    until: PathBuf,
-    said: PathBuf,
-}
-
-impl Drop for Talk {
-    fn drop(&mut self) {
-        // It has ended, unless something went wrong.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Talk {
-    fn begin(bench: &Bench<'_>, load: &Path, code: &str) -> Result<Talk> {
-        let (until, said) = (bench.folder.join("enough"), bench.folder.join("talk.json"));
-        if until.exists() {
-            fs::remove_file(&until).context("removing the last talk's end")?;
-        }
-        let child = Command::new(load)
-            .args(["through", "--tls", "--json", "--rate", "5", "--claim", code])
-            .args(["--address", &format!("127.0.0.1:{}", bench.https)])
-            .args(["--patience", &bench.patience.as_secs().to_string(), "--until"])
-            .arg(&until)
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(&said).context("making the talk's file")?)
-            .spawn()
-            .with_context(|| format!("starting {}", load.display()))?;
-        Ok(Talk { child, until, said })
-    }
-
-    /// Nothing acknowledged may be missing, doubled or out of order.
-    fn end(mut self, cuts: u64) -> Result<()> {
-        fs::write(&self.until, "").context("ending the talk")?;
-        let status = self.child.wait().context("waiting for the talk's end")?;
-        let text = fs::read_to_string(&self.said).context("reading what came of the talk")?;
-        ensure!(status.success(), "the talk ended with {status}: {text}");
-        let said: Value = serde_json::from_str(&text).context("what came of the talk")?;
-        let row = &said["rows"][0];
-        let count = |name: &str| row[name].as_u64();
-        println!("talk: {row}");
-        for name in ["lost", "doubled", "reordered", "otherwise wrong"] {
-            ensure!(count(name) == Some(0), "{name}: {row}");
-        }
-        ensure!(count("acked") > Some(20), "hardly anything was said: {row}");
-        ensure!(
-            count("acked") == count("sent"),
-            "not everything was answered: {row}"
-        );
-        ensure!(
-            count("cut off") >= Some(cuts),
-            "the power was not cut under it: {row}"
-        );
-        Ok(())
-    }
-}
-
-/// Until somebody owns it, and a power cut on the same day.
-fn first_day(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, short: bool) -> Result<()> {
-    println!("first start, beside a box that is called {TAKEN}");
-    let mut machine = bench.start("first", None, wire)?;
-    let mut shown = None;
-    let code = machine.hear(bench.patience, "claim code beside a free name", |line| {
-        // Each screen begins so; what an earlier one said may not hold any more.
-        if line.trim() == "Kinglet" {
-            shown = None;
-        }
-        if let Some((_, code)) = line.split_once("claim code  ") {
-            shown = Some(code.trim().to_owned());
-        }
-        let is_named = line.contains(&format!("http://{NAME}/"));
-        is_named.then(|| shown.take()).flatten()
-    })?;
-    println!(
-        "  a claim code on the serial line after {:.0} s",
-        machine.begun.elapsed().as_secs_f64()
-    );
-    answers(bench, &machine, false)?;
-    ensure!(wire.defended() > 0, "it never asked whether {TAKEN} is free");
-    wire.finds(NAME, bench.patience)?;
-    println!("  it is {NAME}, since {TAKEN} is taken, and is found by that from the wire");
-    looks::trusted(bench, NAME)?;
-    let mut talk = Talk::begin(bench, load, &code)?;
-    said_of_it(&mut machine, bench)?;
-    pause(&mut talk, TALK)?;
-    if short {
-        looks::first(inside)?;
-        return talk.end(0);
-    }
-    machine.cut()?;
-    println!("power cut under the talk; second start");
-    let machine = bench.start("second", None, wire)?;
-    answers(bench, &machine, true)?;
-    pause(&mut talk, TALK)?;
-    talk.end(1)?;
-    looks::first(inside)?;
-    inside.run("systemctl --no-block poweroff")?;
-    machine.ended(bench.patience)?;
-    let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
-    ensure!(
-        told.contains("http://10.0.2.15/") && !told.contains("claim code"),
-        "the card says: {told}"
-    );
-    Ok(())
-}
-
-/// The screen no longer asks for an owner.
-fn said_of_it(machine: &mut Running, bench: &Bench<'_>) -> Result<()> {
-    machine.hear(bench.patience, "word that it is owned", |line| {
-        line.contains("This chat server runs.").then_some(())
-    })
-}
-
-/// The board's clock says 1970, a password lies on the card, and the owner cannot get in.
-fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
-    println!("third start, in 1970");
-    bench.write("reset-admin", "person0\n")?;
-    bench.write(
-        "network-config",
-        &format!(
-            "version: 2\nwifis:\n  wlan0:\n    regulatory-domain: DE\n    access-points:\n      home:\n        password: {WIFI_SECRET}\n"
-        ),
-    )?;
-    let mut machine = bench.start("third", Some("1970-01-01T00:00:00"), wire)?;
-    let link = machine.hear(bench.patience, "link for the owner", |line| {
-        let at = line.find("https://")?;
-        line.contains("#").then(|| line[at..].to_owned())
-    })?;
-    answers(bench, &machine, true)?;
-    looks::later(inside, WIFI_SECRET)?;
-    inside.run("systemctl --no-block poweroff")?;
-    machine.ended(bench.patience)?;
-    ensure!(
-        bench.read("reset-admin")?.is_none(),
-        "reset-admin is still on the card"
-    );
-    let network = bench.read("network-config")?.context("network-config is gone")?;
-    ensure!(
-        !network.contains(WIFI_SECRET),
-        "the Wi-Fi's password is still on the card: {network}"
-    );
-    let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
-    ensure!(told.contains(link.trim()), "the link is not on the card: {told}");
-    Ok(())
 }
 
 /// Waits for the server; it is owned or not, as it should be.
@@ -310,18 +268,6 @@ fn answers(bench: &Bench<'_>, machine: &Running, is_owned: bool) -> Result<()> {
     }
 }
 
-/// The talk goes on for a while; if it ends, that is an error.
-fn pause(talk: &mut Talk, time: Duration) -> Result<()> {
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        if let Some(status) = talk.child.try_wait().context("looking after the talk")? {
-            bail!("the talk ended with {status} by itself");
-        }
-        std::thread::park_timeout(AGAIN);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,8 +276,20 @@ mod tests {
     fn options_are_known_or_refused() {
         let wanted = Wanted::read(&["--short", "--memory", "512"]).expect("both are known");
         assert_eq!((wanted.short, wanted.memory, wanted.minutes), (true, 512, 15));
-        for wrong in [&["--image"][..], &["--memory", "much"], &["--kvm"]] {
+        assert_eq!(wanted.parts.len(), PARTS.len());
+        let some = Wanted::read(&["--only", "1970", "--only", "ports"]).expect("both are known");
+        assert!(some.has(Part::Clock) && some.has(Part::Ports) && !some.has(Part::FirstDay));
+        for wrong in [
+            &["--image"][..],
+            &["--memory", "much"],
+            &["--kvm"],
+            &["--only", "2038"],
+            &["--short", "--only", "looks"],
+        ] {
             assert!(Wanted::read(wrong).is_err(), "{wrong:?}");
+        }
+        for (name, _) in PARTS {
+            assert!(HELP.contains(&format!("  {name} ")), "{name}");
         }
     }
 }

@@ -1,0 +1,34 @@
+# Takes what room there is on the data's partition, root's own share as well, and sees what the server makes of that: what cannot
+# be kept is refused, everything else goes on, also over a start, and with room again all is well by itself.
+kinglet="kinglet --config /etc/kinglet/kinglet.toml"
+well() { runuser -u kinglet -- $kinglet health 2>&1; }
+says() { curl --silent --insecure --max-time 60 https://127.0.0.1/health; }
+tells() {
+    for try in $(seq 60); do
+        if says | grep -q "\"status\":\"$1\""; then return 0; fi
+        sleep 1
+    done
+    echo "the server says $(says), and not $1"
+    exit 1
+}
+well >/dev/null
+before=$($kinglet user list --json)
+fallocate -l "$(df --output=avail -B1 /data | tail -n 1)" /data/filler
+cat /dev/zero >>/data/filler 2>/dev/null || true
+df -h /data | tail -n 1
+if said=$(well); then
+    echo "a message was taken, and there is no room for it: $said"
+    exit 1
+fi
+echo "$said" | head -n 3
+tells full
+systemctl restart kinglet.service
+tells full
+[ "$($kinglet user list --json)" = "$before" ]
+rm /data/filler
+tells ready
+well >/dev/null
+systemctl stop kinglet.socket kinglet-http.socket kinglet.service
+runuser -u kinglet -- $kinglet doctor | head -n 1
+systemctl start kinglet.socket kinglet-http.socket kinglet.service
+tells ready

@@ -1,0 +1,108 @@
+//! What is tried with a card that has an owner, each from its own start: a clock of 1970 with new settings on the card, a full
+//! disk, a factory reset. What must not live here: how it came to an owner (`first`).
+
+use anyhow::{Context, Result, ensure};
+
+use super::inside::Inside;
+use super::machine::Bench;
+use super::neighbour::Neighbour;
+use super::{TIME_ZONE, answers, looks};
+
+const WIFI_SECRET: &str = "secret of the air";
+/// Asks what needs root, as the server does. Apart from whoever says so, since they may be shown out.
+const ASK: &str = "\
+systemd-run --quiet --collect python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX); s.connect(\"/run/kinglet-board.sock\")
+s.sendall(b\"\"\"@REQUEST@\n\"\"\"); print(s.recv(4096).decode())'";
+const FULL: &str = include_str!("full.sh");
+
+/// The board's clock says 1970, a password lies on the card, and the owner cannot get in.
+pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
+    println!("a start in 1970, with reset-admin and a Wi-Fi's password on the card");
+    bench.write("reset-admin", "person0\n")?;
+    bench.write(
+        "network-config",
+        &format!(
+            "version: 2\nwifis:\n  wlan0:\n    regulatory-domain: DE\n    access-points:\n      home:\n        password: {WIFI_SECRET}\n"
+        ),
+    )?;
+    let mut machine = bench.start("1970", Some("1970-01-01T00:00:00"), wire)?;
+    let link = machine.hear(bench.patience, "link for the owner", |line| {
+        let at = line.find("https://")?;
+        line.contains("#").then(|| line[at..].to_owned())
+    })?;
+    answers(bench, &machine, true)?;
+    inside.awaited()?;
+    looks::later(inside, WIFI_SECRET)?;
+    inside.end("systemctl --no-block poweroff");
+    machine.ended(bench.patience)?;
+    ensure!(
+        bench.read("reset-admin")?.is_none(),
+        "reset-admin is still on the card"
+    );
+    let network = bench.read("network-config")?.context("network-config is gone")?;
+    ensure!(
+        !network.contains(WIFI_SECRET),
+        "the Wi-Fi's password is still on the card: {network}"
+    );
+    let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
+    ensure!(told.contains(link.trim()), "the link is not on the card: {told}");
+    Ok(())
+}
+
+/// No room on the data's partition, and room again.
+pub fn full(inside: &Inside) -> Result<()> {
+    println!("  a full disk: {}", inside.run(FULL)?.replace('\n', "\n    "));
+    Ok(())
+}
+
+/// First the settings alone, and then everything.
+pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
+    println!("factory reset, with what people have said kept");
+    let ask = |name: &str, request: &str| -> Result<()> {
+        let machine = bench.start(name, None, wire)?;
+        answers(bench, &machine, true)?;
+        inside.awaited()?;
+        inside.run("echo '# by hand' >>/etc/kinglet/kinglet.toml; timedatectl set-timezone Europe/Berlin")?;
+        inside.end(&ASK.replace("@REQUEST@", request));
+        machine.ended(bench.patience)
+    };
+    ask(
+        "reset-settings",
+        r#"{"verb":"factory_reset","keep_data":true,"confirm":"reset settings"}"#,
+    )?;
+    let machine = bench.start("after-settings", None, wire)?;
+    answers(bench, &machine, true)?;
+    // Its key lies on the card, which counts again.
+    inside.awaited()?;
+    let said = inside.run(
+        "readlink /etc/localtime; grep -c 'by hand' /etc/kinglet/kinglet.toml || true; \
+         kinglet --config /etc/kinglet/kinglet.toml user list --json | grep -c person0",
+    )?;
+    let lines: Vec<&str> = said.lines().collect();
+    ensure!(
+        lines.len() == 3 && lines[0].ends_with(TIME_ZONE) && lines[1..] == ["0", "1"],
+        "not as after a reset of the settings: {said}"
+    );
+    println!("  settings as they came, what lies on the card in force again, and its people are there");
+    inside.end("systemctl --no-block poweroff");
+    machine.ended(bench.patience)?;
+
+    println!("factory reset, with everything erased");
+    ask(
+        "reset-all",
+        r#"{"verb":"factory_reset","keep_data":false,"confirm":"erase everything"}"#,
+    )?;
+    let mut machine = bench.start("after-all", None, wire)?;
+    machine.hear(bench.patience, "claim code", |line| {
+        line.contains("claim code  ").then_some(())
+    })?;
+    answers(bench, &machine, false)?;
+    inside.awaited()?;
+    let left =
+        inside.run("find /data/kinglet -name before-restore; systemctl --failed --plain --no-legend")?;
+    ensure!(left.is_empty(), "not as on the first day: {left}");
+    println!("  it has no owner, and a new claim code");
+    inside.end("systemctl --no-block poweroff");
+    machine.ended(bench.patience)
+}
