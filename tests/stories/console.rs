@@ -35,7 +35,7 @@ async fn the_command_line_leads_into_a_group_whether_the_server_runs_or_not() {
     let lunch = owner.live().await.group(&[], json!({ "title": "Lunch" })).await;
     let hers = anna.live().await.group(&[], json!({ "title": "Hers" })).await;
     let bob = joined(&server, &invited(&server, &lunch).await, "bob").await;
-    assert_eq!(groups_of(&bob).await, [lunch.clone()]);
+    assert_eq!(groups_of(&bob).await, std::slice::from_ref(&lunch));
     // The first owner leads nobody into what is not theirs, and no admin is made on the way.
     for (asked, says) in [
         (&["invite", "--group", &hers][..], hers.as_str()),
