@@ -8,8 +8,9 @@ import { kept } from './talk/kept';
 import { pace, stepNow } from './talk/pace';
 import { placeIn } from './talk/places';
 
-/** Enough for the tallest screen; each of them costs a slow phone something whenever the page is drawn. */
-export const MOST = 160;
+/** Enough for the tallest screen; each of them costs a slow phone something whenever the page is drawn: with half as many again, a
+    task in some hundred is longer than 50 ms on a processor slowed four times. */
+export const MOST = 112;
 /** So many are read at a time. */
 const PAGE = 32;
 /** So many stand there at first, and before what one is led to; the others come around them, step by step. */
