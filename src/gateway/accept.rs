@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -217,7 +217,7 @@ pub async fn accept(
 
 /// Serves HTTP on a connection until `stop` says so: what is asked by then is still answered. A WebSocket leaves it and goes
 /// on in a task of its own.
-async fn serve(conn: Conn, peer: Peer, context: &Context, mut stop: watch::Receiver<bool>) {
+async fn serve(conn: Conn, peer: Peer, context: &Context, stop: watch::Receiver<bool>) {
     let router = context.router.clone();
     let work = Arc::new(Work::default());
     let at_work = Arc::clone(&work);
@@ -260,12 +260,8 @@ async fn serve(conn: Conn, peer: Peer, context: &Context, mut stop: watch::Recei
                 .max_header_list_size(limits::HEAD_BYTES as u32)
                 .keep_alive_interval(limits::PING_EVERY)
                 .keep_alive_timeout(limits::SIGN_IN_TIME);
-            let mut serving = pin!(server.serve_connection(TokioIo::new(conn), service));
-            tokio::select! {
-                _ = &mut serving => return,
-                _ = stop.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
-            }
-            let _ = serving.await;
+            let serving = server.serve_connection(TokioIo::new(conn), service);
+            until_over(serving, http2::Connection::graceful_shutdown, stop).await;
         } else {
             let mut server = http1::Builder::new();
             server
@@ -273,13 +269,10 @@ async fn serve(conn: Conn, peer: Peer, context: &Context, mut stop: watch::Recei
                 .header_read_timeout(limits::SIGN_IN_TIME)
                 .max_buf_size(limits::HEAD_BYTES)
                 .max_headers(limits::HEADERS);
-            let serving = server.serve_connection(TokioIo::new(conn), service);
-            let mut serving = pin!(serving.with_upgrades());
-            tokio::select! {
-                _ = &mut serving => return,
-                _ = stop.wait_for(|stop| *stop) => serving.as_mut().graceful_shutdown(),
-            }
-            let _ = serving.await;
+            let serving = server
+                .serve_connection(TokioIo::new(conn), service)
+                .with_upgrades();
+            until_over(serving, http1::UpgradeableConnection::graceful_shutdown, stop).await;
         }
     };
     tokio::select! {
@@ -287,6 +280,21 @@ async fn serve(conn: Conn, peer: Peer, context: &Context, mut stop: watch::Recei
         () = work.rests() => {}
         // On a connection of HTTP/2 there may be requests of others: there only the stream ends.
         () = work.cut.notified(), if !is_shared => {}
+    }
+}
+
+/// The connection to its own end, or to that of what it was asked before `stop`.
+async fn until_over<C: Future>(connection: C, leave: impl Fn(Pin<&mut C>), mut stop: watch::Receiver<bool>) {
+    let mut connection = pin!(connection);
+    let mut goes_on = true;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop), if goes_on => {
+                goes_on = false;
+                leave(connection.as_mut());
+            }
+        }
     }
 }
 

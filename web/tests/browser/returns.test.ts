@@ -14,10 +14,10 @@ test('who is there is shown in the first moment, and what they answered to is re
   await log(one).getByText('Are you back?').waitFor();
   await one.page.locator('.head .being').getByText('online', { exact: true }).waitFor();
   // Bob looks at nothing: the words were in his outbox when he came back, and the server takes them for a sign that he has read.
-  const state = row(one, 'Are you back?').locator('.state');
-  await state.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
+  const words = row(one, 'Are you back?');
+  await words.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   await both.says(bob, ada, 'I am, and had written this on the way');
-  await state.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
+  await words.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
   await good(one);
 });
 
@@ -29,11 +29,11 @@ test('in a group, too: of the first who does not show what they read nothing, of
   expect(unseen.type).toBe('set');
   const one = await both.at('ada', 'phone', { path: `/c/${lunch}` });
   await write(one, 'Who comes?');
-  const state = row(one, 'Who comes?').locator('.state');
+  const words = row(one, 'Who comes?');
   await both.says(bob, lunch, 'Not me');
   await log(one).getByText('Not me').waitFor();
-  expect(await state.getAttribute('title')).toBeTruthy();
-  await state.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
+  expect(await words.locator('.state').getAttribute('title')).toBeTruthy();
+  await words.getByLabel('Sent', { exact: true }).waitFor({ state: 'attached' });
   await both.says(cyd, lunch, 'I do');
-  await state.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
+  await words.getByLabel('Read', { exact: true }).waitFor({ state: 'attached' });
 });
