@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use super::super::backup::{read_json, write_whole};
@@ -175,17 +175,9 @@ impl Plug {
         }
         let mut present = self.now.lock();
         let is_over = present.last.as_ref().is_some_and(|last| last.run == run);
-        match &mut present.phase {
-            Phase::Running {
-                run: running,
-                stop,
-                thread,
-            } if *running == run => {
-                // One that is told already ends by that.
-                let _ = stop.try_send(PlugTestWhy::Stopped);
-                let thread = thread.take();
-                drop(present);
-                joined(thread);
+        match &present.phase {
+            Phase::Running { run: running, .. } if *running == run => {
+                halt(present);
                 Ok(())
             }
             Phase::Cut(begun) if begun.run == run => {
@@ -201,15 +193,7 @@ impl Plug {
 
     /// The server stops in good order.
     pub fn stop(&self) {
-        let mut present = self.now.lock();
-        let Phase::Running { stop, thread, .. } = &mut present.phase else {
-            return;
-        };
-        // One that is told already ends by that.
-        let _ = stop.try_send(PlugTestWhy::Stopped);
-        let thread = thread.take();
-        drop(present);
-        joined(thread);
+        halt(self.now.lock());
     }
 
     /// Writes until it is told to stop, or is over. While it does, the note says so.
@@ -305,7 +289,15 @@ impl Plug {
     }
 }
 
-fn joined(thread: Option<JoinHandle<()>>) {
+/// Ends one that is running, and waits for it.
+fn halt(mut present: MutexGuard<'_, Present>) {
+    let Phase::Running { stop, thread, .. } = &mut present.phase else {
+        return;
+    };
+    // One that is told already ends by that.
+    let _ = stop.try_send(PlugTestWhy::Stopped);
+    let thread = thread.take();
+    drop(present);
     // One that panicked has said so, and the next start finds its note.
     let _ = thread.map(JoinHandle::join);
 }
