@@ -146,10 +146,9 @@ export function Composer({ to, title, thread }: Props) {
     const start = Math.min(from, el?.selectionStart ?? text.length);
     write(text.slice(0, start) + what + text.slice(el?.selectionEnd ?? text.length));
     setCaret(start + what.length);
-    requestAnimationFrame(() => {
-      el?.focus();
-      el?.setSelectionRange(start + what.length, start + what.length);
-    });
+    // At once: the next key is meant for what one writes.
+    el?.focus();
+    requestAnimationFrame(() => el?.setSelectionRange(start + what.length, start + what.length));
   };
   /** Whatever keeps the files here keeps the words, too. */
   const sendWith = async (wish: string) => {
