@@ -170,7 +170,9 @@ impl Voice for Speaker {
                 let topic = rest
                     .get(..2)
                     .map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])));
-                match (rest.get(2 + topic..4 + topic), text::stamp(rest)) {
+                // Only behind the packet's id, which may look like the mark of a text.
+                let behind = rest.get(4 + topic..).and_then(text::stamp);
+                match (rest.get(2 + topic..4 + topic), behind) {
                     (Some(id), Some(stamp)) if kind & 0x06 == QOS_1 => {
                         reply.extend_from_slice(&wire::frame(BINARY, &[PUBACK, 2, id[0], id[1]]));
                         Heard::Delivery(stamp)
@@ -227,5 +229,18 @@ mod tests {
             from.hear(&[PUBACK, 2, 9, 9], &mut none),
             Heard::Refused(_)
         ));
+    }
+
+    #[test]
+    fn an_id_that_looks_like_the_mark_of_a_text_is_none() {
+        let mut rest = b"\x00\x07group/0#T".to_vec();
+        text::write(43, &mut rest);
+        let role = Role {
+            user: 2,
+            peer: 1,
+            group: None,
+        };
+        let heard = Speaker::new(role).hear(&packet(PUBLISH | QOS_1, &rest), &mut Vec::new());
+        assert_eq!(heard, Heard::Delivery(43));
     }
 }
