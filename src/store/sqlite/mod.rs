@@ -2,6 +2,7 @@
 //! What must not live here: the rules of what may be appended, or what a page contains.
 
 pub mod accounts;
+mod answer;
 mod append;
 pub mod blobs;
 mod board;
@@ -165,16 +166,13 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     {
-        let (answer, receive) = oneshot::channel();
-        let job: ReadJob = Box::new(move |connection| {
-            // The asker may have hung up meanwhile.
-            let _ = answer.send(read(connection));
-        });
+        let (answer, asked) = answer::ask();
+        let job: ReadJob = Box::new(move |connection| answer.give(read(connection)));
         self.reads.jobs.try_send(job).map_err(|full| match full {
             std::sync::mpsc::TrySendError::Full(_) => Refusal::new(Code::Busy),
             std::sync::mpsc::TrySendError::Disconnected(_) => Code::ShuttingDown.into(),
         })?;
-        receive.await.unwrap_or_else(|_| Err(Code::Internal.into()))
+        asked.given().await.unwrap_or_else(|| Err(Code::Internal.into()))
     }
 
     /// A round trip through the writer's queue that writes nothing. False: the writer does not answer.

@@ -2,9 +2,8 @@
 //! What must not live here: the log, and any SQL of a particular register (see `accounts`).
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::Store;
+use super::{Store, answer};
 use crate::clock::{Clock, Now};
 use crate::core::permit::Permit;
 use crate::proto::{Code, Refusal, UserId};
@@ -47,7 +46,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Registers<'_>) -> Result<T, Refusal> + Send + 'static,
     {
-        let (answer, receive) = oneshot::channel::<Result<T, Refusal>>();
+        let (answer, asked) = answer::ask();
         let job: RegisterJob = Box::new(move |registers| {
             let before = *registers.change;
             let outcome = change(registers);
@@ -56,18 +55,21 @@ impl Store {
                 *registers.change = before;
             }
             let refused = outcome.as_ref().err().map(|refusal| refusal.code);
-            let finish: Finish = Box::new(move |committed| {
-                // The asker may have hung up; the change stays.
-                let _ = answer.send(committed.and(outcome));
-            });
+            // The asker may have hung up; the change stays.
+            let finish: Finish = Box::new(move |committed| answer.give(committed.and(outcome)));
             (refused, finish)
         });
         self.submit_register(job)?;
-        receive.await.unwrap_or_else(|_| match self.writable() {
-            Writable::Yes => Err(Code::ShuttingDown.into()),
-            Writable::Full => Err(Code::StorageFull.into()),
-            Writable::ReadOnly(_) => Err(Code::ReadOnly.into()),
-        })
+        asked.given().await.unwrap_or_else(|| Err(self.why_unanswered()))
+    }
+
+    /// Why the writer let a change fall.
+    fn why_unanswered(&self) -> Refusal {
+        match self.writable() {
+            Writable::Yes => Code::ShuttingDown.into(),
+            Writable::Full => Code::StorageFull.into(),
+            Writable::ReadOnly(_) => Code::ReadOnly.into(),
+        }
     }
 }
 
@@ -75,6 +77,8 @@ impl Store {
 mod tests {
     use std::path::Path;
     use std::sync::Arc;
+
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::core::change::Change;
