@@ -26,7 +26,7 @@ export function App() {
   }, [words.value.lang]);
   const at = route.value;
   if (at.page === 'join') return <Join code={at.code} />;
-  if (at.page === 'pair' && !session.value) return <Pair code={at.code} />;
+  if (at.page === 'pair') return <Pair code={at.code} />;
   if (at.page === 'reset') return <Reset code={at.code} />;
   if (settingUp) return <Setup done={() => setSettingUp(false)} />;
   if (session.value && at.page === 'sheet') return <AnotherSheet />;

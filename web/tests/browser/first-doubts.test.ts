@@ -122,7 +122,7 @@ test('an invitation of a server that only its own machine reaches says so; the s
   await desk.leave(one);
 });
 
-test('who is signed in and opens a link that is used up, or somebody else’s, sees who they are and a way on', async () => {
+test('who is signed in and opens a link that is used up, somebody else’s, or for another device, sees who they are and a way on', async () => {
   const { code } = await desk.server.invite(owner);
   await desk.server.api().join({ code, name: 'dan', display_name: '', password: PASSWORD, device: { id: uuidv7(), name: 'x' } });
   const dan = (await desk.server.api(owner.token).call<{ users: { user: string; name: string }[] }>('GET', '/api/v1/users')).users.find(({ name }) => name === 'dan')!;
@@ -130,7 +130,7 @@ test('who is signed in and opens a link that is used up, or somebody else’s, s
   const reset = await desk.server.api(owner.token).call<{ link: string }>('POST', path, { client_id: uuidv7() });
   const one = await desk.at('ada', 'desktop', { scheme: 'dark' });
   const { page } = one;
-  for (const way of [`/join#${code}`, '/join#AAAA-BBBB-CCCC-DDDD', '/reset#48DPK-GW5GA-VJ3NR-67VPN-3ST9G-V', `/reset${new URL(reset.link).hash}`]) {
+  for (const way of [`/join#${code}`, '/join#AAAA-BBBB-CCCC-DDDD', '/pair#4821-7730', '/reset#48DPK-GW5GA-VJ3NR-67VPN-3ST9G-V', `/reset${new URL(reset.link).hash}`]) {
     await page.goto('about:blank');
     await page.goto(way);
     await page.getByText('You are signed in here as ada.').waitFor();

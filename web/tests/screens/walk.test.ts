@@ -103,6 +103,7 @@ test.concurrent.each(DRESSES)('every page, %s, %s, %s', async (size, scheme, lan
     await one.page.getByRole('dialog').waitFor();
     await look(name);
     await one.page.keyboard.press('Escape');
+    await one.page.getByRole('dialog').waitFor({ state: 'detached' });
   }
   await visit('not-there', '/c/c0000000000');
   await visit('sheet', '/sheet');

@@ -6,9 +6,10 @@ import type { NewDevice, SignedIn } from '../../proto';
 import { explained, words } from '../../i18n';
 import { firstWords } from '../../i18n/first';
 import { enter } from '../enter';
+import { HaveAccount } from '../join';
 import { Field, Form, Sheet } from '../parts';
 import { go } from '../route';
-import { engine } from '../state';
+import { engine, session } from '../state';
 import { meantBy } from './code';
 import { Wrong } from './wrong';
 import './first.css';
@@ -17,6 +18,15 @@ const WAIT_SECONDS = 25;
 const ROUND_MS = 300_000;
 
 export default function Pair({ code }: { code: string }) {
+  // Who comes in by the code is signed in a moment before they are led on.
+  const [was] = useState(session.value);
+  if (was) {
+    return (
+      <Sheet title={firstWords.value.pairTitle}>
+        <HaveAccount />
+      </Sheet>
+    );
+  }
   return meantBy(code)?.is === 'pair' ? <Waiting key={code} code={code} /> : <Enter />;
 }
 
