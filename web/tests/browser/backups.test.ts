@@ -22,7 +22,7 @@ afterEach(async ({ task }) => {
 });
 afterAll(async () => {
   await desk?.close();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 const figure = ({ page }: Person, name: string) => page.locator('.figure').filter({ has: page.locator('dt', { hasText: name }) }).locator('strong');
@@ -60,7 +60,7 @@ test('without a key it is said who makes one; with it one is made by a press, an
 });
 
 test('where the place is gone it is said, what to do too, and the last good one stays named', async () => {
-  await rm(folder, { recursive: true });
+  await rm(folder, { recursive: true, maxRetries: 20 });
   const one = await desk.at('ada', 'phone', { language: 'zh-CN', scheme: 'dark' });
   await one.page.goto('/admin/backups');
   await go(one);

@@ -134,6 +134,6 @@ test('L2: a browser that has the certificate among its authorities comes in with
     expect(ada.complaints).toEqual([]);
   } finally {
     await trusting.close();
-    await rm(home, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true, maxRetries: 20 });
   }
 });

@@ -9,7 +9,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 const PATHS = [process.env.KINGLET_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const SCREENS = path.resolve(import.meta.dirname, '../../screens');
 export const PLAIN_HOST = 'kinglet.test';
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 export type Size = 'phone' | 'desktop';
 export type Scheme = 'light' | 'dark';

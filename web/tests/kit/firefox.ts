@@ -101,7 +101,8 @@ export async function firefox(): Promise<Drive> {
     async close() {
       bidi.close();
       await gone(child);
-      await rm(profile, { recursive: true, force: true });
+      // Its other processes may still write for a moment.
+      await rm(profile, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }

@@ -32,7 +32,7 @@ interface Spot {
   y: number;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 /** Waits in the page for what has that name and is to be seen, and says where its middle is. Its source goes into the page. */
 function find(kind: Kind, name: string, within: string, patience: number): Promise<Spot> {

@@ -52,6 +52,7 @@ export async function webkit(): Promise<Drive> {
   const wanted = { 'webkitgtk:browserOptions': { binary, args: ['--automation'] } };
   const { sessionId } = await call<{ sessionId: string }>('POST', '/session', { capabilities: { alwaysMatch: wanted } });
   const at = `/session/${sessionId}`;
+  await call('POST', `${at}/timeouts`, { script: 120_000, pageLoad: 120_000 });
   await call('POST', `${at}/window/rect`, { width: 1000, height: 800 });
   return {
     goto: (url) => call('POST', `${at}/url`, { url }),
@@ -68,14 +69,14 @@ export async function webkit(): Promise<Drive> {
       await call('DELETE', at).catch(() => {});
       await gone(child);
       await screen.close();
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }
 
 /** Asks until there is an answer; the driver does not say when it listens. */
 async function answers(ask: () => Promise<unknown>): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   for (;;) {
     try {
       await ask();
