@@ -33,6 +33,8 @@ export const en = {
   inviteAgain: 'You made this link before; nobody has come by it yet.',
   inviteAnother: 'Make another link',
   inviteOver: (uses: number, day: string) => `Good for ${uses} people until ${day}.`,
+  inviteWarned: 'A browser that does not know this server yet warns of it at first.',
+  inviteWarnedWay: 'How a device comes to trust it',
   address: 'Your team reaches this server at',
   addressOther: (here: string) => `You opened it as ${here}. If people cannot reach the address above, change it before you send the link.`,
   addressOnlyHere: 'It opens only on the server’s own machine: set the address before you send the link.',

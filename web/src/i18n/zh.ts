@@ -32,6 +32,8 @@ export const zh: Words = {
   inviteAgain: '这是您之前生成的链接，还没有人使用。',
   inviteAnother: '再生成一个链接',
   inviteOver: (uses, day) => `最多 ${uses} 人使用，有效期至 ${day}。`,
+  inviteWarned: '尚不认识此服务器的浏览器起初会发出警告。',
+  inviteWarnedWay: '如何让设备信任它',
   address: '团队通过以下地址访问服务器',
   addressOther: (here) => `您是通过 ${here} 打开的。如果其他人无法访问上面的地址，请在发送链接之前更改。`,
   addressOnlyHere: '此地址只能在服务器本机上打开：发送链接之前请先设置地址。',

@@ -1,11 +1,12 @@
 // An invitation as it is handed on: its QR code, its link, for how many and until when. What must not live here: who makes it
 // when.
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { uuidv7 } from '../engine/ids';
 import type { InvitationInfo, InvitationList } from '../proto';
 import { date, words } from '../i18n';
 import { myRole } from './menu';
-import { isLoopback } from './first/address';
+import { hasOwnAuthority, isLoopback } from './first/address';
+import { hasTrustPage, WAY } from './first/trust';
 import { CopyLink, Form, Qr } from './parts';
 import { go } from './route';
 import { engine, me } from './state';
@@ -93,6 +94,24 @@ export function AddressHint({ link, leave }: { link: string; leave?: (() => void
   );
 }
 
+/** Where the certificate is the server's own: what a newcomer's browser will say, and how they get past it for good. */
+function WarningAhead({ link }: { link: string }) {
+  const [way, setWay] = useState(false);
+  useEffect(() => {
+    if (hasOwnAuthority(new URL(link))) void hasTrustPage().then(setWay);
+  }, [link]);
+  const { inviteWarned, inviteWarnedWay } = words.value;
+  if (!way) return null;
+  return (
+    <p class="hint">
+      {inviteWarned}{' '}
+      <a href={WAY} target="_blank" rel="noopener">
+        {inviteWarnedWay}
+      </a>
+    </p>
+  );
+}
+
 export function Invitation({ invitation, team, leave }: { invitation: InvitationInfo; team: string; leave?: () => void }) {
   const { inviteLead, inviteOver, qrLabel } = words.value;
   return (
@@ -101,6 +120,7 @@ export function Invitation({ invitation, team, leave }: { invitation: Invitation
       <Qr text={invitation.link} label={qrLabel} />
       <CopyLink link={invitation.link} />
       <p class="hint">{inviteOver(invitation.uses, date(invitation.expires))}</p>
+      <WarningAhead link={invitation.link} />
       <AddressHint link={invitation.link} leave={leave} />
     </>
   );

@@ -63,6 +63,8 @@ test('L1: past the warning chat and outbox work over HTTP, too, and one banner n
   await comePastTheWarning(ada.page, named(shown.url));
   const hands = await setUp(ada, server);
   expect(hands.taps).toBeLessThan(5);
+  // Whoever gets the invitation will see the warning, too.
+  expect(await ada.page.getByRole('link', { name: 'How a device comes to trust it' }).getAttribute('href')).toBe('/trust');
   await ada.page.getByRole('button', { name: 'Start talking' }).click();
   const box = ada.page.getByRole('textbox', { name: 'Write to Harbour' });
   for (const text of ['over plain requests', 'and once more']) {

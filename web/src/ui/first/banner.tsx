@@ -1,26 +1,16 @@
 // The one banner about trust: what is missing, and the way to it. What must not live here: how it is found out (trust.ts).
 import { useEffect, useState } from 'preact/hooks';
 import { firstWords } from '../../i18n/first';
-import { trust } from './trust';
+import { hasTrustPage, trust, WAY } from './trust';
 import './first.css';
 
-const WAY = '/trust';
 const HIDDEN = 'kinglet-trust-hidden';
-
-/** Only a server that vouches for itself has the page. */
-async function isThere(): Promise<boolean> {
-  try {
-    return (await fetch(WAY, { method: 'HEAD' })).ok;
-  } catch {
-    return false;
-  }
-}
 
 export default function TrustBanner() {
   const [way, setWay] = useState(false);
   const [hidden, setHidden] = useState(sessionStorage.getItem(HIDDEN) !== null);
   useEffect(() => {
-    void isThere().then(setWay);
+    void hasTrustPage().then(setWay);
   }, []);
   const { trustMissing, trustPlain, trustWay, trustAsk, trustHide } = firstWords.value;
   if (hidden) return null;

@@ -9,3 +9,15 @@ export const trust = computed<Trust>(() => {
   if (!isSecureContext) return 'plain';
   return location.protocol === 'https:' && workerRefused.value === 'SecurityError' ? 'bypassed' : 'full';
 });
+
+/** Where it is told how to trust it. */
+export const WAY = '/trust';
+
+/** Only a server that vouches for itself has that page. */
+export async function hasTrustPage(): Promise<boolean> {
+  try {
+    return (await fetch(WAY, { method: 'HEAD' })).ok;
+  } catch {
+    return false;
+  }
+}
