@@ -88,9 +88,9 @@ impl Code {
 #[derive(Debug)]
 pub struct Wrong {
     pub code: Code,
-    message: String,
+    pub message: String,
     /// What there is to choose from.
-    choices: Vec<String>,
+    pub choices: Vec<String>,
 }
 
 impl Wrong {

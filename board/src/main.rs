@@ -48,7 +48,7 @@ What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 Usage: kinglet-board [--root DIR] [WORD | --repair]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
-At the start of an appliance it is started with a WORD: settings, grow, screen (docs/APPLIANCE.md).
+At the start of an appliance it is started with a WORD: settings, grow, restore, screen (docs/APPLIANCE.md).
 --repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
 --root: files and programs are looked for below DIR, for tests.";
 

@@ -56,6 +56,11 @@ pub fn unmount(machine: &Machine) -> Outcome {
     run(machine, UMOUNT, &[PLACE]).map(|_| Value::Null)
 }
 
+/// Disks that could be mounted, as they are now.
+pub fn disks(machine: &Machine) -> Vec<String> {
+    candidates(machine, &machine.text(MOUNTS).unwrap_or_default())
+}
+
 fn is_mounted(mounts: &str) -> bool {
     mounts.lines().any(|line| line.split(' ').nth(1) == Some(PLACE))
 }

@@ -346,4 +346,9 @@ pub enum AuditWhat {
     /// Records were written until the plug was pulled.
     PlugTestBegun {},
     PlugTestEnded {},
+    /// The server was put back from a backup; what was after it is gone.
+    Restored {
+        /// When the backup was made.
+        made: Timestamp,
+    },
 }

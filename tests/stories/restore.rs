@@ -92,6 +92,14 @@ async fn on_a_new_card_phones_carry_on_without_trusting_again() {
     server.restart().await;
     let ca = |data: &Path| std::fs::read(data.join("tls/ca.pem")).expect("a file");
     assert_eq!(ca(&server.data()), ca(&old), "the same authority");
+    let page = owner
+        .get("/api/v1/audit?act=restored&operator=true")
+        .await
+        .json(200);
+    let made = std::fs::read_to_string(&note).expect("the backup's note");
+    let made: Value = serde_json::from_str(&made).expect("it is JSON");
+    assert_eq!(page["entries"].as_array().map(Vec::len), Some(1), "{page}");
+    assert_eq!(page["entries"][0]["made"], made["made"]);
     let mut back = anna.resume(&token).await;
     assert_eq!(back.welcome["catch_up"], "resync", "the state is an older one");
     assert_ne!(back.welcome["epoch"], epoch);

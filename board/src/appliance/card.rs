@@ -1,17 +1,21 @@
 //! The boot partition, as people see it who put the card into another computer: a few files by name, read with bounds and
 //! written as a whole. What must not live here: what is in them.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 
 use crate::answer::Wrong;
 use crate::machine::Machine;
 
 /// Mounted when somebody looks, and not for longer than that takes.
 const PLACE: &str = "/boot/firmware";
+/// More than any file that is read here.
+const SECRET_BYTES: usize = 64 * 1024;
 
 pub const USER_DATA: &str = "user-data";
 pub const NETWORK: &str = "network-config";
 pub const RESET: &str = "reset-admin";
+pub const KEY: &str = "restore-key";
 pub const ANSWER: &str = "KINGLET.txt";
 
 fn path(name: &str) -> String {
@@ -45,4 +49,16 @@ pub fn write(machine: &Machine, name: &str, text: &str) -> Result<(), Wrong> {
 
 pub fn remove(machine: &Machine, name: &str) -> Result<(), Wrong> {
     machine.remove(&path(name))
+}
+
+/// Removes a file that holds a secret. What it said is written over first: a removed file's bytes stay where they were.
+pub fn erase(machine: &Machine, name: &str) -> Result<(), Wrong> {
+    let over = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(machine.path(&path(name)))?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        file.write_all(&vec![b'#'; length.min(SECRET_BYTES)])?;
+        file.sync_all()
+    };
+    over().map_err(|error| Wrong::io("write over", &path(name), &error))?;
+    remove(machine, name)
 }

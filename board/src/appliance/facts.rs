@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::take_over::NOTES;
-use super::way_back;
+use super::{restore, way_back};
 use crate::answer::Wrong;
 use crate::machine::Machine;
 use crate::power::SYSTEMCTL;
@@ -39,6 +39,8 @@ pub struct Facts {
     pub code: Option<String>,
     pub notes: Vec<String>,
     pub way_back: Option<String>,
+    /// How it stands with a backup that is to be put back.
+    pub restore: Option<String>,
 }
 
 impl Facts {
@@ -56,6 +58,7 @@ impl Facts {
             },
             notes: lines(machine.text(NOTES)),
             way_back: machine.text(way_back::SAID).filter(|text| !text.is_empty()),
+            restore: machine.text(restore::SAID).filter(|text| !text.is_empty()),
         }
     }
 }

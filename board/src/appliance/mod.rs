@@ -5,13 +5,17 @@
 //! - `card.rs`: the boot partition, which people write to with another computer
 //! - `yaml.rs`, `settings.rs`: what they write there; `network.rs`: what the system makes of it; `take_over.rs`: when
 //! - `grow.rs`: the data's partition
+//! - `restore.rs`: a new card for a server that there was
 //! - `facts.rs`: what is so just now; `screen.rs`: how that is said; `way_back.rs`: an owner who cannot get in
+//! - `server.rs`: the server's own command line
 
 mod card;
 mod facts;
 mod grow;
 mod network;
+mod restore;
 mod screen;
+mod server;
 mod settings;
 mod take_over;
 mod way_back;
@@ -32,12 +36,13 @@ const SOON: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(60);
 
 /// The words that a unit starts this program with.
-pub const WORDS: [&str; 4] = ["settings", "grow", "screen", "screen-once"];
+pub const WORDS: [&str; 5] = ["settings", "grow", "restore", "screen", "screen-once"];
 
 pub fn run(machine: &Machine, word: &str) -> Result<(), Wrong> {
     match word {
         "settings" => take_over::run(machine),
         "grow" => grow::run(machine),
+        "restore" => restore::run(machine),
         "screen-once" => {
             way_back::run(machine);
             show(machine, &mut String::new());
@@ -59,11 +64,15 @@ fn watch(machine: &Machine) -> Result<(), Wrong> {
     let mut shown = String::new();
     loop {
         let is_owned = show(machine, &mut shown);
-        let pause = if is_owned { SELDOM } else { SOON };
-        let pause = Timespec::try_from(pause).map_err(|_| Wrong::of(Code::Failed))?;
-        // Nothing is waited for but the time; a signal makes the look earlier.
-        let _ = poll(&mut [], Some(&pause));
+        pause(if is_owned { SELDOM } else { SOON })?;
     }
+}
+
+/// Nothing is waited for but the time; a signal makes the look earlier.
+fn pause(time: Duration) -> Result<(), Wrong> {
+    let time = Timespec::try_from(time).map_err(|_| Wrong::of(Code::Failed))?;
+    let _ = poll(&mut [], Some(&time));
+    Ok(())
 }
 
 /// One look. Gives whether the server has an owner.

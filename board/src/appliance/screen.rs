@@ -24,7 +24,12 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub fn text(facts: &Facts) -> String {
     let mut text = String::from("\n  Kinglet\n\n");
+    if let Some(restore) = &facts.restore {
+        let _ = writeln!(text, "  {}\n", restore.replace('\n', "\n  "));
+    }
     match (facts.is_claimed, &facts.code) {
+        // That is what it waits for.
+        (None, _) if facts.restore.is_some() => {}
         (None, _) => text.push_str("  The server is starting. If this stays for minutes, turn the power off and on again.\n"),
         (Some(true), _) => text.push_str("  This chat server runs. Open it with a browser in the same network:\n"),
         (Some(false), Some(code)) => {
@@ -93,7 +98,7 @@ pub fn put(machine: &Machine, text: &str, facts: &Facts) {
         }
     }
     // A server that is starting will be found in a moment; the card is not written twice for that.
-    if facts.is_claimed.is_some()
+    if (facts.is_claimed.is_some() || facts.restore.is_some())
         && let Err(wrong) = card::write(machine, card::ANSWER, &lines)
     {
         note(&format!("the card does not say where the server is: {wrong}"));

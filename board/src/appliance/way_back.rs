@@ -2,22 +2,16 @@
 //! the link by which they set a new password. Whoever holds the card owns the server anyway. What must not live here: the
 //! link's rules, and the journal of it, which are the server's.
 
-use super::card;
+use std::time::Duration;
+
+use super::{card, server};
 use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
 use crate::note;
-use crate::program::run as call;
 
 /// What came of it, for the screen and the card, until the next start.
 pub const SAID: &str = "/run/kinglet-board/way-back";
-const SETPRIV: &str = "/usr/bin/setpriv";
-const SERVER: [&str; 4] = [
-    "--reuid=kinglet",
-    "--regid=kinglet",
-    "--clear-groups",
-    "/usr/bin/kinglet",
-];
-const CONFIG: [&str; 2] = ["--config", "/etc/kinglet/kinglet.toml"];
+const TIME: Duration = Duration::from_secs(60);
 const NAME_CHARS: usize = 100;
 
 pub fn run(machine: &Machine) {
@@ -44,10 +38,9 @@ fn link(machine: &Machine, name: &str) -> Result<String, Wrong> {
         let what = "the file must hold the name of one user, and nothing else; write it anew and start again";
         return Err(Wrong::because(Code::BadArgument, what));
     }
-    let server = |words: &[&str]| call(machine, SETPRIV, &[&SERVER[..], &CONFIG, words].concat());
     // Whoever was locked out comes back as well; enabling somebody who is not is no harm.
-    server(&["user", "enable", name])?;
-    let said = server(&["user", "reset-link", name])?;
+    server::ask(machine, &["user", "enable", name], "", TIME)?;
+    let said = server::ask(machine, &["user", "reset-link", name], "", TIME)?;
     Ok(format!(
         "Asked for by the file reset-admin, good once and for a day:\n{}",
         said.trim()

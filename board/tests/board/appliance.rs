@@ -5,8 +5,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::KEY;
 use super::bench::{BOARD, Bench};
@@ -306,5 +308,134 @@ fn the_data_goes_to_the_end_of_the_card_once() {
     assert!(
         !run(&bench, "grow") && bench.calls().is_empty(),
         "no data, nothing to grow"
+    );
+}
+
+/// A new card, a stick on USB, and the server's program, which notes what it is told.
+fn new_card() -> Bench {
+    let bench = appliance();
+    bench.file("proc/self/mounts", "/dev/mmcblk0p5 / ext4 rw 0 0\n");
+    bench.program("usr/sbin/blkid", "echo vfat");
+    bench.program(
+        "usr/bin/setpriv",
+        "cat >> told; echo 'The backup is restored: 2 users.'; echo 'Start the server. And so on.'",
+    );
+    bench.file("media/kinglet-backup/kinglet-1a2b3c4d-000007.json", "{}");
+    bench.file(
+        "boot/firmware/restore-key.txt",
+        &format!("# the sheet\r\n{SECRET}\r\n"),
+    );
+    bench
+}
+
+const SECRET: &str = "AGE-SECRET-KEY-1QQQQQQQQ";
+
+fn plug_in(bench: &Bench) {
+    let device = bench.root().join("sys/devices/usb1/1-1/block/sda");
+    fs::create_dir_all(device).expect("the root is ours");
+    fs::create_dir_all(bench.root().join("sys/class/block")).expect("the root is ours");
+    std::os::unix::fs::symlink(
+        "../../devices/usb1/1-1/block/sda",
+        bench.root().join("sys/class/block/sda"),
+    )
+    .expect("it is new");
+}
+
+/// Starts it, and waits until it says so. It goes on while there is something to wait for.
+fn restoring(bench: &Bench, words: &str) -> Child {
+    let mut child = Command::new(BOARD)
+        .arg("--root")
+        .arg(bench.root())
+        .arg("restore")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it is there");
+    let notes = BufReader::new(child.stderr.take().expect("it was asked for"));
+    let (tell, told) = sync_channel(64);
+    thread::spawn(move || {
+        for line in notes.lines().map_while(Result::ok) {
+            // Who waited has heard enough.
+            let _ = tell.send(line);
+        }
+    });
+    let mut all = Vec::new();
+    while all.last().is_none_or(|line: &String| !line.contains(words)) {
+        let line = told.recv_timeout(Duration::from_secs(120));
+        all.push(line.unwrap_or_else(|_| panic!("it does not say {words:?}, but {all:?}")));
+    }
+    child
+}
+
+fn said(bench: &Bench) -> String {
+    bench.text("run/kinglet-board/restore").unwrap_or_default()
+}
+
+#[test]
+fn a_new_card_becomes_the_server_of_the_stick_once() {
+    let bench = new_card();
+    let mut child = restoring(&bench, "plug in the USB stick");
+    // On the screen and on the card, though no server answers.
+    network_of(&bench, "kinglet");
+    assert!(run(&bench, "screen-once"));
+    for place in ["dev/tty1", "boot/firmware/KINGLET.txt"] {
+        let shown = bench.text(place).expect("it is written");
+        assert!(
+            shown.contains("plug in the USB stick") && !shown.contains("is starting"),
+            "{place}: {shown}"
+        );
+    }
+    bench.calls();
+    plug_in(&bench);
+    assert!(child.wait().expect("ours").success());
+    assert!(
+        said(&bench).contains("2 users") && !said(&bench).contains("Start the server"),
+        "{}",
+        said(&bench)
+    );
+    assert_eq!(bench.text("told"), Some(format!("{SECRET}\n")));
+    let calls = bench.calls();
+    assert!(
+        calls.iter().any(
+            |call| call.ends_with("restore /media/kinglet-backup/kinglet-1a2b3c4d-000007.json")
+                && call.contains("--reuid=kinglet")
+        ),
+        "{calls:?}"
+    );
+    assert!(
+        !calls.iter().any(|call| call.contains("AGE-SECRET")),
+        "a key is in no list of programs: {calls:?}"
+    );
+    assert!(bench.text("boot/firmware/restore-key.txt").is_none(), "taken off");
+    // Nothing is left to do, and the server may start.
+    assert!(run(&bench, "restore") && bench.calls().is_empty());
+}
+
+#[test]
+fn a_backup_that_cannot_be_put_back_leaves_the_key_and_holds_the_server_back() {
+    let bench = new_card();
+    bench.program(
+        "usr/bin/setpriv",
+        "cat >/dev/null; echo 'Another key opens it.' >&2; exit 1",
+    );
+    plug_in(&bench);
+    let mut child = restoring(&bench, "Another key opens it");
+    assert!(
+        child.try_wait().expect("ours").is_none(),
+        "the server still waits"
+    );
+    child.kill().and_then(|()| child.wait()).expect("ours");
+    assert!(
+        bench
+            .text("boot/firmware/restore-key.txt")
+            .is_some_and(|text| text.contains(SECRET))
+    );
+    // Never over a server that is there.
+    bench.file("var/lib/kinglet/kinglet.db", "");
+    bench.calls();
+    assert!(run(&bench, "restore") && bench.calls().is_empty());
+    assert!(said(&bench).contains("on this card already"), "{}", said(&bench));
+    assert!(
+        bench.text("boot/firmware/restore-key.txt").is_none(),
+        "no key stays on the card"
     );
 }

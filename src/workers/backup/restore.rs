@@ -14,6 +14,8 @@ use crate::clock::Clock;
 use crate::core::permit::Settings;
 use crate::limits;
 use crate::proto::Timestamp;
+use crate::proto::people::AuditWhat;
+use crate::store::sqlite::accounts::By;
 use crate::store::sqlite::image::{Image, ImageFacts, settle};
 use crate::store::sqlite::replay::{Erased, Replayed};
 use crate::store::sqlite::{doctor, lock};
@@ -115,7 +117,7 @@ async fn put_together(asked: &Asked<'_>) -> Outcome<Restored> {
         return Err(unsound("its database has not what its manifest says"));
     }
     let lists = lists(asked, &source, &facts);
-    let replayed = renew(&staging, &lists).await?;
+    let replayed = renew(&staging, &lists, head.made).await?;
     sync_all(&staging)?;
     Ok(Restored {
         version: head.version,
@@ -176,8 +178,9 @@ fn of_before(data_dir: &Path, secret: &[u8; 32]) -> Outcome<Option<journal::Jour
     journal::of(&image, &facts, 0).map(Some)
 }
 
-/// A new epoch, so that every client starts from this state; then what was erased since the backup is erased again.
-async fn renew(staging: &Path, lists: &[journal::Journal]) -> Outcome<Replayed> {
+/// A new epoch, so that every client starts from this state; then what was erased since the backup is erased again. The journal
+/// says that there was a restore, before anybody can ask.
+async fn renew(staging: &Path, lists: &[journal::Journal], made: Timestamp) -> Outcome<Replayed> {
     let clock = Arc::new(Clock::system());
     doctor::accept_loss(staging, &clock)?;
     let options = Options {
@@ -204,7 +207,8 @@ async fn renew(staging: &Path, lists: &[journal::Journal]) -> Outcome<Replayed> 
     people.dedup();
     let done = async {
         replayed = store.replay(&erased, &people).await?;
-        sweeper::people(&store).await
+        sweeper::people(&store).await?;
+        store.note_act(By::Operator, AuditWhat::Restored { made }).await
     };
     let done = done.await;
     store.close().await;
@@ -212,7 +216,7 @@ async fn renew(staging: &Path, lists: &[journal::Journal]) -> Outcome<Replayed> 
     settle(staging)?;
     done.map_err(|refusal| {
         Wrong::failed(
-            format!("What was erased since the backup cannot be erased again: {refusal}."),
+            format!("What was erased since the backup cannot be erased again, and noted: {refusal}."),
             "Make room on the disk, then restore again.",
         )
     })?;

@@ -101,6 +101,10 @@ export type AuditEntry = ({
   act: "plug_test_begun";
 } | {
   act: "plug_test_ended";
+} | {
+  act: "restored";
+  /** When the backup was made. */
+  made: number;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);

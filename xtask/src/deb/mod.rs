@@ -2,7 +2,7 @@
 //! (docs/decisions/0013-packages-by-dpkg.md). What must not live here: what is in them (`content`), how a package is laid
 //! out (`tree`), and whether one installs (`trial`).
 
-mod content;
+pub mod content;
 mod cuts;
 pub mod notices;
 mod tree;

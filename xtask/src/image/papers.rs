@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::tools::Tools;
-use crate::deb::notices;
+use crate::deb::{content, notices};
 use crate::debian::{ask, must};
 use crate::dist;
 
@@ -33,7 +33,7 @@ pub fn list(root: &Path, into: &Path) -> Result<usize> {
         components.push(json!({ "type": "library", "name": name, "version": version, "purl": purl }));
     }
     let mut seen = BTreeSet::new();
-    for package in dist::PROGRAMS {
+    for package in content::PACKAGES {
         for (kind, libraries) in ["cargo", "npm"].into_iter().zip(notices::lists(package)?) {
             for [name, version, licence] in libraries {
                 let purl = format!("pkg:{kind}/{}@{version}", name.replace('@', "%40"));

@@ -79,7 +79,7 @@ impl Talk {
 /// Until somebody owns it, and a power cut on the same day.
 pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, short: bool) -> Result<()> {
     println!("first start, beside a box that is called {TAKEN}");
-    let mut machine = bench.start("first", None, wire)?;
+    let mut machine = bench.start("first", wire)?;
     let mut shown = None;
     let code = machine.hear(bench.patience, "claim code beside a free name", |line| {
         // Each screen begins so; what an earlier one said may not hold any more.
@@ -111,7 +111,7 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
     }
     machine.cut()?;
     println!("power cut under the talk; second start");
-    let machine = bench.start("second", None, wire)?;
+    let machine = bench.start("second", wire)?;
     answers(bench, &machine, true)?;
     pause(&mut talk, TALK)?;
     talk.end(1)?;

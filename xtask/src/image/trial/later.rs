@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::inside::Inside;
-use super::machine::Bench;
+use super::machine::{Bench, Plugged};
 use super::neighbour::Neighbour;
 use super::{TIME_ZONE, answers, looks};
 
@@ -26,7 +26,11 @@ pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Resu
             "version: 2\nwifis:\n  wlan0:\n    regulatory-domain: DE\n    access-points:\n      home:\n        password: {WIFI_SECRET}\n"
         ),
     )?;
-    let mut machine = bench.start("1970", Some("1970-01-01T00:00:00"), wire)?;
+    let plugged = Plugged {
+        clock: Some("1970-01-01T00:00:00"),
+        ..Plugged::default()
+    };
+    let mut machine = bench.start_with("1970", &plugged, wire)?;
     let link = machine.hear(bench.patience, "link for the owner", |line| {
         let at = line.find("https://")?;
         line.contains("#").then(|| line[at..].to_owned())
@@ -60,7 +64,7 @@ pub fn full(inside: &Inside) -> Result<()> {
 pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
     println!("factory reset, with what people have said kept");
     let ask = |name: &str, request: &str| -> Result<()> {
-        let machine = bench.start(name, None, wire)?;
+        let machine = bench.start(name, wire)?;
         answers(bench, &machine, true)?;
         inside.awaited()?;
         inside.run("echo '# by hand' >>/etc/kinglet/kinglet.toml; timedatectl set-timezone Europe/Berlin")?;
@@ -71,7 +75,7 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
         "reset-settings",
         r#"{"verb":"factory_reset","keep_data":true,"confirm":"reset settings"}"#,
     )?;
-    let machine = bench.start("after-settings", None, wire)?;
+    let machine = bench.start("after-settings", wire)?;
     answers(bench, &machine, true)?;
     // Its key lies on the card, which counts again.
     inside.awaited()?;
@@ -93,7 +97,7 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
         "reset-all",
         r#"{"verb":"factory_reset","keep_data":false,"confirm":"erase everything"}"#,
     )?;
-    let mut machine = bench.start("after-all", None, wire)?;
+    let mut machine = bench.start("after-all", wire)?;
     machine.hear(bench.patience, "claim code", |line| {
         line.contains("claim code  ").then_some(())
     })?;

@@ -1,5 +1,6 @@
 //! What has to be so inside a machine that started from the card. What must not live here: starting it.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -17,23 +18,32 @@ const IDLE: u32 = 180;
 
 /// Whoever installs the box's own authority, as the page on the plain port says, reaches it by its name without a warning.
 pub fn trusted(bench: &Bench<'_>, name: &str) -> Result<()> {
+    trusts(bench, name, &authority(bench, "authority.pem")?)
+}
+
+/// The box's own authority, as its page gives it out.
+pub fn authority(bench: &Bench<'_>, name: &str) -> Result<PathBuf> {
     let page =
         ask(Command::new("curl").args(["--silent", "--fail", &format!("http://127.0.0.1:{}/", bench.http)]))?;
     let path = page
         .split('"')
         .find(|part| part.starts_with('/') && part.ends_with(".pem"))
         .context("the trust page leads to no certificate")?;
-    let file = bench.folder.join("authority.pem");
+    let file = bench.folder.join(name);
     let url = format!("http://127.0.0.1:{}{path}", bench.http);
     ask(Command::new("curl")
         .args(["--silent", "--fail", "--output"])
         .arg(&file)
         .arg(url))?;
+    Ok(file)
+}
+
+pub fn trusts(bench: &Bench<'_>, name: &str, authority: &Path) -> Result<()> {
     let host = format!("{name}:{}", bench.https);
     let leads = format!("{host}:127.0.0.1");
     ask(Command::new("curl")
         .args(["--silent", "--fail", "--resolve", &leads, "--cacert"])
-        .arg(&file)
+        .arg(authority)
         .arg(format!("https://{host}/health")))
     .context("reaching it by name, by the certificate that it gives out")?;
     println!("  {name} is trusted by its own authority");

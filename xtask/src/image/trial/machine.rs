@@ -34,6 +34,14 @@ pub struct Bench<'a> {
     pub patience: Duration,
 }
 
+/// What is plugged into the machine beside its card, and what its clock says, if that is to be wrong.
+#[derive(Default)]
+pub struct Plugged<'a> {
+    pub clock: Option<&'a str>,
+    /// A stick on USB.
+    pub stick: Option<&'a Path>,
+}
+
 /// A machine that is on.
 pub struct Running {
     child: Child,
@@ -157,8 +165,12 @@ impl<'a> Bench<'a> {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Turns it on. `clock` is what the board's clock says, if it is to say something wrong.
-    pub fn start(&self, name: &str, clock: Option<&str>, wire: &Neighbour) -> Result<Running> {
+    /// Turns it on.
+    pub fn start(&self, name: &str, wire: &Neighbour) -> Result<Running> {
+        self.start_with(name, &Plugged::default(), wire)
+    }
+
+    pub fn start_with(&self, name: &str, plugged: &Plugged<'_>, wire: &Neighbour) -> Result<Running> {
         let config = self.read("config.txt")?.context("the card has a config.txt")?;
         let value = |key: &str| {
             config
@@ -224,8 +236,14 @@ impl<'a> Bench<'a> {
             ])
             .args(["-device", "virtio-rng-pci"]);
         command.args(wire.card()?);
-        if let Some(clock) = clock {
+        if let Some(clock) = plugged.clock {
             command.args(["-rtc", &format!("base={clock}")]);
+        }
+        if let Some(stick) = plugged.stick {
+            command
+                .args(["-device", "qemu-xhci", "-drive"])
+                .arg(format!("if=none,id=stick,format=raw,file={}", stick.display()))
+                .args(["-device", "usb-storage,drive=stick,removable=on"]);
         }
         let console = self.folder.join(format!("{name}.log"));
         Running::start(command, console)

@@ -1,6 +1,6 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`).
+//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`).
 
 mod first;
 mod inside;
@@ -8,6 +8,7 @@ mod later;
 mod looks;
 mod machine;
 mod neighbour;
+mod restore;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   full       no room on the data's partition, and room again
                   1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
                   reset      factory reset, with data kept and with everything erased
+                  restore    a backup onto a stick, and from there onto a new card
   --image FILE    The image, unpacked [default: target/image/kinglet-VERSION-arm64.img, made with `cargo xtask image --unpacked`]
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release
   --memory MIB    Memory of the machine [default: 1024]
@@ -66,9 +68,10 @@ enum Part {
     Full,
     Clock,
     Reset,
+    Restore,
 }
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
@@ -76,6 +79,7 @@ const PARTS: [(&str, Part); 7] = [
     ("full", Part::Full),
     ("1970", Part::Clock),
     ("reset", Part::Reset),
+    ("restore", Part::Restore),
 ];
 
 #[derive(Debug)]
@@ -168,7 +172,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         Inside::kept(&bench)
     };
     if !wanted.short {
-        with_an_owner(&bench, &inside, &wire, &wanted)?;
+        with_an_owner(&bench, &image, &inside, &wire, &wanted)?;
     }
     fs::remove_file(&bench.card).context("removing the card")
 }
@@ -195,11 +199,17 @@ fn first_day(bench: &Bench<'_>, image: &Path, wire: &Neighbour, wanted: &Wanted)
 }
 
 /// The other parts, in their order; those that only look at a machine that is on share one start.
-fn with_an_owner(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour, wanted: &Wanted) -> Result<()> {
+fn with_an_owner(
+    bench: &Bench<'_>,
+    image: &Path,
+    inside: &Inside,
+    wire: &Neighbour,
+    wanted: &Wanted,
+) -> Result<()> {
     let on = [Part::Looks, Part::Ports, Part::Idle, Part::Full];
     if on.iter().any(|part| wanted.has(*part)) {
         println!("a start of a card that has an owner");
-        let machine = bench.start("owned", None, wire)?;
+        let machine = bench.start("owned", wire)?;
         answers(bench, &machine, true)?;
         inside.awaited()?;
         for (name, part) in PARTS {
@@ -222,6 +232,11 @@ fn with_an_owner(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour, wanted: &
     }
     if wanted.has(Part::Reset) {
         timed("reset", || later::reset(bench, inside, wire))?;
+    }
+    if wanted.has(Part::Restore) {
+        // It needs an owner, and the part before took that away.
+        bench.kept_card(image)?;
+        timed("restore", || restore::run(bench, image, inside, wire))?;
     }
     Ok(())
 }
