@@ -261,6 +261,26 @@ fn a_machine_that_goes_down_again_and_again_goes_back() {
 }
 
 #[test]
+fn nothing_is_known_of_versions_that_were_removed() {
+    for (content, is_judged) in [("two", true), ("sick", true), ("two", false)] {
+        let bench = installed();
+        unpack(&bench, content, "0.1.0");
+        done(&bench, &["take", "0.2.0-1"]);
+        if is_judged {
+            judge(&bench);
+        }
+        // As the package's postrm does it.
+        fs::remove_dir_all(bench.root().join("usr/lib/kinglet")).expect("the root is ours");
+        unpack(&bench, "again", "0.1.0");
+        done(&bench, &["take", "0.2.0-1"]);
+        judge(&bench);
+        assert_eq!(runs(&bench), "again");
+        let said = String::from_utf8(switch(&bench, &["status"]).stdout).expect("text");
+        assert_eq!(said, "Kinglet 0.2.0-1 runs.\n");
+    }
+}
+
+#[test]
 fn who_comes_meanwhile_goes_back_to_the_last_that_was_kept() {
     let bench = installed();
     unpack(&bench, "sick two", "0.1.0");

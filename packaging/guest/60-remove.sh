@@ -11,6 +11,7 @@ done
 
 dpkg --install "$(package kinglet 2)" >again.txt 2>&1 || { cat again.txt; fail "it does not install again"; }
 https /health >/dev/null || fail "it does not answer after it was installed again"
+[ "$(/usr/libexec/kinglet/kinglet-switch status)" = 'Kinglet 0.1.0-2 runs.' ] || fail "$(/usr/libexec/kinglet/kinglet-switch status)"
 if grep -q 'claim code' again.txt; then fail "it forgot who owns it"; fi
 [ "$(kinglet user list --json | jq '.users | length')" -ge 2 ] || fail "the people are gone"
 say "removed and installed again with $(kinglet user list --json | jq '.users | length') people"

@@ -88,13 +88,17 @@ fn take(machine: &Machine, version: &str, unless_failed: bool) -> Result<(), Wro
     let version = Version::try_from(version)?;
     not_below_the_floor(machine, &version)?;
     versions::adopt(machine, &version)?;
+    let known = State::read(machine);
     let Some(runs) = versions::current(machine) else {
+        // What is known is of versions that went when the package was removed.
+        if known != State::default() {
+            State::default().write(machine)?;
+        }
         return versions::run(machine, &version);
     };
     if runs == version {
         return Ok(());
     }
-    let known = State::read(machine);
     if unless_failed && known.has_failed(&version) {
         note(&format!(
             "{version} was not well when it was tried; {runs} goes on running"

@@ -228,7 +228,9 @@ fn control(tree: &Tree, about: &About<'_>, needs: &Needs, units: &[String]) -> R
         ("SOCKETS", &sockets),
         ("UNITS", &units),
     ];
-    for name in ["control", "postinst", "prerm", "postrm"] {
+    // Which version may come is a question of the server's package alone.
+    let before: &[&str] = if about.name == BOARD { &[] } else { &["preinst"] };
+    for name in ["control", "postinst", "prerm", "postrm"].iter().chain(before) {
         let text = String::from_utf8(packaging(&format!("{}/{name}", about.name))?)
             .with_context(|| format!("{name} is text"))?;
         let text = filled(&text, &values).with_context(|| format!("{name} of {}", about.name))?;

@@ -103,7 +103,7 @@ fn next(own: &Path) -> Result<PathBuf> {
     // The whole workspace is named, so that what it is made of was built with it already.
     command
         .args(["build", "--locked", "--workspace", "--bin", "kinglet-next"])
-        .args(["--features", "kinglet/fault-injection"])
+        .args(["--features", "fault-injection"])
         .current_dir(repository::root());
     if is_release {
         command.arg("--release");

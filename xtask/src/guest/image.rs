@@ -165,7 +165,7 @@ fn modules(from: &Path, to: &Path, release: &str, wanted: &[&str]) -> Result<()>
         .nth(3)
         .context("modules lie three folders deep")?;
     must(
-        Command::new("busybox")
+        Command::new(base.join("bin/busybox"))
             .arg("depmod")
             .arg("-b")
             .arg(base)
