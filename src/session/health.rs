@@ -17,12 +17,12 @@ const OPERATOR: Who = Who {
 };
 
 impl Services {
-    /// Ready means that the log can be written.
+    /// Ready means that messages are taken.
     #[must_use]
     pub fn health(&self) -> Health {
         let status = match self.store.writable() {
-            Writable::Yes => "ready",
-            Writable::Full => "full",
+            Writable::Yes if !self.store.is_tight() => "ready",
+            Writable::Yes | Writable::Full => "full",
             Writable::ReadOnly(_) => "read_only",
         };
         Health {

@@ -177,6 +177,7 @@ async fn a_disk_almost_full_takes_back_and_takes_nothing_new() {
         .await
         .expect("it can be looked at");
     assert_eq!(desk.send(4, two).await, Err(Code::StorageFull));
+    assert_eq!(desk.services.health().status, "full", "whoever watches it hears of it");
     let Answer::Ack(again) = desk.send(3, one).await.expect("it was acknowledged before") else {
         panic!("an ack was expected");
     };
@@ -189,4 +190,5 @@ async fn a_disk_almost_full_takes_back_and_takes_nothing_new() {
     desk.run(Command::Recall(recall)).await.expect("it makes room");
     eyes(0).look_at_disk().await.expect("it can be looked at");
     desk.send(4, two).await.expect("there is room again");
+    assert_eq!(desk.services.health().status, "ready");
 }
