@@ -8,6 +8,7 @@ use super::account::{NewDevice, ServerRole};
 use super::bots::BotScope;
 use super::event::{ConversationKind, Role};
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
+use super::machine::BoardVerb;
 use super::moderation::MeasureKind;
 use super::refusal::{Code, Refusal};
 
@@ -346,4 +347,8 @@ pub enum AuditWhat {
     /// Records were written until the plug was pulled.
     PlugTestBegun {},
     PlugTestEnded {},
+    /// kinglet-board was asked to do this: noted before it was.
+    BoardAsked {
+        verb: BoardVerb,
+    },
 }
