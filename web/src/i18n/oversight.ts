@@ -53,6 +53,7 @@ const oversightEn = {
     device_ended: 'Device signed out',
     plug_test_begun: 'Plug test begun',
     plug_test_ended: 'Plug test ended',
+    board_asked: 'The box was asked',
   } as Record<string, string>,
 };
 
@@ -105,6 +106,7 @@ const oversightZh: typeof oversightEn = {
     device_ended: '设备退出登录',
     plug_test_begun: '开始断电测试',
     plug_test_ended: '结束断电测试',
+    board_asked: '要求设备操作',
   },
 };
 
