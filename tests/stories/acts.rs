@@ -251,6 +251,9 @@ async fn only_an_owner_lets_somebody_in_and_only_with_their_password() {
     let slip = owner.post(BOARD, &reset(PASSWORD, "erase everything")).await;
     assert!(slip.text.contains("reset settings"), "{}", slip.text);
     assert_eq!(bench.calls(), [""; 0]);
+    // What came to nothing is in the journal, too: it is written before the board is asked.
+    let entry = |verb: &str| (owner.user.clone(), verb.to_owned());
+    assert_eq!(journal(&owner).await, [entry("ssh_on"), entry("factory_reset")]);
 
     let done = owner.post(BOARD, &open(KEY, json!(PASSWORD))).await.json(200);
     assert_eq!(done, json!({ "user": "kinglet-admin", "hours": 24 }));

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ use crate::proto::{ClientId, Code, Refusal};
 const NOTE: &str = "board-asked.json";
 const NOTE_BYTES: u64 = 64 * 1024;
 const STICK: &str = "Put the update (kinglet_….deb) and its signature (.minisig) onto a USB stick, and that stick alone into the machine.";
+
+/// How long a request waits for another one: threads that wait are few, and one that asks again is no loss.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// One that was asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,7 +122,7 @@ impl Acts {
     }
 
     fn idle(&self) -> Result<MutexGuard<'_, VecDeque<Asked>>, Refusal> {
-        let asked = self.asked.try_lock();
+        let asked = self.asked.try_lock_for(MOMENT);
         asked.ok_or_else(|| Refusal::because(Code::Busy, "The machine is at work on another request."))
     }
 
