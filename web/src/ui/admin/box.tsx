@@ -65,8 +65,8 @@ function Parts({ now, again }: Given) {
       {now.ssh != null && <Ssh now={now} again={again} />}
       {now.may?.includes('factory_reset') && (
         <Part title={w.reset} hint={w.resetHint}>
-          <Act verb="factory_reset" more={{ keep_data: true, confirm: RESET }} label={w.keepData} title={`${w.keepData}?`} lead={w.keepDataLead} done={() => w.resetDone} typed={RESET} password danger />
-          <Act verb="factory_reset" more={{ keep_data: false, confirm: ERASE }} label={w.erase} title={`${w.erase}?`} lead={w.eraseLead} done={() => w.resetDone} typed={ERASE} password danger />
+          <Act verb="factory_reset" more={{ keep_data: true, confirm: RESET }} label={w.keepData} title={w.keepDataTitle} lead={w.keepDataLead} done={() => w.resetDone} typed={RESET} password danger />
+          <Act verb="factory_reset" more={{ keep_data: false, confirm: ERASE }} label={w.erase} title={w.eraseTitle} lead={w.eraseLead} done={() => w.resetDone} typed={ERASE} password danger />
         </Part>
       )}
     </>
