@@ -412,6 +412,9 @@ pub const BACKUP_KEY_BYTES: u64 = 1024 * 1024;
 /// A list beside a backup, in bytes.
 pub const BACKUP_LIST_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Requests to kinglet-board whose ids are remembered.
+pub const BOARD_ASKED: usize = 16;
+
 /// Degrees of a board's processor from which on there is a warning, and below which it is over. A Raspberry Pi slows down between
 /// 80 and 85 (raspberrypi.com, "Frequency management and thermal control"). Under-voltage is the firmware's own word, below 4.63 V.
 pub const BOARD_HOT: i32 = 75;

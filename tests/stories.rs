@@ -21,6 +21,8 @@ mod raw;
 mod accounts;
 #[path = "stories/acme.rs"]
 mod acme;
+#[path = "stories/acts.rs"]
+mod acts;
 #[path = "stories/address.rs"]
 mod address;
 #[path = "stories/avatars.rs"]

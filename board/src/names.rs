@@ -1,6 +1,6 @@
 //! The machine's name and its time zone. What must not live here: what the server makes of them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use crate::request::{HostName, Zone};
 const HOSTNAMECTL: &str = "/usr/bin/hostnamectl";
 const TIMEDATECTL: &str = "/usr/bin/timedatectl";
 const ZONES: &str = "/usr/share/zoneinfo";
+const HOST: &str = "/proc/sys/kernel/hostname";
+const LOCAL: &str = "/etc/localtime";
 /// A fresh appliance's own.
 const FIRST_NAME: &str = "kinglet";
 const FIRST_ZONE: &str = "Etc/UTC";
@@ -35,6 +37,17 @@ pub fn zone(machine: &Machine, zone: &Zone) -> Outcome {
     }
     run(machine, TIMEDATECTL, &["set-timezone", zone.as_str()])?;
     Ok(json!({ "zone": zone.as_str() }))
+}
+
+pub fn host_now(machine: &Machine) -> Option<String> {
+    machine.text(HOST)
+}
+
+/// Where the link leads that says it.
+pub fn zone_now(machine: &Machine) -> Option<String> {
+    let to = fs::read_link(machine.path(LOCAL)).ok()?;
+    let (_, zone) = to.to_str()?.split_once("/zoneinfo/")?;
+    Some(zone.to_owned())
 }
 
 /// As on the first day.

@@ -1,11 +1,12 @@
-//! How the board is: heat, power, cards. Whatever the kernel does not report is `null` and named in `not_reported`; nothing is
-//! guessed. What must not live here: when it is bad.
+//! How the board is: heat, power, cards; its name, its time zone, and whether SSH is on. Whatever nobody reports is `null` and
+//! named in `not_reported`; nothing is guessed. What must not live here: when it is bad.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
+use crate::{names, ssh};
 
 const THERMAL: &str = "/sys/class/thermal";
 const HWMON: &str = "/sys/class/hwmon";
@@ -41,6 +42,9 @@ pub fn read(machine: &Machine) -> Value {
     let disks = or_missing("disks", disks(machine));
     let systems = or_missing("file_systems", file_systems(machine));
     let boot = or_missing("boot_id", machine.text(BOOT).map(Value::String));
+    let host = or_missing("host_name", names::host_now(machine).map(Value::String));
+    let zone = or_missing("time_zone", names::zone_now(machine).map(Value::String));
+    let ssh = or_missing("ssh", ssh::is_on(machine).map(Value::Bool));
     json!({
         "temperature": heat,
         "under_voltage": power,
@@ -49,6 +53,9 @@ pub fn read(machine: &Machine) -> Value {
         "disks": disks,
         "file_systems": systems,
         "boot_id": boot,
+        "host_name": host,
+        "time_zone": zone,
+        "ssh": ssh,
         "not_reported": missing,
     })
 }

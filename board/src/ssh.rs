@@ -11,6 +11,8 @@ use crate::request::Key;
 
 const USER: &str = "kinglet-admin";
 const SERVICE: &str = "ssh.service";
+/// Its processes' own group, which is there as long as they are.
+const RUNNING: &str = "/sys/fs/cgroup/system.slice/ssh.service";
 const SSHD: &str = "/usr/sbin/sshd";
 const KEYS: &str = "/etc/kinglet-board/authorized_keys";
 const CONFIG: &str = "/etc/ssh/sshd_config.d/00-kinglet.conf";
@@ -85,6 +87,12 @@ pub fn off(machine: &Machine) -> Result<(), Wrong> {
     machine.remove(CONFIG)?;
     // Says no when nobody is there.
     agrees(machine, LOGINCTL, &["terminate-user", USER]).map(drop)
+}
+
+/// Nothing where SSH is not ours.
+pub fn is_on(machine: &Machine) -> Option<bool> {
+    needs(machine).ok()?;
+    Some(machine.exists(RUNNING))
 }
 
 /// Says no when there is none.

@@ -26,9 +26,13 @@ pub fn open(config: &Config, clock: Arc<Clock>) -> Arc<Machine> {
 /// What the routes ask.
 pub fn face(machine: &Arc<Machine>) -> face::Machine {
     let (told, begun, ended) = (Arc::clone(machine), Arc::clone(machine), Arc::clone(machine));
+    let (board, known, asked) = (Arc::clone(machine), Arc::clone(machine), Arc::clone(machine));
     face::Machine {
         plug_test: Box::new(move || told.plug_test()),
         begin: Box::new(move |run| begun.begin_plug_test(run)),
         end: Box::new(move |run, seen| ended.end_plug_test(run, seen)),
+        board: Box::new(move || board.board()),
+        known: Box::new(move |id, verb| known.known_act(id, verb)),
+        act: Box::new(move |id, act| asked.act(id, act)),
     }
 }

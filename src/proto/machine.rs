@@ -1,5 +1,5 @@
-//! What the machine under the server tells of itself: heat, power, the card that holds the data. What must not live here: how
-//! it is found out, and when it is bad.
+//! What the machine under the server tells of itself: heat, power, the card that holds the data; and what admins ask of it. What
+//! must not live here: how it is found out, when it is bad, and who may ask.
 //!
 //! A figure that is absent was not reported by the kernel. It is never a zero in its place.
 
@@ -224,4 +224,129 @@ pub struct EndPlugTest {
     /// The highest number that was seen; absent if nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<u64>,
+}
+
+/// `GET /api/v1/admin/board`: what can be asked of kinglet-board, which is root, and what it tells of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BoardState {
+    /// Whether it answers. Where it does not, nothing can be asked.
+    pub answers: bool,
+    /// What the caller may ask for here.
+    #[serde(default)]
+    pub may: Vec<BoardVerb>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Whether SSH is on; absent where the machine's SSH is not the appliance's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<bool>,
+}
+
+/// What kinglet-board can be asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BoardVerb {
+    Reboot,
+    PowerOff,
+    SshOn,
+    SshOff,
+    HostName,
+    TimeZone,
+    Update,
+    FactoryReset,
+}
+
+impl BoardVerb {
+    pub const ALL: [BoardVerb; 8] = [
+        BoardVerb::Reboot,
+        BoardVerb::PowerOff,
+        BoardVerb::SshOn,
+        BoardVerb::SshOff,
+        BoardVerb::HostName,
+        BoardVerb::TimeZone,
+        BoardVerb::Update,
+        BoardVerb::FactoryReset,
+    ];
+
+    /// Whether it lets somebody into the machine, or takes away what cannot be had again.
+    #[must_use]
+    pub fn is_grave(self) -> bool {
+        matches!(self, BoardVerb::SshOn | BoardVerb::FactoryReset)
+    }
+}
+
+/// `POST /api/v1/admin/board`: have kinglet-board do something.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AskBoard {
+    /// Makes a retry ask for the same, which is not done twice.
+    pub client_id: ClientId,
+    /// The caller's own, for `ssh_on` and `factory_reset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    #[serde(flatten)]
+    pub act: BoardAct,
+}
+
+/// What is to be done, told apart by `verb`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum BoardAct {
+    Reboot {},
+    PowerOff {},
+    /// Lets the appliance's own user in by this key.
+    SshOn {
+        /// One line of a `.pub` file.
+        key: String,
+        /// Also after the next start of the machine, and longer than a day.
+        #[serde(default)]
+        keep: bool,
+    },
+    SshOff {},
+    HostName {
+        name: String,
+    },
+    TimeZone {
+        zone: String,
+    },
+    /// Installs the signed package that lies on the USB stick in the machine.
+    Update {},
+    FactoryReset {
+        keep_data: bool,
+        /// `erase everything`, or with `keep_data` `reset settings`.
+        confirm: String,
+    },
+}
+
+impl BoardAct {
+    #[must_use]
+    pub fn verb(&self) -> BoardVerb {
+        match self {
+            BoardAct::Reboot {} => BoardVerb::Reboot,
+            BoardAct::PowerOff {} => BoardVerb::PowerOff,
+            BoardAct::SshOn { .. } => BoardVerb::SshOn,
+            BoardAct::SshOff {} => BoardVerb::SshOff,
+            BoardAct::HostName { .. } => BoardVerb::HostName,
+            BoardAct::TimeZone { .. } => BoardVerb::TimeZone,
+            BoardAct::Update {} => BoardVerb::Update,
+            BoardAct::FactoryReset { .. } => BoardVerb::FactoryReset,
+        }
+    }
+}
+
+/// It was done, or is being done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BoardDone {
+    /// Who comes in over SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// For how long SSH is on; absent where it stays on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u32>,
+    /// Which version is being installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether the server takes it up only with its next start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart_needed: bool,
 }

@@ -8,6 +8,7 @@ use super::account::{NewDevice, ServerRole};
 use super::bots::BotScope;
 use super::event::{ConversationKind, Role};
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
+use super::machine::BoardVerb;
 use super::moderation::MeasureKind;
 use super::refusal::{Code, Refusal};
 
@@ -350,5 +351,9 @@ pub enum AuditWhat {
     Restored {
         /// When the backup was made.
         made: Timestamp,
+    },
+    /// kinglet-board was asked to do this: noted before it was.
+    BoardAsked {
+        verb: BoardVerb,
     },
 }

@@ -18,6 +18,11 @@ pub const REACHED: &[(&str, &str, &str)] = &[
     ("CARD_QUICK", MACHINE, "limits::CARD_QUICK"),
     ("CARD_SYNCS", MACHINE, "limits::CARD_SYNCS - 1"),
     (
+        "BOARD_ASKED",
+        "src/workers/machine/acts.rs",
+        "0..limits::BOARD_ASKED",
+    ),
+    (
         "PLUG_TEST_MOST",
         "src/workers/machine/plug.rs",
         "fn it_ends_by_itself_and_leaves_no_records",

@@ -158,10 +158,10 @@ fn backup_shapes() -> Vec<Shape> {
 }
 
 fn machine_shapes() -> Vec<Shape> {
-    use kinglet::proto::machine::{BeginPlugTest, EndPlugTest, PlugTest};
+    use kinglet::proto::machine::{AskBoard, BeginPlugTest, BoardDone, BoardState, EndPlugTest, PlugTest};
     let mut shapes = Vec::new();
-    shapes.extend(http!(received: BeginPlugTest, EndPlugTest));
-    shapes.extend(http!(sent: PlugTest));
+    shapes.extend(http!(received: AskBoard, BeginPlugTest, EndPlugTest));
+    shapes.extend(http!(sent: BoardDone, BoardState, PlugTest));
     shapes
 }
 

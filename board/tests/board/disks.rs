@@ -137,6 +137,12 @@ fn sensors_tell_what_the_kernel_reports() {
     bench.file("sys/fs/ext4/mmcblk0p2/errors_count", "1\n");
     bench.file("proc/sys/kernel/random/boot_id", "0f1e\n");
     bench.file("sys/fs/ext4/features/lazy_itable_init", "supported\n");
+    bench.file("proc/sys/kernel/hostname", "kinglet\n");
+    symlink(
+        "../usr/share/zoneinfo/Europe/Berlin",
+        bench.root().join("etc/localtime"),
+    )
+    .expect("the root is ours");
     let told = bench.done(&json!({ "verb": "sensors" }));
     assert_eq!(
         told,
@@ -156,15 +162,29 @@ fn sensors_tell_what_the_kernel_reports() {
             }],
             "file_systems": [{ "name": "mmcblk0p2", "errors": 1 }],
             "boot_id": "0f1e",
+            "host_name": "kinglet",
+            "time_zone": "Europe/Berlin",
+            "ssh": false,
             "not_reported": [],
         })
     );
+    fs::create_dir_all(bench.root().join("sys/fs/cgroup/system.slice/ssh.service"))
+        .expect("the root is ours");
+    assert_eq!(bench.done(&json!({ "verb": "sensors" }))["ssh"], true);
     assert_eq!(bench.calls(), [""; 0], "looking runs nothing");
 }
 
 #[test]
 fn what_is_not_reported_is_named_and_not_guessed() {
     let bench = Bench::new();
+    // A machine whose SSH is not the appliance's.
+    bench.file(
+        "etc/passwd",
+        &bench
+            .text("etc/passwd")
+            .expect("it is there")
+            .replace("kinglet-admin", "pi"),
+    );
     let told = bench.done(&json!({ "verb": "sensors" }));
     let names = [
         "temperature",
@@ -174,6 +194,9 @@ fn what_is_not_reported_is_named_and_not_guessed() {
         "disks",
         "file_systems",
         "boot_id",
+        "host_name",
+        "time_zone",
+        "ssh",
     ];
     assert_eq!(told["not_reported"], json!(names));
     for name in names {

@@ -5,6 +5,7 @@
 
 use super::Allowed;
 use crate::proto::account::ServerRole;
+use crate::proto::machine::BoardVerb;
 use crate::proto::{Code, Refusal};
 
 /// Who acts.
@@ -83,6 +84,18 @@ pub fn may_hold_the_key(by: Office) -> Allowed {
     }
 }
 
+/// Whether one may have kinglet-board do this to the machine: an admin what leaves it as it is, an owner everything.
+pub fn may_ask_board(by: Office, verb: BoardVerb) -> Allowed {
+    may_oversee(by)?;
+    if verb.is_grave() && by != Office::Holder(ServerRole::Owner) {
+        return Err(Refusal::because(
+            Code::Forbidden,
+            "Only an owner lets somebody into the machine, or resets it.",
+        ));
+    }
+    Ok(())
+}
+
 /// Whether somebody of this role may cease to be it: the last owner must stay. `others` says whether there is another
 /// owner who can sign in.
 pub fn may_cease(theirs: ServerRole, others: bool) -> Allowed {
@@ -124,6 +137,17 @@ mod tests {
             }
         }
         assert!(may_restrain(Office::Operator, false, ServerRole::Owner).is_ok());
+    }
+
+    #[test]
+    fn only_owners_open_the_machine_or_reset_it() {
+        for verb in BoardVerb::ALL {
+            let may = |by| may_ask_board(by, verb).is_ok();
+            assert!(may(Office::Holder(ServerRole::Owner)));
+            assert!(!may(Office::Holder(ServerRole::Member)) && !may(Office::Nobody));
+            let is_grave = [BoardVerb::SshOn, BoardVerb::FactoryReset].contains(&verb);
+            assert_eq!(may(Office::Holder(ServerRole::Admin)), !is_grave, "{verb:?}");
+        }
     }
 
     #[test]

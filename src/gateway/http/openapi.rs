@@ -233,16 +233,20 @@ struct BackupRoutes;
 
 schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow);
 
-/// The plug test.
+/// The plug test, and what kinglet-board is asked for.
 #[derive(OpenApi)]
 #[openapi(paths(
     super::machine::plug_test,
     super::machine::begin_plug_test,
     super::machine::end_plug_test,
+    super::machine::board,
+    super::machine::ask_board,
 ))]
 struct MachineRoutes;
 
-schemas!(machine_schemas: machine::PlugTest, machine::BeginPlugTest, machine::EndPlugTest);
+schemas!(machine_schemas:
+    machine::PlugTest, machine::BeginPlugTest, machine::EndPlugTest, machine::BoardState, machine::AskBoard, machine::BoardDone,
+);
 
 /// The fallback of the live protocol, history, and what an operator asks.
 #[derive(OpenApi)]

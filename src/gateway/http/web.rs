@@ -50,7 +50,7 @@ async fn page(State(face): State<Arc<Face>>) -> Response {
     safe(([(header::CONTENT_TYPE, HTML)], text).into_response(), NOTHING)
 }
 
-/// Whether the log can be written.
+/// Whether messages are taken.
 #[utoipa::path(
     get,
     path = "/health",
@@ -64,7 +64,7 @@ pub(super) async fn health(State(face): State<Arc<Face>>) -> Response {
     told(face.services.health())
 }
 
-/// 200 only when the log can be written.
+/// 200 only while messages are taken.
 pub(super) fn told(health: Health) -> Response {
     let status = if health.status == "ready" {
         StatusCode::OK

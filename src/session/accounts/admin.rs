@@ -1,11 +1,12 @@
 //! The people of this server: listed for everyone, administered by admins. What must not live here: who may administer
 //! whom; the store decides that from the rows, in the same transaction as the change.
 
-use super::{Accounts, Caller, Outcome, password_refusal, rows};
+use super::{Accounts, Caller, Outcome, check_client_id, password_refusal, rows};
 use crate::core::permit::server::{self, Office};
 use crate::limits;
 use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
+use crate::proto::machine::{AskBoard, BoardVerb};
 use crate::proto::people::{AuditPage, AuditQuery, AuditWhat, SetServerRole, UserDevice, UserDevices};
 use crate::proto::{Code, DeviceId, UserId};
 use crate::store::sqlite::accounts::By;
@@ -46,6 +47,14 @@ impl Administrator<'_> {
 /// `forbidden`.
 pub fn may_oversee(caller: &Caller) -> Outcome<()> {
     server::may_oversee(Administrator::Caller(caller).office())
+}
+
+/// Whether a caller may have kinglet-board do this.
+///
+/// # Errors
+/// `forbidden`.
+pub fn may_ask_board(caller: &Caller, verb: BoardVerb) -> Outcome<()> {
+    server::may_ask_board(Administrator::Caller(caller).office(), verb)
 }
 
 impl Accounts {
@@ -143,6 +152,21 @@ impl Accounts {
     pub async fn note_act(&self, caller: &Caller, what: AuditWhat) -> Outcome<()> {
         let by = Administrator::Caller(caller).by();
         self.store.note_act(by, what).await
+    }
+
+    /// Lets a caller ask kinglet-board: for what is grave only with their password.
+    ///
+    /// # Errors
+    /// `forbidden`, `wrong_credentials`, `rate_limited` after many, `bad_request` for a client id that is none.
+    pub async fn let_ask_board(&self, caller: &Caller, asked: &AskBoard) -> Outcome<()> {
+        check_client_id(asked.client_id)?;
+        let verb = asked.act.verb();
+        may_ask_board(caller, verb)?;
+        if verb.is_grave() {
+            let password = asked.password.clone().unwrap_or_default();
+            self.proven(caller.user, password).await?;
+        }
+        Ok(())
     }
 
     /// Another person's devices; when they were last here only where that is shown.

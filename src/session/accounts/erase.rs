@@ -16,15 +16,19 @@ impl Accounts {
     pub async fn erase_me(&self, caller: &Caller, token: &str, request: EraseMe) -> Outcome<Erasure> {
         confirmed(&request.confirm, &self.store.profile(caller.user).await?.name)?;
         let token = Token::parse(token).map_err(|_| Code::SignedOut)?;
-        // A stolen session must not be a way to guess the password.
-        let attempt = self.doors.at_account(&caller.user.to_string())?;
-        let verified = self.verified(caller.user, request.password).await;
-        self.doors.settle(&attempt, &verified);
         let by = EraseBy::Oneself {
-            verified: verified?,
+            verified: self.proven(caller.user, request.password).await?,
             token: *token.hash().as_bytes(),
         };
         self.store.erase_user(by, caller.user).await
+    }
+
+    /// One's own password once more, and what is stored of it. A stolen session must not be a way to guess it.
+    pub(super) async fn proven(&self, user: UserId, password: String) -> Outcome<String> {
+        let attempt = self.doors.at_account(&user.to_string())?;
+        let verified = self.verified(user, password).await;
+        self.doors.settle(&attempt, &verified);
+        verified
     }
 
     async fn verified(&self, user: UserId, password: String) -> Outcome<String> {

@@ -2,32 +2,21 @@
 //! what is written to the stick.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::asking;
+use super::super::asking::{self, PATIENCE, Refused};
 use super::wrong::{Outcome, Wrong};
 use crate::proto::backup::BackupTrouble;
 
 /// Where the board listens.
 pub const BOARD: &str = "/run/kinglet-board.sock";
-/// As long as the board itself has for one request.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Deserialize)]
 struct Said {
     ok: bool,
     path: Option<PathBuf>,
     error: Option<Refused>,
-}
-
-#[derive(Deserialize)]
-struct Refused {
-    code: String,
-    message: String,
-    #[serde(default)]
-    choices: Vec<String>,
 }
 
 /// A mounted stick; it is unmounted when this is dropped, so that it can be pulled at any other time.
@@ -67,15 +56,11 @@ impl Drop for Stick {
 }
 
 fn no_stick(error: &Refused) -> Wrong {
-    let mut message = error.message.clone();
-    if !error.choices.is_empty() {
-        message.push_str(&format!(" ({})", error.choices.join(", ")));
-    }
     let next = match error.code.as_str() {
         "several" => "Leave only the stick for backups in the machine.",
         _ => "Put a USB stick with exFAT, FAT or ext4 into the machine; the next try finds it.",
     };
-    Wrong::new(BackupTrouble::NoStick, message, next)
+    Wrong::new(BackupTrouble::NoStick, error.sentence(), next)
 }
 
 fn strange() -> Wrong {

@@ -1,11 +1,13 @@
-//! The machine under the server: looked at each minute, remembered, and said when it is bad. What must not live here: HTTP, the
-//! form of metrics, and anything that only root may do (`kinglet-board`).
+//! The machine under the server: looked at each minute, remembered, and said when it is bad; and what admins have done to it. What
+//! must not live here: HTTP, the form of metrics, and anything that only root may do (`kinglet-board`).
 //!
 //! - `sensors.rs`: one look; `writes.rs`: bytes written in a day; `warnings.rs`: what is bad
 //! - `plug.rs`: does the card keep what it says? `records.rs`: what is written for that
+//! - `acts.rs`: what admins have kinglet-board do
 //!
 //! Invariants: a figure that nobody reports is nothing, never zero. Looking writes nothing; a day that is over is one small file.
 
+mod acts;
 mod plug;
 mod records;
 mod sensors;
@@ -20,6 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use self::acts::Acts;
 use self::plug::Plug;
 use self::sensors::{Disk, Seen, Told};
 use self::warnings::{Figures, News, Watch};
@@ -28,8 +31,10 @@ use super::asking;
 use crate::clock::{Clock, monotonic, since_boot};
 use crate::limits;
 use crate::meters::METERS;
-use crate::proto::machine::{BoardHealth, CardHealth, PlugTest, PlugTestVerdict};
-use crate::proto::{ClientId, Refusal};
+use crate::proto::machine::{
+    BoardAct, BoardDone, BoardHealth, BoardState, BoardVerb, CardHealth, PlugTest, PlugTestVerdict,
+};
+use crate::proto::{ClientId, Code, Refusal};
 
 const LOOK: Duration = Duration::from_secs(60);
 /// A look for somebody who asks is no older than this.
@@ -52,6 +57,9 @@ pub struct Machine {
     settings: MachineSettings,
     clock: Arc<Clock>,
     plug: Arc<Plug>,
+    acts: Acts,
+    /// Held while the board is asked for somebody: one thread waits for it, and not all that there are.
+    asking: Mutex<()>,
     now: Mutex<Present>,
 }
 
@@ -76,6 +84,8 @@ impl Machine {
         };
         Arc::new(Machine {
             plug: Plug::open(&settings.data_dir, Arc::clone(&clock)),
+            acts: Acts::open(&settings.data_dir, settings.board.clone()),
+            asking: Mutex::new(()),
             settings,
             clock,
             now: Mutex::new(present),
@@ -117,6 +127,43 @@ impl Machine {
         self.plug.end(run, seen, self.boot().as_deref())?;
         self.look();
         Ok(())
+    }
+
+    /// What kinglet-board can be asked for here.
+    ///
+    /// # Errors
+    /// `busy` while it is asked for others and does not answer.
+    pub fn board(&self) -> Result<BoardState, Refusal> {
+        let _alone = self.asking.try_lock_for(FRESH).ok_or(Code::Busy)?;
+        let Some(told) = self.asked_now() else {
+            return Ok(BoardState::default());
+        };
+        let is_ssh = |verb: &BoardVerb| matches!(verb, BoardVerb::SshOn | BoardVerb::SshOff);
+        let mut may = BoardVerb::ALL.to_vec();
+        may.retain(|verb| told.ssh.is_some() || !is_ssh(verb));
+        Ok(BoardState {
+            answers: true,
+            may,
+            host_name: told.host_name,
+            time_zone: told.time_zone,
+            ssh: told.ssh,
+        })
+    }
+
+    /// What came of something that kinglet-board was asked for before.
+    ///
+    /// # Errors
+    /// `busy` while it is at work, `id_reused`, `board_failed` where nobody knows.
+    pub fn known_act(&self, id: ClientId, verb: BoardVerb) -> Result<Option<BoardDone>, Refusal> {
+        self.acts.known(id, verb)
+    }
+
+    /// Has kinglet-board do something, and waits for its answer.
+    ///
+    /// # Errors
+    /// As of `known_act`, and what it refuses.
+    pub fn act(&self, id: ClientId, act: &BoardAct) -> Result<BoardDone, Refusal> {
+        self.acts.ask(id, act)
     }
 
     /// The server stops in good order.

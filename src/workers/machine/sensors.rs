@@ -64,6 +64,10 @@ pub struct Told {
     /// Another one after each start of the kernel.
     #[serde(rename = "boot_id")]
     pub boot: Option<String>,
+    pub host_name: Option<String>,
+    pub time_zone: Option<String>,
+    /// Whether the appliance's SSH is on.
+    pub ssh: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -54,6 +54,7 @@ const oversightEn = {
     plug_test_begun: 'Plug test begun',
     plug_test_ended: 'Plug test ended',
     restored: 'Put back from a backup',
+    board_asked: 'The box was asked',
   } as Record<string, string>,
 };
 
@@ -107,6 +108,7 @@ const oversightZh: typeof oversightEn = {
     plug_test_begun: '开始断电测试',
     plug_test_ended: '结束断电测试',
     restored: '从备份恢复',
+    board_asked: '要求设备操作',
   },
 };
 

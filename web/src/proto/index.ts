@@ -37,6 +37,39 @@ export type Approve = {
   user: UserId;
 };
 
+/** `POST /api/v1/admin/board`: have kinglet-board do something. */
+export type AskBoard = ({
+  verb: "reboot";
+} | {
+  verb: "power_off";
+} | {
+  /** Also after the next start of the machine, and longer than a day. */
+  keep?: boolean;
+  /** One line of a `.pub` file. */
+  key: string;
+  verb: "ssh_on";
+} | {
+  verb: "ssh_off";
+} | {
+  name: string;
+  verb: "host_name";
+} | {
+  verb: "time_zone";
+  zone: string;
+} | {
+  verb: "update";
+} | {
+  /** `erase everything`, or with `keep_data` `reset settings`. */
+  confirm: string;
+  keep_data: boolean;
+  verb: "factory_reset";
+}) & {
+  /** Makes a retry ask for the same, which is not done twice. */
+  client_id: ClientId;
+  /** The caller's own, for `ssh_on` and `factory_reset`. */
+  password?: (string | null);
+};
+
 /** `POST /api/v1/pair`: by the new device. */
 export type AskToPair = {
   code: string;
@@ -105,6 +138,9 @@ export type AuditEntry = ({
   act: "restored";
   /** When the backup was made. */
   made: number;
+} | {
+  act: "board_asked";
+  verb: BoardVerb;
 }) & {
   /** Who did it; absent for the operator's command line. */
   by?: (UserId | null);
@@ -224,6 +260,18 @@ export type Board = {
   limit?: (number | null);
 };
 
+/** It was done, or is being done. */
+export type BoardDone = {
+  /** For how long SSH is on; absent where it stays on. */
+  hours?: (number | null);
+  /** Whether the server takes it up only with its next start. */
+  restart_needed?: boolean;
+  /** Who comes in over SSH. */
+  user?: (string | null);
+  /** Which version is being installed. */
+  version?: (string | null);
+};
+
 /** Something that is or is not so. */
 export type BoardFlag = {
   now: boolean;
@@ -253,8 +301,23 @@ export type BoardHealth = {
   warnings: BoardWarning[];
 };
 
+/** `GET /api/v1/admin/board`: what can be asked of kinglet-board, which is root, and what it tells of the machine. */
+export type BoardState = {
+  /** Whether it answers. Where it does not, nothing can be asked. */
+  answers: boolean;
+  host_name?: (string | null);
+  /** What the caller may ask for here. */
+  may: BoardVerb[];
+  /** Whether SSH is on; absent where the machine's SSH is not the appliance's own. */
+  ssh?: (boolean | null);
+  time_zone?: (string | null);
+};
+
 /** What is wrong with the board. */
 export type BoardTrouble = ("card_loses" | "file_system" | "under_voltage" | "card_errors" | "card_worn" | "card_ending" | "card_slow" | "hot" | "throttled");
+
+/** What kinglet-board can be asked to do. */
+export type BoardVerb = ("reboot" | "power_off" | "ssh_on" | "ssh_off" | "host_name" | "time_zone" | "update" | "factory_reset");
 
 export type BoardWarning = {
   code: BoardTrouble;
@@ -423,7 +486,7 @@ export type Claim = {
 export type ClientId = string;
 
 /** Why something was refused. The text form is stable. */
-export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "backup_off" | "safe_mode" | "shutting_down" | "internal");
+export type Code = ("bad_request" | "unknown_type" | "too_large" | "not_signed_in" | "signed_out" | "not_found" | "forbidden" | "muted" | "banned" | "id_reused" | "busy" | "rate_limited" | "in_flight" | "no_change" | "wrong_kind" | "already_member" | "not_member" | "limit_reached" | "owner_must_stay" | "too_late" | "erased" | "resync" | "storage_full" | "read_only" | "too_many_connections" | "slow_sign_in" | "bad_origin" | "bad_host" | "wrong_credentials" | "name_invalid" | "name_taken" | "password_weak" | "device_taken" | "claim_closed" | "claim_wrong" | "invitation_invalid" | "wrong_offset" | "wrong_checksum" | "last_owner" | "link_invalid" | "successor_needed" | "changed_meanwhile" | "push_off" | "push_refused" | "backup_off" | "board_failed" | "safe_mode" | "shutting_down" | "internal");
 
 /** `POST /api/v1/devices/code/confirm` */
 export type ConfirmDevice = {

@@ -10,7 +10,7 @@ import type { InvitationInfo, SignedIn } from '../../src/proto';
 import { Api } from '../../src/engine/api';
 import { uuidv7 } from '../../src/engine/ids';
 
-const BINARY = process.env.KINGLET_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/kinglet');
+export const BINARY = process.env.KINGLET_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/kinglet');
 export const PASSWORD = 'seven quiet herons';
 
 export async function freePort(): Promise<number> {

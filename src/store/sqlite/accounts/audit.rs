@@ -19,10 +19,14 @@ impl Store {
         .await
     }
 
-    /// Notes an act that changes no row, by one who may look after the server as a whole.
+    /// Notes an act that changes no row, by one who may do it: look after the server as a whole, or ask that of kinglet-board.
     pub async fn note_act(&self, by: By, what: AuditWhat) -> Outcome<()> {
         self.write(move |registers| {
-            server::may_oversee(office::office(registers.connection, by)?)?;
+            let office = office::office(registers.connection, by)?;
+            match &what {
+                AuditWhat::BoardAsked { verb } => server::may_ask_board(office, *verb)?,
+                _ => server::may_oversee(office)?,
+            }
             note(registers, by, None, &what)
         })
         .await

@@ -2,6 +2,7 @@
 // live here: the pages.
 import { useEffect } from 'preact/hooks';
 import { backups } from '../../i18n/backups';
+import { box } from '../../i18n/box';
 import { desk } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import { oversight } from '../../i18n/oversight';
@@ -10,6 +11,7 @@ import { myRole } from '../menu';
 import { Audit } from './audit';
 import { Backups } from './backups';
 import { Bots } from './bots';
+import { Box } from './box';
 import { Frame } from './frame';
 import { Groups } from './groups';
 import { Health } from './health';
@@ -18,7 +20,7 @@ import { Link } from './parts';
 import { People } from './people';
 import { Person } from './person';
 import { Report, Reports } from './reports';
-import { watch } from './samples';
+import { newest, watch } from './samples';
 import { Server } from './server';
 import { Settings } from './settings';
 import { Storage } from './storage';
@@ -41,6 +43,8 @@ function NotYours() {
 function Office({ at, row }: { at: string | undefined; row: string | undefined }) {
   useEffect(watch, []);
   const w = office.value;
+  // Where nobody does it there is no page, but for one who came by its address.
+  const hasBox = newest.value?.board?.asked || at === 'box';
   const entries = [
     { at: 'health', name: w.health, page: () => <Health /> },
     { at: 'people', name: w.people, page: () => (row ? <Person key={row} id={row} /> : <People />) },
@@ -52,6 +56,7 @@ function Office({ at, row }: { at: string | undefined; row: string | undefined }
     { at: 'audit', name: w.audit, page: () => <Audit /> },
     { at: 'bots', name: w.bots, page: () => <Bots /> },
     { at: 'server', name: oversight.value.server, page: () => <Server /> },
+    ...(hasBox ? [{ at: 'box', name: box.value.title, page: () => <Box /> }] : []),
     { at: 'settings', name: w.settings, page: () => <Settings /> },
   ];
   return <Frame base="/admin" title={words.value.administration} at={at} entries={entries} />;

@@ -1,5 +1,6 @@
 // The journal of admins, a page at a time, filtered. What must not live here: what writes it.
 import { useState } from 'preact/hooks';
+import { box } from '../../i18n/box';
 import { desk, moment, span } from '../../i18n/desk';
 import { office } from '../../i18n/office';
 import { oversight } from '../../i18n/oversight';
@@ -92,6 +93,8 @@ function detail(entry: AuditEntry): string {
       return `${entry.from} → ${entry.to}`;
     case 'device_ended':
       return entry.ended.slice(-12);
+    case 'board_asked':
+      return box.value.verbs[entry.verb] ?? entry.verb;
     default:
       return '';
   }

@@ -1,0 +1,307 @@
+//! What an admin has the machine under the server do, from the request to the programs of the system: the real kinglet-board,
+//! started for each connection as systemd does it, below a directory of the story's own. What must not live here: the forms of
+//! its arguments (`board/src/request.rs`), and what each verb does in full (`board/tests`).
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::harness::{BINARY, PASSWORD, Person, Server, id};
+
+const BOARD: &str = "/api/v1/admin/board";
+/// A key as `ssh-keygen` writes it; nobody has its other half.
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH anna@laptop";
+
+/// The board's program, beside the server's: cargo builds no programs of other packages for a test.
+fn board_program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let beside = Path::new(BINARY).parent().expect("it is in a folder");
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["build", "--quiet", "--package", "kinglet-board", "--target-dir"])
+            .arg(beside.parent().expect("the folder is in one"));
+        if beside.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(
+            build.status().expect("cargo runs").success(),
+            "kinglet-board is not built"
+        );
+        beside.join("kinglet-board")
+    })
+}
+
+/// A machine below a directory, with programs that note how they were called: a story cannot reboot.
+struct Bench {
+    root: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let bench = Bench {
+            root: tempfile::tempdir().expect("a temporary directory"),
+        };
+        // Root is heard whatever its name; anybody else must be the server's user.
+        let own = fs::metadata("/proc/self").expect("there is a /proc").uid();
+        let server = if own == 0 { 990 } else { own };
+        bench.file(
+            "etc/passwd",
+            &format!("kinglet:x:{server}:991::/:/bin/false\nkinglet-admin:x:1000:1000::/:/bin/sh\n"),
+        );
+        bench.file("proc/sys/kernel/hostname", "kinglet\n");
+        for folder in ["run/kinglet-board", "etc/kinglet-board", "etc/ssh/sshd_config.d"] {
+            fs::create_dir_all(bench.path(folder)).expect("the root is ours");
+        }
+        for name in [
+            "systemctl",
+            "hostnamectl",
+            "timedatectl",
+            "systemd-run",
+            "loginctl",
+        ] {
+            bench.program(&format!("usr/bin/{name}"));
+        }
+        bench.program("usr/sbin/sshd");
+        bench
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("it is below the root")).expect("the root is ours");
+        fs::write(path, text).expect("the root is ours");
+    }
+
+    fn program(&self, path: &str) {
+        let calls = self.path("calls");
+        let text = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"${{0##*/}} $*\" >> '{}'\n",
+            calls.display()
+        );
+        self.file("draft", &text);
+        let to = self.path(path);
+        fs::create_dir_all(to.parent().expect("it is below the root")).expect("the root is ours");
+        // By another process: a file that a child of a story beside holds open for writing cannot be run.
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).arg(self.path("draft")).arg(to);
+        assert!(install.status().expect("coreutils are there").success());
+    }
+
+    /// What was called since the last look.
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("calls")).unwrap_or_default();
+        // There is none where nothing was called.
+        let _ = fs::remove_file(self.path("calls"));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Gives each connection to a board of its own.
+    fn serve(&self) {
+        let listener = UnixListener::bind(self.path("run/kinglet-board.sock")).expect("the path is short");
+        let (program, root) = (board_program(), self.root.path().to_owned());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut board = Command::new(program);
+                board
+                    .arg("--root")
+                    .arg(&root)
+                    .stdin(Stdio::from(OwnedFd::from(stream)));
+                let board = board.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                board
+                    .expect("the board can be run")
+                    .wait()
+                    .expect("it is our child");
+            }
+        });
+    }
+
+    async fn server(&self) -> Server {
+        let root = self.root.path().to_str().expect("a path in UTF-8");
+        Server::with(&[("KINGLET_BOARD_ROOT", root)]).await
+    }
+}
+
+async fn admin(server: &mut Server, name: &str) -> Person {
+    let (owner, admin) = (server.owner().await, server.person(name).await);
+    let role = format!("/api/v1/users/{}/role", admin.user);
+    owner.post(&role, &json!({ "role": "admin" })).await.json(200);
+    admin
+}
+
+fn asked(verb: &str, more: Value) -> Value {
+    let mut ask = json!({ "client_id": id(), "verb": verb });
+    for (key, value) in more.as_object().expect("fields") {
+        ask[key] = value.clone();
+    }
+    ask
+}
+
+/// What the journal of admins has of the board, oldest first.
+async fn journal(owner: &Person) -> Vec<(String, String)> {
+    let page = owner.get("/api/v1/audit?act=board_asked").await.json(200);
+    let entries = page["entries"].as_array().expect("a list").iter().rev();
+    let text = |value: &Value| value.as_str().expect("a word").to_owned();
+    entries
+        .map(|entry| (text(&entry["by"]), text(&entry["verb"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_admin_restarts_the_machine_once_and_the_journal_has_it() {
+    let bench = Bench::new();
+    bench.serve();
+    let mut server = bench.server().await;
+    let (owner, member) = (server.owner().await, server.person("anna").await);
+    let admin = admin(&mut server, "ben").await;
+    let reboot = asked("reboot", json!({}));
+    assert_eq!(member.get(BOARD).await.refused(), "forbidden");
+    assert_eq!(member.post(BOARD, &reboot).await.refused(), "forbidden");
+    assert_eq!((bench.calls(), journal(&owner).await), (Vec::new(), Vec::new()));
+
+    let done = admin.post(BOARD, &reboot).await.json(200);
+    assert_eq!(admin.post(BOARD, &reboot).await.json(200), done);
+    // The machine has been off and on in between.
+    server.kill9();
+    server.restart().await;
+    assert_eq!(admin.post(BOARD, &reboot).await.json(200), done);
+    let mut other = reboot.clone();
+    other["verb"] = json!("power_off");
+    assert_eq!(admin.post(BOARD, &other).await.refused(), "id_reused");
+    assert_eq!(bench.calls(), ["systemctl --no-block reboot"]);
+    let entry = |who: &Person, verb: &str| (who.user.clone(), verb.to_owned());
+    assert_eq!(journal(&owner).await, [entry(&admin, "reboot")]);
+
+    // Another request is another time.
+    admin.post(BOARD, &asked("power_off", json!({}))).await.json(200);
+    assert_eq!(bench.calls(), ["systemctl --no-block poweroff"]);
+    assert_eq!(
+        journal(&owner).await,
+        [entry(&admin, "reboot"), entry(&admin, "power_off")]
+    );
+}
+
+#[tokio::test]
+async fn only_an_owner_lets_somebody_in_and_only_with_their_password() {
+    let bench = Bench::new();
+    bench.serve();
+    let mut server = bench.server().await;
+    let owner = server.owner().await;
+    let admin = admin(&mut server, "ben").await;
+    let may = |state: &Value| state["may"].as_array().expect("a list").clone();
+    let for_admin = admin.get(BOARD).await.json(200);
+    let expected = [
+        "reboot",
+        "power_off",
+        "ssh_off",
+        "host_name",
+        "time_zone",
+        "update",
+    ];
+    assert_eq!(may(&for_admin), expected);
+    assert_eq!(
+        (&for_admin["host_name"], &for_admin["ssh"]),
+        (&json!("kinglet"), &json!(false))
+    );
+    assert_eq!(may(&owner.get(BOARD).await.json(200)).len(), 8);
+
+    let open = |key: &str, password: Value| asked("ssh_on", json!({ "key": key, "password": password }));
+    assert_eq!(
+        admin.post(BOARD, &open(KEY, json!(PASSWORD))).await.refused(),
+        "forbidden"
+    );
+    for password in [Value::Null, json!("another one")] {
+        assert_eq!(
+            owner.post(BOARD, &open(KEY, password)).await.refused(),
+            "wrong_credentials"
+        );
+    }
+    let reset = |password: &str, confirm: &str| {
+        asked(
+            "factory_reset",
+            json!({ "keep_data": true, "confirm": confirm, "password": password }),
+        )
+    };
+    assert_eq!(
+        owner
+            .post(BOARD, &reset("another one", "reset settings"))
+            .await
+            .refused(),
+        "wrong_credentials"
+    );
+    assert_eq!((bench.calls(), journal(&owner).await), (Vec::new(), Vec::new()));
+
+    // What the board refuses is told in its words.
+    let bad = owner
+        .post(BOARD, &open("ssh-ed25519 no-key", json!(PASSWORD)))
+        .await;
+    assert_eq!((bad.refused().as_str(), bad.status), ("bad_request", 400));
+    assert!(bad.text.contains("one line of a .pub file"), "{}", bad.text);
+    let slip = owner.post(BOARD, &reset(PASSWORD, "erase everything")).await;
+    assert!(slip.text.contains("reset settings"), "{}", slip.text);
+    assert_eq!(bench.calls(), [""; 0]);
+    // What came to nothing is in the journal, too: it is written before the board is asked.
+    let entry = |verb: &str| (owner.user.clone(), verb.to_owned());
+    assert_eq!(journal(&owner).await, [entry("ssh_on"), entry("factory_reset")]);
+
+    let done = owner.post(BOARD, &open(KEY, json!(PASSWORD))).await.json(200);
+    assert_eq!(done, json!({ "user": "kinglet-admin", "hours": 24 }));
+    let keys = fs::read_to_string(bench.path("etc/kinglet-board/authorized_keys")).expect("it is there");
+    assert_eq!(keys, format!("{KEY}\n"));
+    // As systemd has it while it runs.
+    fs::create_dir_all(bench.path("sys/fs/cgroup/system.slice/ssh.service")).expect("the root is ours");
+    assert_eq!(owner.get(BOARD).await.json(200)["ssh"], true);
+    admin.post(BOARD, &asked("ssh_off", json!({}))).await.json(200);
+    assert!(!bench.path("etc/kinglet-board/authorized_keys").exists());
+}
+
+#[tokio::test]
+async fn a_name_is_given_and_one_that_is_none_is_refused_in_words() {
+    let bench = Bench::new();
+    bench.serve();
+    let mut server = bench.server().await;
+    let owner = server.owner().await;
+    let mut name = asked("host_name", json!({ "name": "The Box" }));
+    let bad = owner.post(BOARD, &name).await;
+    assert_eq!(bad.refused(), "bad_request");
+    assert!(bad.text.contains("lower-case letters"), "{}", bad.text);
+    // The same request with another name: nothing was done by the first.
+    name["name"] = json!("box");
+    let done = owner.post(BOARD, &name).await.json(200);
+    assert_eq!(done, json!({ "restart_needed": true }));
+    assert_eq!(bench.calls(), ["hostnamectl set-hostname box"]);
+    // No stick: the board says so, and what to do.
+    let none = owner.post(BOARD, &asked("update", json!({}))).await;
+    assert_eq!((none.refused().as_str(), none.status), ("board_failed", 409));
+    assert!(none.text.contains("USB stick"), "{}", none.text);
+}
+
+#[tokio::test]
+async fn without_a_board_nothing_can_be_asked_and_it_is_said() {
+    let bench = Bench::new();
+    let mut server = bench.server().await;
+    let owner = server.owner().await;
+    assert_eq!(
+        owner.get(BOARD).await.json(200),
+        json!({ "answers": false, "may": [] })
+    );
+    let reboot = asked("reboot", json!({}));
+    let refused = owner.post(BOARD, &reboot).await;
+    assert_eq!(refused.refused(), "board_failed");
+    assert!(refused.text.contains("Install kinglet-board"), "{}", refused.text);
+    // It was installed: the same request is done now.
+    bench.serve();
+    owner.post(BOARD, &reboot).await.json(200);
+    assert_eq!(bench.calls(), ["systemctl --no-block reboot"]);
+}
