@@ -177,7 +177,11 @@ async fn a_disk_almost_full_takes_back_and_takes_nothing_new() {
         .await
         .expect("it can be looked at");
     assert_eq!(desk.send(4, two).await, Err(Code::StorageFull));
-    assert_eq!(desk.services.health().status, "full", "whoever watches it hears of it");
+    assert_eq!(
+        desk.services.health().status,
+        "full",
+        "whoever watches it hears of it"
+    );
     let Answer::Ack(again) = desk.send(3, one).await.expect("it was acknowledged before") else {
         panic!("an ack was expected");
     };
