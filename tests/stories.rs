@@ -12,6 +12,8 @@ mod http;
 mod live;
 #[path = "stories/manager.rs"]
 mod manager;
+#[path = "programs/board.rs"]
+mod programs;
 #[path = "stories/push_service.rs"]
 mod push_service;
 #[path = "stories/raw.rs"]

@@ -1,6 +1,9 @@
 //! The web client's own tests, run by its own tools against this build of the server: types, units, the real server over a
 //! line that is cut, and real browsers. What must not live here: the tests, which are in `web/tests`.
 
+#[path = "programs/board.rs"]
+mod board;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
@@ -68,6 +71,7 @@ fn nothing_is_lost_doubled_or_reordered_when_the_line_is_cut() {
 /// Needs Debian's packages `chromium`, `firefox-esr`, `webkit2gtk-driver`, `xvfb`, `openssl`, `libnss3-tools` and `gcc`.
 #[test]
 fn people_use_it_in_a_browser() {
+    board::board_program();
     passes(VITEST, &["run", "--project", "browser"]);
 }
 

@@ -6,39 +6,18 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::harness::{BINARY, PASSWORD, Person, Server, id};
+use crate::harness::{PASSWORD, Person, Server, id};
+use crate::programs::board_program;
 
 const BOARD: &str = "/api/v1/admin/board";
 /// A key as `ssh-keygen` writes it; nobody has its other half.
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH anna@laptop";
-
-/// The board's program, beside the server's: cargo builds no programs of other packages for a test.
-fn board_program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let beside = Path::new(BINARY).parent().expect("it is in a folder");
-        let mut build = Command::new(env!("CARGO"));
-        build
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--package", "kinglet-board", "--target-dir"])
-            .arg(beside.parent().expect("the folder is in one"));
-        if beside.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(
-            build.status().expect("cargo runs").success(),
-            "kinglet-board is not built"
-        );
-        beside.join("kinglet-board")
-    })
-}
 
 /// A machine below a directory, with programs that note how they were called: a story cannot reboot.
 struct Bench {
