@@ -129,8 +129,8 @@ async fn first_frame(who: &Person, frame: Value) -> Said {
     }
 }
 
-/// Between asking and asking again of a server that has its hands full.
-const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
+/// Rows run side by side, and a server makes a few archives at a time: who comes when they are under way is told to come back.
+static ARCHIVES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A row's line of HTTP: `METHOD address`, maybe `[Name: value]`, maybe a JSON body, `N bytes` or `a-picture` with a seed. `WS` opens
 /// a live socket.
@@ -154,16 +154,11 @@ pub async fn by_line(me: &Person, line: &str) -> Said {
         (None, Some(seed)) => Some(picture::of(seed)),
         (None, None) => Some(rest.as_bytes().to_vec()).filter(|body| !body.is_empty()),
     };
-    let mut said = send_with(me, (method, path), &headers, body.clone()).await;
-    // Archives of others are made beside, and no more than a few at a time; who may ask is told so all the same.
-    for _ in 0..100 {
-        if said.word != "busy" {
-            break;
-        }
-        tokio::time::sleep(BUSY).await;
-        said = send_with(me, (method, path), &headers, body.clone()).await;
-    }
-    said
+    let _turn = match path {
+        "/api/v1/me/export" => Some(ARCHIVES.lock().await),
+        _ => None,
+    };
+    send_with(me, (method, path), &headers, body).await
 }
 
 async fn send(me: &Person, method: &str, path: &str, body: Option<String>) -> Said {
