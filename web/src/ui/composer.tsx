@@ -144,11 +144,15 @@ export function Composer({ to, title, thread }: Props) {
   const put = (what: string, from = caret) => {
     const el = box.current;
     const start = Math.min(from, el?.selectionStart ?? text.length);
-    write(text.slice(0, start) + what + text.slice(el?.selectionEnd ?? text.length));
-    setCaret(start + what.length);
-    // At once: the next key is meant for what one writes.
-    el?.focus();
-    requestAnimationFrame(() => el?.setSelectionRange(start + what.length, start + what.length));
+    const end = start + what.length;
+    const whole = text.slice(0, start) + what + text.slice(el?.selectionEnd ?? text.length);
+    write(whole);
+    setCaret(end);
+    if (!el) return;
+    // At once: the next key is meant for behind it.
+    el.value = whole;
+    el.focus();
+    el.setSelectionRange(end, end);
   };
   /** Whatever keeps the files here keeps the words, too. */
   const sendWith = async (wish: string) => {

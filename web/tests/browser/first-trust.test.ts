@@ -72,7 +72,7 @@ test('L1: past the warning chat and outbox work over HTTP, too, and one banner n
     await ada.page.getByRole('button', { name: 'Send' }).click();
   }
   await ada.page.getByRole('log').getByText('and once more').waitFor();
-  await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+  await ada.page.getByRole('log').getByText('Waiting').first().waitFor({ state: 'detached' });
   expect(await ada.page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0);
   const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Bring the ropes.') };
   await ada.page.getByLabel('Files', { exact: true }).last().setInputFiles([notes]);
@@ -92,7 +92,7 @@ test('L1: past the warning chat and outbox work over HTTP, too, and one banner n
   await ada.page.getByRole('button', { name: 'Send' }).click();
   await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'attached' });
   await ada.context.setOffline(false);
-  await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+  await ada.page.getByRole('log').getByText('Waiting').first().waitFor({ state: 'detached' });
   await ada.page.reload();
   await ada.page.getByRole('log').getByText('written in the tunnel').waitFor();
 
@@ -118,7 +118,7 @@ test('L2: a browser that has the certificate among its authorities comes in with
     await ada.page.getByRole('log').getByText('written in the tunnel').waitFor();
     await ada.page.getByRole('textbox', { name: 'Write to Harbour' }).fill('trusted');
     await ada.page.keyboard.press('Enter');
-    await ada.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+    await ada.page.getByRole('log').getByText('Waiting').first().waitFor({ state: 'detached' });
     if (await ada.page.evaluate(() => document.querySelector('link[rel=manifest]') !== null)) {
       const said = ada.page.waitForResponse((response) => response.url().endsWith('/trust/proven'));
       await ada.page.evaluate(() => sessionStorage.removeItem('kinglet-trust-said'));

@@ -209,7 +209,7 @@ test('without a secure context nothing crashes: no locks, no clipboard, no rando
     await from.page.getByRole('textbox', { name: 'Write to Harbour' }).fill(text);
     await from.page.getByRole('button', { name: 'Send' }).click();
     await to.page.getByRole('log').getByText(text).waitFor();
-    await from.page.getByRole('log').getByText('Waiting').waitFor({ state: 'detached' });
+    await from.page.getByRole('log').getByText('Waiting').first().waitFor({ state: 'detached' });
   }
   await good(ada);
 });

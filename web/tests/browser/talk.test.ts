@@ -95,7 +95,7 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await shoot(other, 'two-drafts');
   await good(other);
   await other.page.getByRole('button', { name: '使用' }).click();
-  expect(await box(other).inputValue()).toBe('from the phone\nfrom the laptop');
+  await expect.poll(() => box(other).inputValue()).toBe('from the phone\nfrom the laptop');
   await cable.close();
   const theirs = await both.at('bob', 'phone');
   const being = ({ page }: Person) => page.locator('.head .being');

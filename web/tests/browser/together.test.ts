@@ -174,5 +174,5 @@ test('on a phone: a long press opens the menu, a swipe replies, selected message
   await row(one, 'Bring the soup').getByText('Waiting').waitFor({ state: 'attached' });
   await both.server.restart();
   await row(other, 'Bring the soup').getByRole('button', { name: '🎉 1 : ada' }).waitFor();
-  await row(one, 'Bring the soup').getByText('Waiting').waitFor({ state: 'detached' });
+  await row(one, 'Bring the soup').getByText('Waiting').first().waitFor({ state: 'detached' });
 });

@@ -23,7 +23,7 @@ const PASSWORD: &str = "correct horse battery";
 /// The identity of age's own documentation, which opens nothing here.
 const OTHER_KEY: &str = "AGE-SECRET-KEY-184JMZMVQH3E6U0PSL869004Y3U2NYV7R30EU99CSEDNPH02YUVFSZW44VU";
 const BACK_UP: &str = "\
-printf '\\n[backup]\\nto = \"usb\"\\n' >>/etc/kinglet/kinglet.toml
+sed -i '/^\\[backup\\]/a to = \"usb\"' /etc/kinglet/kinglet.toml
 systemctl restart kinglet.service
 kinglet --config /etc/kinglet/kinglet.toml backup";
 const EVENTS: &str = "\
