@@ -45,10 +45,11 @@ test('replies, reactions, changes and taking back, by pointer and keys; the othe
   // The arrow up changes the last of one's own; Escape leaves it as it was, and what one had begun is there again.
   await box(one).press('ArrowUp');
   await one.page.getByText('Editing your message').waitFor();
-  expect(await box(one).inputValue()).toBe('Noon is fine');
+  await expect.poll(() => box(one).inputValue()).toBe('Noon is fine');
   await box(one).press('Escape');
-  expect(await box(one).inputValue()).toBe('');
+  await expect.poll(() => box(one).inputValue()).toBe('');
   await box(one).press('ArrowUp');
+  await expect.poll(() => box(one).inputValue()).toBe('Noon is fine');
   await box(one).fill('Half past is fine');
   await box(one).press('Enter');
   await row(other, 'Half past is fine').getByRole('button', { name: 'edited' }).click();
