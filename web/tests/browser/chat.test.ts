@@ -67,9 +67,9 @@ test('a draft survives a reload, Enter while composing sends nothing, and two ta
   const box = one.page.getByRole('textbox', { name: 'Write to bob' });
   await box.fill('half a thought');
   await one.page.reload();
-  expect(await box.inputValue()).toBe('half a thought');
+  await expect.poll(() => box.inputValue()).toBe('half a thought');
   await box.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
-  expect(await box.inputValue()).toBe('half a thought');
+  await expect.poll(() => box.inputValue()).toBe('half a thought');
   const tab = { ...one, page: await one.context.newPage() };
   await tab.page.goto(one.page.url());
   await log(tab).getByText('Hello').waitFor();

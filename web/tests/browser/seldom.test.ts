@@ -37,7 +37,7 @@ test('a link copied, a reaction picked, a saved message found, a thread left, ev
   await page.getByText('Copied').waitFor();
   await box(one).click();
   await page.keyboard.press('Control+v');
-  expect(await box(one).inputValue()).toBe(`${new URL(page.url()).origin}/c/${quay}/${root.seq}`);
+  await expect.poll(() => box(one).inputValue()).toBe(`${new URL(page.url()).origin}/c/${quay}/${root.seq}`);
   await box(one).fill('');
   // One that is not among those at hand.
   await pick(one, 'Who has the keys?', 'More emoji');

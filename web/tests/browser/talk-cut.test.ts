@@ -165,7 +165,7 @@ test('away from home it says what to check; a newer version is offered calmly, a
   await one.page.getByRole('button', { name: 'Reload' }).click();
   await log(one).getByText('Good evening').waitFor();
   await log(one).getByText('Not sent').waitFor();
-  expect(await box(one).inputValue()).toBe('not yet said');
+  await expect.poll(() => box(one).inputValue()).toBe('not yet said');
   expect(await one.page.getByText('There is a newer version').count()).toBe(0);
   expect(one.complaints).toEqual([]);
 });

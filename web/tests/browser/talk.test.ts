@@ -81,7 +81,7 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   await shoot(other, 'list-draft');
   await good(other);
   await there.click();
-  expect(await box(other).inputValue()).toBe('half a thought');
+  await expect.poll(() => box(other).inputValue()).toBe('half a thought');
   // Both write without hearing of each other: what is under one's hands stays, the other's is offered.
   cable.pull();
   await box(other).fill('from the phone');
@@ -90,7 +90,7 @@ test('what is pinned, muted and begun follows to the other device; who is here i
   cable.health = 'good';
   await other.page.evaluate(() => dispatchEvent(new Event('online')));
   await other.page.getByText('您在另一台设备上写了').waitFor();
-  expect(await box(other).inputValue()).toBe('from the phone');
+  await expect.poll(() => box(other).inputValue()).toBe('from the phone');
   await expect.poll(() => box(one).inputValue()).toBe('from the phone');
   await shoot(other, 'two-drafts');
   await good(other);
