@@ -52,3 +52,37 @@ pub fn tell(mut board: UnixStream, request: &str, patience: Duration) -> io::Res
     BufReader::new(board.take(LINE_BYTES)).read_line(&mut line)?;
     Ok(line)
 }
+
+#[cfg(test)]
+pub mod fake {
+    //! A board that answers what it is told to. What must not live here: what it is asked.
+
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+    use std::path::{Path, PathBuf};
+    use std::thread::JoinHandle;
+
+    /// One connection for each answer; gives what `heard` makes of each line, before it is answered.
+    pub fn board<T: Send + 'static>(
+        folder: &Path,
+        answers: &'static [&'static str],
+        heard: impl Fn(&str) -> T + Send + 'static,
+    ) -> (PathBuf, JoinHandle<Vec<T>>) {
+        let path = folder.join("board.sock");
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let asked = std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().expect("it is asked");
+                let mut line = String::new();
+                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+                reader.read_line(&mut line).expect("a line");
+                asked.push(heard(line.trim()));
+                stream.write_all(answer.as_bytes()).expect("it listens");
+            }
+            asked
+        });
+        (path, asked)
+    }
+}

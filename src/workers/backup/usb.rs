@@ -86,9 +86,7 @@ fn ask(board: &Path, verb: &str) -> Outcome<Said> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::net::UnixListener;
-
+    use super::super::super::asking::fake;
     use super::*;
 
     /// A board that answers so, one connection each; gives what it was asked.
@@ -96,21 +94,7 @@ mod tests {
         folder: &Path,
         answers: &'static [&'static str],
     ) -> (PathBuf, std::thread::JoinHandle<Vec<String>>) {
-        let path = folder.join("board.sock");
-        let listener = UnixListener::bind(&path).expect("a socket");
-        let asked = std::thread::spawn(move || {
-            let mut asked = Vec::new();
-            for answer in answers {
-                let (mut stream, _) = listener.accept().expect("it is asked");
-                let mut line = String::new();
-                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-                reader.read_line(&mut line).expect("a line");
-                asked.push(line.trim().to_owned());
-                stream.write_all(answer.as_bytes()).expect("it listens");
-            }
-            asked
-        });
-        (path, asked)
+        fake::board(folder, answers, str::to_owned)
     }
 
     #[test]

@@ -225,10 +225,9 @@ fn untold() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
 
+    use super::super::super::asking::fake;
     use super::*;
 
     const DONE: &str = "{\"ok\":true}\n";
@@ -241,22 +240,10 @@ mod tests {
 
     /// A board that answers so, one connection each; gives what it was asked, and what was noted by then.
     fn board(folder: &Path, answers: &'static [&'static str]) -> (Acts, JoinHandle<Vec<(String, String)>>) {
-        let path = folder.join("board.sock");
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).expect("a socket");
         let note = folder.join(NOTE);
-        let asked = std::thread::spawn(move || {
-            let mut asked = Vec::new();
-            for answer in answers {
-                let (mut stream, _) = listener.accept().expect("it is asked");
-                let mut line = String::new();
-                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-                reader.read_line(&mut line).expect("a line");
-                let noted = std::fs::read_to_string(&note).unwrap_or_default();
-                asked.push((line.trim().to_owned(), noted));
-                stream.write_all(answer.as_bytes()).expect("it listens");
-            }
-            asked
+        let (path, asked) = fake::board(folder, answers, move |line| {
+            let noted = std::fs::read_to_string(&note).unwrap_or_default();
+            (line.to_owned(), noted)
         });
         (Acts::open(folder, path), asked)
     }
