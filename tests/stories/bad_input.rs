@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Person, Server, id};
-use crate::live::{Came, Live, text_body};
+use crate::live::{Live, text_body};
 use crate::raw::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RawSocket, TEXT, frame};
 
 /// Two who talk on while others misbehave.
@@ -161,9 +161,7 @@ async fn a_flood_of_control_frames_is_answered_or_waits_and_takes_no_memory() {
 /// Sends a text and gives the refusal's code.
 async fn answer(live: &mut Live, text: &str) -> (Value, String) {
     live.text(text.to_owned()).await;
-    let Came::Frame(frame) = live.came().await else {
-        panic!("the connection ended after {text:.100}")
-    };
+    let frame = live.any_answer().await;
     let code = frame["error"]["code"]
         .as_str()
         .unwrap_or_else(|| panic!("{text:.100} gave {frame}"))
@@ -234,9 +232,7 @@ async fn a_frame_that_cannot_be_read_is_refused_in_our_own_words_with_the_fields
     ];
     for (request, words) in requests {
         live.text(request.clone()).await;
-        let Came::Frame(frame) = live.came().await else {
-            panic!("{request} ended the connection")
-        };
+        let frame = live.any_answer().await;
         let (post, body) = (hyper::Method::POST, Some(request.clone()));
         let reply = server
             .world

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{PATIENCE, Person, Server, id};
 use crate::http::{Reply, read};
-use crate::live::{Came, Live};
+use crate::live::Live;
 
 /// One pixel.
 pub const PNG: &[u8] = &[
@@ -465,9 +465,7 @@ async fn a_message_with_a_file_reaches_who_was_away() {
         .await;
     for device in [&ben, &ben.other_device().await] {
         let mut back = device.resume(&token).await;
-        let Came::Frame(event) = back.came().await else {
-            panic!("the message was expected");
-        };
+        let event = back.event().await;
         assert_eq!(event["body"]["blob"], blob["blob"]);
         assert_eq!(event["body"]["media_type"], "image/png");
     }

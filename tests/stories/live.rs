@@ -203,6 +203,13 @@ impl Live {
         self.next_where(|frame| frame["re"] == id).await
     }
 
+    /// The next answer or refusal, whatever it answers: a refusal of what could not be read names no request. A notice may
+    /// come before it.
+    pub async fn any_answer(&mut self) -> Value {
+        self.next_where(|frame| frame.get("re").is_some() || frame.get("error").is_some())
+            .await
+    }
+
     /// Asks and gives the answer, refusal or not.
     pub async fn ask(&mut self, request: Value) -> Value {
         let id = self.post(request).await;
