@@ -101,9 +101,25 @@ export class Api {
   }
   /** From a page that goes: nobody hears the answer. The same comes again with the same client id, if somebody opens a page. */
   lastWord(change: Change): void {
+    void this.http(`${this.base}/api/v1/commands`, { ...this.word(change), keepalive: true }).catch(() => {});
+  }
+  /**
+   * The same, left with the browser beforehand where it takes such (the Fetch Standard's `fetchLater`): it says it when the page
+   * is gone, even if the page had no time for its own last word. Gives what takes it back.
+   */
+  whenGone(change: Change): () => void {
+    const { fetchLater } = globalThis as { fetchLater?: (url: string, init: RequestInit) => unknown };
+    const taken = new AbortController();
+    try {
+      fetchLater?.(`${this.base}/api/v1/commands`, { ...this.word(change), signal: taken.signal });
+    } catch {
+      // No secure context, or no room for more of it: the page's own last word is left.
+    }
+    return () => taken.abort();
+  }
+  private word(change: Change): RequestInit {
     const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${this.token ?? ''}` };
-    const init: RequestInit = { method: 'POST', headers, body: JSON.stringify({ id: 1, ...change }), keepalive: true, credentials: 'omit' };
-    void this.http(`${this.base}/api/v1/commands`, init).catch(() => {});
+    return { method: 'POST', headers, body: JSON.stringify({ id: 1, ...change }), credentials: 'omit' };
   }
   poll(after: string | undefined, wait: number, stop?: AbortSignal): Promise<PollPage> {
     const query = new URLSearchParams({ wait: String(wait) });

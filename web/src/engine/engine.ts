@@ -22,8 +22,8 @@ export class Engine {
   /** All that was missed has come, since the line was there again. */
   settled = false;
   private within: Within | undefined;
-  /** What may still be taken back, by its place in the outbox: said at once when the page goes. */
-  private readonly held = new Map<number, Change>();
+  /** What was meant to be held and is not yet known to be done, by its place in the outbox: said when the page goes. */
+  private readonly held = new Map<number, { change: Change; forget: () => void }>();
   private readonly tabs: Tabs;
 
   private constructor(
@@ -108,14 +108,14 @@ export class Engine {
 
   /** The page is left or loaded anew. */
   away = (): void => {
-    for (const change of this.held.values()) this.api.lastWord(change);
+    for (const { change } of this.held.values()) this.api.lastWord(change);
     this.within?.leadership.away();
   };
 
   private leave(): void {
     const { within } = this;
     this.within = undefined;
-    this.held.clear();
+    for (const n of this.held.keys()) this.unheld(n);
     this.settled = false;
     if (!within) return;
     within.leadership.resign();
@@ -157,6 +157,7 @@ export class Engine {
 
   /** To this tab and the others. */
   private tell(changed: Changed): void {
+    if (changed.outbox) void this.lookAtHeld();
     this.options.changed(changed);
     this.tabs.tell(changed);
   }
@@ -171,6 +172,7 @@ export class Engine {
         if (session) await this.begin(session);
       }
     }
+    if (changed.outbox) void this.lookAtHeld();
     this.options.changed(changed);
   }
 
@@ -321,14 +323,29 @@ export class Engine {
   }
 
   private letGo(within: Within, { n, change }: OutboxRow, after: number): void {
-    this.held.set(n, change);
+    this.held.set(n, { change, forget: this.api.whenGone(change) });
     const go = async () => {
-      this.held.delete(n);
       if (this.within !== within || !(await within.outbox.release(n))) return;
       this.tell({ outbox: true });
       this.kick(within);
     };
     setTimeout(() => void go(), Math.min(Math.max(after, 0), HOLD_MS));
+  }
+
+  private unheld(n: number): void {
+    this.held.get(n)?.forget();
+    this.held.delete(n);
+  }
+
+  /** What was taken back, here or in another tab, or is done, is said no more. */
+  private async lookAtHeld(): Promise<void> {
+    const asked = [...this.held.keys()];
+    if (!asked.length || !this.within) return;
+    // A closing page has no outbox any more.
+    const rows = await this.within.outbox.rows().catch(() => []);
+    const open = rows.filter(({ state }) => state === 'held' || state === 'waiting');
+    const still = new Set(open.map(({ n }) => n));
+    for (const n of asked) if (!still.has(n)) this.unheld(n);
   }
 
   async retry(n: number): Promise<void> {
@@ -338,7 +355,7 @@ export class Engine {
   }
 
   async discard(n: number): Promise<void> {
-    this.held.delete(n);
+    this.unheld(n);
     await this.within?.outbox.remove(n);
     this.tell({ outbox: true });
     if (this.within) this.kick(this.within);
