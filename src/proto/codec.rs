@@ -34,8 +34,7 @@ pub fn decode(text: &str) -> Result<Request, Box<Unreadable>> {
         let refusal = Refusal::because(Code::BadRequest, sentence);
         return Err(Box::new(Unreadable { re: None, refusal }));
     }
-    let envelope: Envelope =
-        serde_json::from_str(text).map_err(|_| unreadable(None, complaint::of_json::<Envelope>(text)))?;
+    let envelope: Envelope = complaint::read_often(text).map_err(|sentence| unreadable(None, sentence))?;
     let Some(id) = envelope.id.filter(RequestId::is_valid) else {
         let refusal = Refusal::because(
             Code::BadRequest,
@@ -79,18 +78,16 @@ fn is_too_deep(text: &str) -> bool {
 
 fn decode_command(kind: &str, text: &str) -> Option<Result<Command, String>> {
     fn read<'a, T: Deserialize<'a>>(text: &'a str, wrap: fn(T) -> Command) -> Result<Command, String> {
-        serde_json::from_str(text)
-            .map(wrap)
-            .map_err(|_| complaint::of_json::<T>(text))
+        complaint::read(text).map(wrap)
     }
     Some(match kind {
         "hello" => read::<Hello>(text, Command::Hello),
-        "send" => read(text, Command::Send),
+        "send" => complaint::read_often(text).map(Command::Send),
         "edit" => read(text, Command::Edit),
         "recall" => read(text, Command::Recall),
         "react" => read(text, Command::React),
-        "mark_read" => read(text, Command::MarkRead),
-        "typing" => read(text, Command::Typing),
+        "mark_read" => complaint::read_often(text).map(Command::MarkRead),
+        "typing" => complaint::read_often(text).map(Command::Typing),
         "presence" => read(text, Command::Presence),
         "create" => read(text, Command::Create),
         "update" => read(text, Command::Update),

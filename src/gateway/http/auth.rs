@@ -181,9 +181,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
         let most = most_bytes(request.extensions());
         let body = json_body(request, most).await?;
         let text = text(&body)?;
-        serde_json::from_str(text)
-            .map(ApiJson)
-            .map_err(|_| bad(complaint::of_json::<T>(text)))
+        complaint::read(text).map(ApiJson).map_err(bad)
     }
 }
 
