@@ -61,6 +61,7 @@ async fn main() -> Result<()> {
         "peers" => peers::run(&Args::read(words, peers::OPTIONS)?).await,
         "peers-client" => peers::client(&Args::read(words, peers::CLIENT_OPTIONS)?).await,
         "floor-server" => peers::floor_server(&Args::read(words, peers::FLOOR_OPTIONS)?).await,
+        "kept-floor-server" => peers::kept_floor_server(&Args::read(words, peers::KEPT_FLOOR_OPTIONS)?).await,
         "results" => results::run(words),
         "kill9" => kill9::run(&Args::read(words, kill9::OPTIONS)?).await,
         "through" => through::run(&Args::read(words, through::OPTIONS)?).await,

@@ -102,7 +102,7 @@ impl Voice for Speaker {
 }
 
 /// The frame to all for a frame from one.
-fn event(said: &[u8]) -> Arc<[u8]> {
+pub(super) fn event(said: &[u8]) -> Arc<[u8]> {
     let length = u16::try_from(EVENT - 4).expect("an event is short");
     let mut frame = Vec::with_capacity(EVENT);
     frame.extend_from_slice(&[0x80 | TEXT, 126]);

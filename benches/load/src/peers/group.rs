@@ -21,7 +21,8 @@ const IN_FLIGHT: [usize; 2] = [1, 8];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub async fn run(plan: &Plan<'_>) -> Result<()> {
-    let choices = plan.fit(|choice| choice.word != "mosquitto-saving" && !choice.tls);
+    let choices =
+        plan.fit(|choice| choice.word != "mosquitto-saving" && choice.word != "floor-kept" && !choice.tls);
     let sizes: &[usize] = if plan.quick { &[200] } else { &[50, 200, 1_000] };
     let sizes = plan.args.list("members", sizes)?;
     let mut samples = Samples::default();

@@ -40,8 +40,9 @@ pub async fn run(plan: &Plan<'_>) -> Result<()> {
     sizes.sort_unstable();
     let rest = plan.args.get("rest-seconds", if plan.quick { 10 } else { 35 })?;
     for tls in [false, true] {
-        let choices = plan
-            .fit(|choice| choice.tls == tls && choice.word != "floor" && choice.word != "mosquitto-saving");
+        let choices = plan.fit(|choice| {
+            choice.tls == tls && !choice.word.starts_with("floor") && choice.word != "mosquitto-saving"
+        });
         if choices.is_empty() {
             continue;
         }

@@ -1,7 +1,7 @@
 //! The same work for Kinglet and for servers that others wrote, on the same machine, in the same run, in turns. What must
 //! not live here: how one system is spoken to, and the work itself.
 //!
-//! - `system`: what the systems have in common; `kinglet`, `prosody`, `ejabberd`, `mosquitto`, `floor`: each of them
+//! - `system`: what the systems have in common; `kinglet`, `prosody`, `ejabberd`, `mosquitto`, `floor`, `kept`: each of them
 //! - `xmpp`, `mqtt`, `text`, `talk`: what is said to them
 //! - `process`: their processes; `install`: their packages
 //! - `crowd`: connections that write to each other; `idle`: connections that do not
@@ -14,6 +14,7 @@ mod floor;
 mod group;
 mod idle;
 mod install;
+mod kept;
 mod kinglet;
 mod mosquitto;
 mod mqtt;
@@ -41,6 +42,7 @@ use system::{Choice, Ground, Scale};
 pub use floor::{SERVER_OPTIONS as FLOOR_OPTIONS, serve as floor_server};
 pub use idle::{CLIENT_OPTIONS, client};
 pub use install::version;
+pub use kept::{SERVER_OPTIONS as KEPT_FLOOR_OPTIONS, serve as kept_floor_server};
 
 /// Debian's packages of the other systems.
 pub const PACKAGES: [&str; 3] = ["prosody", "ejabberd", "mosquitto"];
@@ -62,7 +64,7 @@ pub const OPTIONS: &[&str] = &[
     "seconds",
 ];
 
-const ALL: &str = "kinglet,kinglet-tls,prosody,prosody-tls,ejabberd,ejabberd-tls,mosquitto,mosquitto-tls,mosquitto-saving,floor";
+const ALL: &str = "kinglet,kinglet-tls,prosody,prosody-tls,ejabberd,ejabberd-tls,mosquitto,mosquitto-tls,mosquitto-saving,floor,floor-kept";
 /// Until a server that just started has done what it does then.
 const SETTLE: Duration = Duration::from_secs(3);
 

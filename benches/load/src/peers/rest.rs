@@ -8,7 +8,7 @@ use super::system::Scale;
 use super::{Plan, SETTLE, Stand};
 
 pub async fn run(plan: &Plan<'_>) -> Result<()> {
-    let choices = plan.fit(|choice| choice.word != "floor" && choice.word != "mosquitto-saving");
+    let choices = plan.fit(|choice| !choice.word.starts_with("floor") && choice.word != "mosquitto-saving");
     let mut samples = Samples::default();
     for round in 0..plan.rounds {
         for choice in &choices {

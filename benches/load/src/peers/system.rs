@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use rcgen::{CertificateParams, KeyPair};
 
 use super::talk::Talk;
-use super::{ejabberd, floor, kinglet, mosquitto, prosody};
+use super::{ejabberd, floor, kept, kinglet, mosquitto, prosody};
 use crate::args::Args;
 use crate::server;
 
@@ -175,8 +175,9 @@ pub fn choose(args: &Args, words: &str) -> Result<Vec<Choice>> {
             "mosquitto" => Rc::new(mosquitto::Mosquitto { each_change: false }),
             "mosquitto-saving" => Rc::new(mosquitto::Mosquitto { each_change: true }),
             "floor" => Rc::new(floor::Floor),
+            "floor-kept" => Rc::new(kept::KeptFloor),
             other => bail!(
-                "no system is called {other:?}; there are kinglet, prosody, ejabberd, mosquitto, mosquitto-saving and floor"
+                "no system is called {other:?}; there are kinglet, prosody, ejabberd, mosquitto, mosquitto-saving, floor and floor-kept"
             ),
         };
         chosen.push(Choice {
