@@ -8,10 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::trial::EMULATOR;
 use crate::ci::program_of;
 use crate::debian::{ask, must};
 use crate::tree;
+
+/// The one of qemu-user: that of qemu-user-static takes no plugins.
+const EMULATOR: &str = "qemu-aarch64";
 
 pub fn run(binary: &Path, libraries: &Path, messages: u64, json: Option<&Path>) -> Result<()> {
     let folder = tree::root().join("target/aarch64");

@@ -27,7 +27,8 @@ Usage: cargo xtask aarch64 [--count [--messages N] [--json FILE]]
                  the unit tests, `stories` the stories, ...); says what cannot run there
 
 An installed rustup target aarch64-unknown-linux-gnu is used if it is there. Else the compiler comes from Debian's packages,
-unpacked below target/debian and not installed. Needed: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and qemu-aarch64 (qemu-user).";
+unpacked below target/debian and not installed. Needed: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and qemu-aarch64 (qemu-user; without
+--count qemu-user-static is as good).";
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::TARGET;
 use super::toolchain::{Flags, Toolchain};
-use super::trial::EMULATOR;
+use super::trial::emulator;
 use crate::debian::said;
 use crate::tree;
 
@@ -35,6 +35,7 @@ pub fn run(toolchain: &Toolchain, filters: &[String]) -> Result<()> {
     let folder = tree::root().join("target/aarch64");
     let programs = build(toolchain, &folder)?;
     let server = Emulated::put_in(&folder.join(TARGET).join("debug/kinglet"), &toolchain.libraries)?;
+    let emulator = emulator()?;
     let (mut failed, mut ran) = (Vec::new(), 0);
     for (name, program) in programs {
         if let Some((_, why)) = LEFT_OUT.iter().find(|(left, _)| *left == name) {
@@ -44,11 +45,11 @@ pub fn run(toolchain: &Toolchain, filters: &[String]) -> Result<()> {
         if !filters.is_empty() && !filters.contains(&name) {
             continue;
         }
-        println!("\n{name}: {} under {EMULATOR}", program.display());
+        println!("\n{name}: {} under {emulator}", program.display());
         let start = Instant::now();
-        let status = tests(&program, &toolchain.libraries)
+        let status = tests(emulator, &program, &toolchain.libraries)
             .status()
-            .with_context(|| format!("starting {EMULATOR}; it is in the package qemu-user"))?;
+            .with_context(|| format!("starting {emulator}"))?;
         println!("{name}: {status} in {:.0} s", start.elapsed().as_secs_f64());
         ran += 1;
         if !status.success() {
@@ -65,12 +66,12 @@ pub fn run(toolchain: &Toolchain, filters: &[String]) -> Result<()> {
         "tests failed for 64-bit ARM in: {}; see above",
         failed.join(", ")
     );
-    println!("{ran} test programs passed for {TARGET} under {EMULATOR}");
+    println!("{ran} test programs passed for {TARGET} under {emulator}");
     Ok(())
 }
 
-fn tests(program: &Path, libraries: &Path) -> Command {
-    let mut command = Command::new(EMULATOR);
+fn tests(emulator: &str, program: &Path, libraries: &Path) -> Command {
+    let mut command = Command::new(emulator);
     command.arg("-L").arg(libraries).arg(program);
     for (test, _) in CANNOT {
         command.args(["--skip", test]);
@@ -127,6 +128,7 @@ struct Emulated {
 
 impl Emulated {
     fn put_in(place: &Path, libraries: &Path) -> Result<Emulated> {
+        let emulator = emulator()?;
         let moved = place.with_extension("emulated");
         fs::rename(place, &moved).context("moving the server that the tests start")?;
         let put = Emulated {
@@ -134,7 +136,7 @@ impl Emulated {
             moved,
         };
         let text = format!(
-            "#!/bin/sh\nexec {EMULATOR} -L '{}' '{}' \"$@\"\n",
+            "#!/bin/sh\nexec {emulator} -L '{}' '{}' \"$@\"\n",
             libraries.display(),
             put.moved.display()
         );

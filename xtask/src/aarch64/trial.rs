@@ -12,22 +12,37 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::debian::{ask, must};
 use crate::tree;
 
-pub const EMULATOR: &str = "qemu-aarch64";
+/// What runs the board's programs here: as the package qemu-user calls it, and as qemu-user-static does.
+const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
 /// An emulated start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The one that is installed.
+pub fn emulator() -> Result<&'static str> {
+    let is_there = |name: &&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).exists())
+    };
+    EMULATORS.into_iter().find(is_there).context(
+        "programs for 64-bit ARM are run by qemu-aarch64, which is in the packages qemu-user and qemu-user-static",
+    )
+}
 
 /// Its version, and a start until it answers. With the board's libraries it is the board's program, and emulated.
 pub fn show_that_it_runs(binary: &Path, libraries: Option<&Path>) -> Result<String> {
     let length = fs::metadata(binary)
         .context("the binary that was just built")?
         .len();
-    let version = ask(started(binary, libraries).arg("version"))?;
+    let version = ask(started(binary, libraries)?.arg("version"))?;
     ensure!(
         libraries.is_none() || version.contains("aarch64-linux"),
         "not a binary for the board: {version}"
     );
     let health = serve(binary, libraries)?;
-    let how = libraries.map_or(String::new(), |_| format!(" under {EMULATOR}"));
+    let how = match libraries {
+        Some(_) => format!(" under {}", emulator()?),
+        None => String::new(),
+    };
     println!(
         "{}: {:.1} MB, {}GET /health{how}: {health}",
         binary.display(),
@@ -38,11 +53,11 @@ pub fn show_that_it_runs(binary: &Path, libraries: Option<&Path>) -> Result<Stri
 }
 
 /// The program as it is started here.
-fn started(binary: &Path, libraries: Option<&Path>) -> Command {
+fn started(binary: &Path, libraries: Option<&Path>) -> Result<Command> {
     let mut command = match libraries {
         None => Command::new(binary),
         Some(libraries) => {
-            let mut command = Command::new(EMULATOR);
+            let mut command = Command::new(emulator()?);
             command.arg("-L").arg(libraries).arg(binary);
             command
         }
@@ -53,7 +68,7 @@ fn started(binary: &Path, libraries: Option<&Path>) -> Command {
             command.env_remove(name);
         }
     }
-    command
+    Ok(command)
 }
 
 /// Ends with its program, however this one ends.
@@ -77,7 +92,7 @@ fn serve(binary: &Path, libraries: Option<&Path>) -> Result<String> {
         .and_then(|listener| listener.local_addr())
         .context("looking for a free port on loopback")?;
     let log = fs::File::create(scratch.join("server.log")).context("making the trial's log")?;
-    let child = started(binary, libraries)
+    let child = started(binary, libraries)?
         .arg("serve")
         .env("KINGLET_DATA_DIR", scratch.join("data"))
         .env("KINGLET_LISTEN_ADDRESS", address.to_string())
@@ -86,12 +101,7 @@ fn serve(binary: &Path, libraries: Option<&Path>) -> Result<String> {
         .stdout(log.try_clone().context("the trial's log")?)
         .stderr(log)
         .spawn()
-        .with_context(|| {
-            format!(
-                "starting {}; if that needs {EMULATOR}, it is in the package qemu-user",
-                binary.display()
-            )
-        })?;
+        .with_context(|| format!("starting {}", binary.display()))?;
     let mut server = Ended(child);
     let answer = first_answer(&mut server.0, address).with_context(|| {
         let said = fs::read_to_string(scratch.join("server.log")).unwrap_or_default();

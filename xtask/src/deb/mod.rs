@@ -159,7 +159,7 @@ fn agree(programs: &Path, target: &Target) -> Result<()> {
     } else {
         // The libraries of a cross compiler; where there is none, the program was made elsewhere.
         let libraries = crate::aarch64::toolchain::find()?.libraries;
-        let mut command = Command::new(crate::aarch64::trial::EMULATOR);
+        let mut command = Command::new(crate::aarch64::trial::emulator()?);
         ask(command.arg("-L").arg(libraries).arg(&program).arg("--version"))?
     };
     ensure!(

@@ -1,6 +1,7 @@
 //! Builds the programs so that whoever builds the same sources anywhere gets the same bytes: no path of the builder's
 //! machine is in them. What must not live here: what they are checked for.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,8 +58,12 @@ fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     println!("building for {} with {}", target.triple, toolchain.name);
     let mut command = toolchain.cargo(target.triple, &flags(root)?);
     command.args(["build", "--release", "--locked", "--target", target.triple]);
-    for program in programs {
-        command.args(["--package", super::package_of(program)]);
+    let packages: BTreeSet<&str> = programs
+        .iter()
+        .map(|program| super::package_of(program))
+        .collect();
+    for package in packages {
+        command.args(["--package", package]);
     }
     must(command.arg("--target-dir").arg(&folder).current_dir(root))?;
     Ok(Built {

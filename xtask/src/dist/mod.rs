@@ -30,8 +30,8 @@ Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
 
 They come to lie in target/dist, with SHA256SUMS. An installed rustup target is used if it is there; else, on an amd64 Debian,
 the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not installed. Needed for 64-bit
-ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run, qemu-aarch64 (qemu-user). A program that needs a newer
-C library than Debian bookworm's is refused. Who has `cross` may use that: CROSS_CONFIG=cross.toml cross build --release
+ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run, qemu-aarch64 (qemu-user, or qemu-user-static). A program that
+needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that: CROSS_CONFIG=cross.toml cross build --release
 --locked --target TARGET";
 
 /// The programs that are given to people.
