@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
@@ -169,6 +170,64 @@ fn one_setting_that_fails_keeps_none_of_the_others_and_is_named_on_the_card() {
     for words in ["no bus", "no time zone of that name", "packages is not among"] {
         assert!(card.contains(words), "{words}: {card}");
     }
+}
+
+fn on_the_card(name: &str) -> String {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../pi-image/boot")
+        .join(name);
+    fs::read_to_string(place).expect("the card's files are here")
+}
+
+/// What lies on the card, with the mark taken from every line that is a setting.
+fn unmarked(name: &str) -> String {
+    let text = on_the_card(name);
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        // A sentence stands one space behind its mark.
+        Some(rest) if rest != "cloud-config" && (!rest.starts_with(' ') || rest.starts_with("  ")) => rest,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\r\n")).collect()
+}
+
+#[test]
+fn the_cards_own_files_say_nothing_until_somebody_takes_their_marks_away() {
+    let bench = appliance();
+    bench.file("usr/share/zoneinfo/Europe/Berlin", "TZif2 and so on");
+    for name in ["user-data", "network-config"] {
+        bench.file(&format!("boot/firmware/{name}"), &on_the_card(name));
+    }
+    assert!(run(&bench, "settings"));
+    assert_eq!(bench.calls(), [""; 0], "nobody has set anything");
+    let user_data = unmarked("user-data").replace("ssh-ed25519 AAAA... you@laptop", KEY);
+    bench.file("boot/firmware/user-data", &user_data);
+    bench.file("boot/firmware/network-config", &unmarked("network-config"));
+    assert!(run(&bench, "settings"));
+    let calls = bench.calls();
+    for call in [
+        "hostnamectl set-hostname kinglet",
+        "timedatectl set-timezone Europe/Berlin",
+        "systemctl enable ssh.service",
+        "systemctl enable wpa_supplicant@wlan0.service",
+    ] {
+        assert!(calls.iter().any(|made| made == call), "{call}: {calls:?}");
+    }
+    assert!(
+        bench
+            .text(WIFI)
+            .is_some_and(|text| text.contains("ssid=") && text.contains("psk=\"its password\""))
+    );
+    let own = fs::read_dir(bench.root().join("etc/systemd/network")).expect("it is there");
+    let cable = own
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+        .any(|text| text.contains("Address=192.168.1.5/24") && text.contains("Gateway=192.168.1.1"));
+    assert!(cable, "the cable's address is not in force");
+    network_of(&bench, "kinglet");
+    let asked = server(&bench, false);
+    assert!(run(&bench, "screen-once"));
+    asked.join().expect("it was asked");
+    let card = bench.text("boot/firmware/KINGLET.txt").expect("it is written");
+    assert!(!card.contains("About the settings"), "{card}");
 }
 
 #[test]
