@@ -38,6 +38,8 @@ Chores:
   deb        Builds the Debian packages and has lintian look at them; see `deb --help`
   deb-test   Installs, upgrades, removes and purges them in an emulated Debian with systemd; see `deb-test --help`
   image      Makes the card of the appliance, for 64-bit ARM boards; see `image --help`
+  image-check
+             Tries of it what can be tried without starting it: units, firewall, partitions, settings; see `image-check --help`
   image-test Starts it in an emulated machine: found, claimed, talked through, cut off, started in 1970; see `image-test --help`
   guest      Measures a hundred thousand idle sessions inside an emulated machine; see `guest --help`
   help       This text
@@ -83,6 +85,11 @@ fn main() -> ExitCode {
             println!("{}", image::trial::HELP);
             return ExitCode::SUCCESS;
         }
+        ["image-check", "--help" | "-h"] => {
+            println!("{}", image::check::HELP);
+            return ExitCode::SUCCESS;
+        }
+        ["image-check", options @ ..] => image::check::run(options),
         ["image", options @ ..] => image::run(options),
         ["image-test", options @ ..] => image::trial::run(options),
         ["dist", options @ ..] => dist::run(options),

@@ -2,6 +2,7 @@
 //! (pi-image/, `system`), its partitions (`card`), and whether it starts (`trial`).
 
 mod card;
+pub mod check;
 mod contents;
 mod papers;
 mod secrets;

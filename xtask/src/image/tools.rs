@@ -20,7 +20,23 @@ const PACKAGES: [&str; 9] = [
     "libyaml-0-2",
     "minisign",
 ];
+/// Those for what is tried without starting the card.
+const CHECKS: [&str; 11] = [
+    "nftables",
+    "libnftables1",
+    "libnftnl11",
+    "libmnl0",
+    "libjansson4",
+    "libxtables12",
+    "libedit2",
+    "dosfstools",
+    "mtools",
+    "fdisk",
+    "sudo",
+];
 const FOLDERS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
+/// sudo has its own beside it.
+const LIBRARIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "usr/libexec/sudo"];
 /// Where the kernel is told which emulator runs programs of another processor.
 const FORMATS: &str = "/proc/sys/fs/binfmt_misc";
 const OURS: &str = "qemu-aarch64";
@@ -33,8 +49,16 @@ pub struct Tools {
 
 impl Tools {
     pub fn fetch() -> Result<Tools> {
-        let packages = PACKAGES.map(str::to_owned);
-        let root = Debian::open()?.unpack("image-tools", &packages)?;
+        Tools::of("image-tools", &PACKAGES)
+    }
+
+    pub fn for_checks() -> Result<Tools> {
+        Tools::of("image-check-tools", &CHECKS)
+    }
+
+    fn of(folder: &str, packages: &[&str]) -> Result<Tools> {
+        let packages: Vec<String> = packages.iter().map(|&name| name.to_owned()).collect();
+        let root = Debian::open()?.unpack(folder, &packages)?;
         Ok(Tools { root })
     }
 
@@ -51,22 +75,28 @@ impl Tools {
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.path(name));
         let own = FOLDERS.map(|folder| self.root.join(folder).display().to_string());
+        let libraries = LIBRARIES.map(|folder| self.root.join(folder).display().to_string());
         let others = std::env::var("PATH").unwrap_or_default();
         command
             .env("PATH", format!("{others}:/usr/sbin:/sbin:{}", own.join(":")))
-            .env("LD_LIBRARY_PATH", self.root.join("usr/lib/x86_64-linux-gnu"))
+            .env("LD_LIBRARY_PATH", libraries.join(":"))
             .env("MTOOLS_SKIP_CHECK", "1")
             .env("LC_ALL", "C");
         command
     }
 }
 
-/// Programs for 64-bit ARM can be started on this machine, which needs root and an emulator the first time.
-pub fn runs_foreign_programs() -> Result<()> {
+pub fn is_root() -> Result<()> {
     ensure!(
         ask(Command::new("id").arg("-u"))?.trim() == "0",
-        "a system's files belong to several users, whom only root can make: run this as root"
+        "files of several users, mounts and networks are root's to make: run this as root"
     );
+    Ok(())
+}
+
+/// Programs for 64-bit ARM can be started on this machine, which needs root and an emulator the first time.
+pub fn runs_foreign_programs() -> Result<()> {
+    is_root()?;
     if std::env::consts::ARCH == "aarch64" || Path::new(FORMATS).join(OURS).exists() {
         return Ok(());
     }
