@@ -14,6 +14,13 @@ use crate::aarch64::toolchain::{self, Toolchain};
 use crate::debian::{ask, must};
 use crate::tree;
 
+/// What C's compiler would put in of the hour.
+const NO_TIME: [&str; 3] = [
+    "-Wno-builtin-macro-redefined",
+    "-D__DATE__=\"-\"",
+    "-D__TIME__=\"-\"",
+];
+
 /// Finished programs of one target.
 pub struct Built {
     pub folder: PathBuf,
@@ -82,9 +89,12 @@ fn flags(root: &Path) -> Result<toolchain::Flags> {
             .map(|(place, name)| format!("{option}={}={name}", place.display()));
         each.collect()
     };
+    let mut c = said("-ffile-prefix-map");
+    // The allocator says when it was compiled.
+    c.extend(NO_TIME.map(str::to_owned));
     Ok(toolchain::Flags {
         rust: said("--remap-path-prefix"),
-        c: said("-ffile-prefix-map"),
+        c,
     })
 }
 
