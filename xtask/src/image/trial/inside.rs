@@ -124,8 +124,10 @@ impl Inside {
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         ensure!(
             output.status.success(),
-            "inside the machine this ended with {}:\n{script}\n{said}",
-            output.status
+            "inside the machine this ended with {}: {}\n{said}",
+            output.status,
+            // What it would say in another case is no part of what it said.
+            script.lines().next().unwrap_or_default()
         );
         Ok(said)
     }

@@ -1,6 +1,8 @@
 //! What is tried with a card that has an owner, each from its own start: a clock of 1970 with new settings on the card, a full
 //! disk, a factory reset. What must not live here: how it came to an owner (`first`).
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 
 use super::inside::Inside;
@@ -8,6 +10,7 @@ use super::machine::{Bench, Plugged};
 use super::neighbour::Neighbour;
 use super::{TIME_ZONE, answers, looks};
 
+const DAY: Duration = Duration::from_secs(86_400);
 const WIFI_SECRET: &str = "secret of the air";
 /// Asks what needs root, as the server does. Apart from whoever says so, since they may be shown out.
 const ASK: &str = "\
@@ -18,6 +21,13 @@ const FULL: &str = include_str!("full.sh");
 
 /// The board's clock says 1970, a password lies on the card, and the owner cannot get in.
 pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
+    // So much that no start takes as long.
+    let noted = SystemTime::now().duration_since(UNIX_EPOCH)? + DAY;
+    let noted = noted.as_secs();
+    bench.change(
+        &bench.card,
+        &format!("touch --no-create --date=@{noted} data/timesync/clock"),
+    )?;
     println!("a start in 1970, with reset-admin and a Wi-Fi's password on the card");
     bench.write("reset-admin", "person0\n")?;
     bench.write(
@@ -37,7 +47,7 @@ pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Resu
     })?;
     answers(bench, &machine, true)?;
     inside.awaited()?;
-    looks::later(inside, WIFI_SECRET)?;
+    looks::later(inside, WIFI_SECRET, noted)?;
     inside.end("systemctl --no-block poweroff");
     machine.ended(bench.patience)?;
     ensure!(

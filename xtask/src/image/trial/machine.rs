@@ -19,6 +19,7 @@ use crate::debian::must;
 use crate::guest::boot::BARE;
 
 const EMULATOR: &str = "qemu-system-aarch64";
+const MIB: u64 = 1 << 20;
 /// Lines that wait to be read here.
 const LINES: usize = 4_096;
 
@@ -90,7 +91,7 @@ impl<'a> Bench<'a> {
             .write(true)
             .open(&self.card)
             .context("opening the card")?;
-        file.set_len(8_000 * (1 << 20))
+        file.set_len(8_000 * MIB)
             .context("making the card larger than the image")
     }
 
@@ -117,7 +118,7 @@ impl<'a> Bench<'a> {
         self.folder.join("kept.img")
     }
 
-    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+    pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         must(
             Command::new("cp")
                 .args(["--sparse=always", "--reflink=auto"])
@@ -132,6 +133,26 @@ impl<'a> Bench<'a> {
             self.card.display(),
             card::part(card::BOOT)?.start
         ))
+    }
+
+    /// Runs a script in the folder of a card's system, with the data's partition in its `data`: where nobody else sees them
+    /// mounted, and they are not when it has ended.
+    pub fn change(&self, image: &Path, script: &str) -> Result<()> {
+        let place = self.folder.join("inside");
+        fs::create_dir_all(&place).context("making a folder to mount the card at")?;
+        let (root, data) = (card::part(card::ROOT)?, card::part(card::DATA)?);
+        let script = format!(
+            "mount -o loop,offset={},sizelimit={} \"$1\" \"$0\"; mount -o loop,offset={} \"$1\" \"$0/data\"; cd \"$0\"\n{script}\nsync",
+            root.start * MIB,
+            root.size * MIB,
+            // It may have grown.
+            data.start * MIB,
+        );
+        must(
+            Command::new("unshare")
+                .args(["--mount", "--propagation", "private", "sh", "-euc", &script])
+                .args([&place, image]),
+        )
     }
 
     /// As somebody does who has put the card into another computer.
@@ -170,7 +191,8 @@ impl<'a> Bench<'a> {
         self.start_with(name, &Plugged::default(), wire)
     }
 
-    pub fn start_with(&self, name: &str, plugged: &Plugged<'_>, wire: &Neighbour) -> Result<Running> {
+    /// What the board's firmware hands to the kernel, but for the serial line, which is to tell more.
+    fn handed(&self, line: &str, more: &str) -> Result<Vec<String>> {
         let config = self.read("config.txt")?.context("the card has a config.txt")?;
         let value = |key: &str| {
             config
@@ -179,61 +201,56 @@ impl<'a> Bench<'a> {
                 .map(str::trim)
         };
         let (kernel, first) = (value("kernel="), value("initramfs "));
-        let (kernel, first) = (
-            kernel.context("config.txt names a kernel")?,
-            first.context("and a first file system")?,
-        );
-        for file in [kernel, first] {
-            let from = format!("::{file}");
-            must(
-                self.tools
-                    .command("mcopy")
-                    .args(["-o", "-i", &self.boot()?, &from])
-                    .arg(self.folder.join(file)),
-            )?;
-        }
+        let kernel = self.taken(kernel.context("config.txt names a kernel")?)?;
+        let first = self.taken(first.context("and a first file system")?)?;
         let told = self.read("cmdline.txt")?.context("the card has a cmdline.txt")?;
-        // This board has its serial line under another name, and is to say what it does; everything else stays.
         let told: Vec<&str> = told
             .split_whitespace()
             .filter(|word| !word.starts_with("console=") && *word != "quiet")
             .collect();
         let told = format!(
-            "console=tty0 console=ttyAMA0 loglevel=4 systemd.show_status=true {}",
+            "console=tty0 console={line} loglevel=4 systemd.show_status=true {more} {}",
             told.join(" ")
         );
+        let words = ["-kernel", &kernel, "-initrd", &first, "-append", &told];
+        Ok(words.map(str::to_owned).to_vec())
+    }
+
+    /// A file of the boot partition, beside the card.
+    fn taken(&self, file: &str) -> Result<String> {
+        let from = format!("::{file}");
+        let into = self.folder.join(file);
+        must(
+            self.tools
+                .command("mcopy")
+                .args(["-o", "-i", &self.boot()?, &from])
+                .arg(&into),
+        )?;
+        Ok(into.display().to_string())
+    }
+
+    /// A network whose ports lead here.
+    fn net(&self) -> String {
         let lead = |out: u16, inside: u16| format!("hostfwd=tcp:127.0.0.1:{out}-:{inside}");
-        let net = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)].join(",");
+        let led = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)];
+        format!("user,id=net,{}", led.join(","))
+    }
+
+    pub fn start_with(&self, name: &str, plugged: &Plugged<'_>, wire: &Neighbour) -> Result<Running> {
         let mut command = self.tools.command(EMULATOR);
         command
-            .args([
-                "-machine",
-                "virt",
-                "-cpu",
-                "cortex-a72",
-                "-smp",
-                "2",
-                "-m",
-                &self.memory.to_string(),
-            ])
+            .args(["-machine", "virt", "-cpu", "cortex-a72", "-smp", "2"])
+            .args(["-m", &self.memory.to_string()])
             .args(BARE)
-            .arg("-kernel")
-            .arg(self.folder.join(kernel))
-            .arg("-initrd")
-            .arg(self.folder.join(first))
-            .args(["-append", &told])
+            .args(self.handed("ttyAMA0", "")?)
             .arg("-drive")
             .arg(format!(
                 "if=none,id=card,format=raw,cache=writeback,file={}",
                 self.card.display()
             ))
             .args(["-device", "virtio-blk-pci,drive=card,romfile="])
-            .args([
-                "-netdev",
-                &format!("user,id=net,{net}"),
-                "-device",
-                "virtio-net-pci,netdev=net,romfile=",
-            ])
+            .args(["-netdev", &self.net()])
+            .args(["-device", "virtio-net-pci,netdev=net,romfile="])
             .args(["-device", "virtio-rng-pci"]);
         command.args(wire.card()?);
         if let Some(clock) = plugged.clock {
@@ -245,8 +262,32 @@ impl<'a> Bench<'a> {
                 .arg(format!("if=none,id=stick,format=raw,file={}", stick.display()))
                 .args(["-device", "usb-storage,drive=stick,removable=on"]);
         }
-        let console = self.folder.join(format!("{name}.log"));
-        Running::start(command, console)
+        Running::start(command, self.folder.join(format!("{name}.log")))
+    }
+
+    /// Turns a Raspberry Pi 3 B on, as far as there is one here: the board's own way to its card and to USB, by the card's own device
+    /// tree, and a network adapter on USB. Its firmware is not run.
+    pub fn start_pi3(&self, name: &str) -> Result<Running> {
+        // A card of the emulator's has a size that is a power of two.
+        let card = OpenOptions::new()
+            .write(true)
+            .open(&self.card)
+            .context("opening the card")?;
+        card.set_len(8_192 * MIB).context("making the card larger")?;
+        let mut command = self.tools.command(EMULATOR);
+        command
+            // Its first line is for Bluetooth.
+            .args(["-machine", "raspi3b", "-serial", "null"])
+            .args(BARE)
+            // Its watchdog bites at once when it is asked to watch.
+            .args(self.handed("ttyS1,115200", "systemd.watchdog_sec=off")?)
+            .args(["-dtb", &self.taken("bcm2837-rpi-3-b.dtb")?, "-drive"])
+            .arg(format!(
+                "if=sd,format=raw,cache=writeback,file={}",
+                self.card.display()
+            ))
+            .args(["-netdev", &self.net(), "-device", "usb-net,netdev=net"]);
+        Running::start(command, self.folder.join(format!("{name}.log")))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`).
+//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`),
+//! and the bugs that they have to see (`planted`).
 
 mod first;
 mod inside;
@@ -8,6 +9,8 @@ mod later;
 mod looks;
 mod machine;
 mod neighbour;
+mod pi3;
+mod planted;
 mod restore;
 
 use std::fs;
@@ -31,7 +34,7 @@ pub const HELP: &str = "\
 Starts the card in an emulated machine: it is found, claimed over https, talked through, cut off from power meanwhile, looked at
 inside, started with a clock of 1970, filled up and reset
 
-Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short]
+Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short] [--planted]
 
   --only PART     Only this part, and others so named [default: all, in this order]:
                   first-day  found, claimed, talked through, the power cut under it, and the start after that
@@ -41,12 +44,15 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   full       no room on the data's partition, and room again
                   1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
                   reset      factory reset, with data kept and with everything erased
+                  pi3        started as a Raspberry Pi 3 B: its SD card and its USB, by the card's device tree
                   restore    a backup onto a stick, and from there onto a new card
   --image FILE    The image, unpacked [default: target/image/kinglet-VERSION-arm64.img, made with `cargo xtask image --unpacked`]
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     How long one step may take [default: 15]
   --short         One start: found, claimed, talked through, looked at
+  --planted       Each part with each of the bugs that it has to see, planted into a copy of the card: all have to be red, and some
+                  are by what does not come in the time that a step may take
 
 The first day keeps the card that it gave an owner, beside the consoles' logs in target/image/trial; every other part needs that card,
 and takes a copy of it unless the first day was asked for as well. Needed: what `cargo xtask image` needs, ssh (openssh-client) and
@@ -68,10 +74,11 @@ enum Part {
     Full,
     Clock,
     Reset,
+    Pi3,
     Restore,
 }
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
@@ -79,10 +86,11 @@ const PARTS: [(&str, Part); 8] = [
     ("full", Part::Full),
     ("1970", Part::Clock),
     ("reset", Part::Reset),
+    ("pi3", Part::Pi3),
     ("restore", Part::Restore),
 ];
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Wanted {
     parts: Vec<Part>,
     image: Option<PathBuf>,
@@ -90,6 +98,7 @@ struct Wanted {
     memory: u32,
     minutes: u64,
     short: bool,
+    planted: bool,
 }
 
 impl Wanted {
@@ -101,6 +110,7 @@ impl Wanted {
             memory: 1_024,
             minutes: 15,
             short: false,
+            planted: false,
         };
         let mut rest = words;
         loop {
@@ -108,6 +118,10 @@ impl Wanted {
                 [] => break,
                 ["--short", rest @ ..] => {
                     wanted.short = true;
+                    rest
+                }
+                ["--planted", rest @ ..] => {
+                    wanted.planted = true;
                     rest
                 }
                 ["--only", name, rest @ ..] => {
@@ -136,8 +150,8 @@ impl Wanted {
             };
         }
         ensure!(
-            !wanted.short || wanted.parts.is_empty(),
-            "--short has parts of its own, and takes no --only"
+            !wanted.short || (wanted.parts.is_empty() && !wanted.planted),
+            "--short has parts of its own, and takes neither --only nor --planted"
         );
         if wanted.parts.is_empty() {
             wanted.parts = PARTS.iter().map(|(_, part)| *part).collect();
@@ -165,6 +179,10 @@ pub fn run(words: &[&str]) -> Result<()> {
     let patience = Duration::from_secs(60 * wanted.minutes);
     let bench = Bench::new(&tools, system::folder().join("trial"), wanted.memory, patience)?;
     let wire = Neighbour::with(TAKEN)?;
+    if wanted.planted {
+        planted::run(&bench, &image, &wire, &wanted)?;
+        return fs::remove_file(&bench.card).context("removing the card");
+    }
     let inside = if wanted.has(Part::FirstDay) {
         timed("first-day", || first_day(&bench, &image, &wire, &wanted))?
     } else {
@@ -233,9 +251,18 @@ fn with_an_owner(
     if wanted.has(Part::Reset) {
         timed("reset", || later::reset(bench, inside, wire))?;
     }
+    if wanted.has(Part::Pi3) {
+        if wanted.has(Part::Reset) {
+            // It needs an owner, and the part before took that away.
+            bench.kept_card(image)?;
+        }
+        timed("pi3", || pi3::run(bench, inside))?;
+    }
     if wanted.has(Part::Restore) {
-        // It needs an owner, and the part before took that away.
-        bench.kept_card(image)?;
+        if wanted.has(Part::Reset) {
+            // It needs an owner, and the part before took that away.
+            bench.kept_card(image)?;
+        }
         timed("restore", || restore::run(bench, image, inside, wire))?;
     }
     Ok(())
