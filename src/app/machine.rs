@@ -32,7 +32,7 @@ pub fn face(machine: &Arc<Machine>) -> face::Machine {
         begin: Box::new(move |run| begun.begin_plug_test(run)),
         end: Box::new(move |run, seen| ended.end_plug_test(run, seen)),
         board: Box::new(move || board.board()),
-        known: Box::new(move |id, verb| known.known_act(id, verb)),
+        known: Box::new(move |id, act| known.known_act(id, act)),
         act: Box::new(move |id, act| asked.act(id, act)),
     }
 }

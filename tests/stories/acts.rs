@@ -260,6 +260,13 @@ async fn a_name_is_given_and_one_that_is_none_is_refused_in_words() {
     let done = owner.post(BOARD, &name).await.json(200);
     assert_eq!(done, json!({ "restart_needed": true }));
     assert_eq!(bench.calls(), ["hostnamectl set-hostname box"]);
+    // The same request with another name once it was done: that is another request, and nothing is done.
+    let mut attic = name.clone();
+    attic["name"] = json!("attic");
+    let noted = journal(&owner).await;
+    assert_eq!(owner.post(BOARD, &attic).await.refused(), "id_reused");
+    assert_eq!((bench.calls(), journal(&owner).await), (Vec::new(), noted));
+    assert_eq!(owner.post(BOARD, &name).await.json(200), done);
     // No stick: the board says so, and what to do.
     let none = owner.post(BOARD, &asked("update", json!({}))).await;
     assert_eq!((none.refused().as_str(), none.status), ("board_failed", 409));

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use super::Face;
 use super::auth::{Answer, ApiCaller, ApiJson, At};
 use crate::proto::machine::{
-    AskBoard, BeginPlugTest, BoardAct, BoardDone, BoardState, BoardVerb, EndPlugTest, PlugTest, PlugTestState,
+    AskBoard, BeginPlugTest, BoardAct, BoardDone, BoardState, EndPlugTest, PlugTest, PlugTestState,
 };
 use crate::proto::people::AuditWhat;
 use crate::proto::{ClientId, Code, Refusal};
@@ -19,7 +19,7 @@ use crate::session::overview;
 
 type Begin = Box<dyn Fn(ClientId) -> Result<(), Refusal> + Send + Sync>;
 type End = Box<dyn Fn(ClientId, Option<u64>) -> Result<(), Refusal> + Send + Sync>;
-type Known = Box<dyn Fn(ClientId, BoardVerb) -> Result<Option<BoardDone>, Refusal> + Send + Sync>;
+type Known = Box<dyn Fn(ClientId, &BoardAct) -> Result<Option<BoardDone>, Refusal> + Send + Sync>;
 type Act = Box<dyn Fn(ClientId, &BoardAct) -> Result<BoardDone, Refusal> + Send + Sync>;
 
 /// What there is to ask; all of it may wait for the disk, or for kinglet-board.
@@ -139,14 +139,15 @@ pub(super) async fn ask_board(
 ) -> Answer<BoardDone> {
     overview::settings(&face.services, &caller)?;
     face.accounts.let_ask_board(&caller, &body).await?;
-    let (id, verb) = (body.client_id, body.act.verb());
-    if let Some(done) = asked(&face, move |machine| (machine.known)(id, verb)).await? {
+    let (id, verb, act) = (body.client_id, body.act.verb(), body.act);
+    let same = act.clone();
+    if let Some(done) = asked(&face, move |machine| (machine.known)(id, &same)).await? {
         return Ok(ApiJson(done));
     }
     face.accounts
         .note_act(&caller, AuditWhat::BoardAsked { verb })
         .await?;
-    let done = asked(&face, move |machine| (machine.act)(id, &body.act)).await?;
+    let done = asked(&face, move |machine| (machine.act)(id, &act)).await?;
     Ok(ApiJson(done))
 }
 

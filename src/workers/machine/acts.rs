@@ -32,6 +32,9 @@ const MOMENT: Duration = Duration::from_secs(1);
 struct Asked {
     id: ClientId,
     verb: BoardVerb,
+    /// Of the whole act. Absent where an earlier build noted it, which compared the verb alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     /// Absent until the board has said so.
     done: Option<BoardDone>,
 }
@@ -80,9 +83,9 @@ impl Acts {
     ///
     /// # Errors
     /// `busy` while the board is at work; `id_reused`; `board_failed` where nobody knows what came of it.
-    pub fn known(&self, id: ClientId, verb: BoardVerb) -> Result<Option<BoardDone>, Refusal> {
+    pub fn known(&self, id: ClientId, act: &BoardAct) -> Result<Option<BoardDone>, Refusal> {
         let asked = self.idle()?;
-        known(&asked, id, verb)
+        known(&asked, id, act)
     }
 
     /// Has the board do it, and waits until it has.
@@ -92,13 +95,18 @@ impl Acts {
     pub fn ask(&self, id: ClientId, act: &BoardAct) -> Result<BoardDone, Refusal> {
         let mut asked = self.idle()?;
         let verb = act.verb();
-        if let Some(done) = known(&asked, id, verb)? {
+        if let Some(done) = known(&asked, id, act)? {
             return Ok(done);
         }
         if asked.len() >= limits::BOARD_ASKED {
             asked.pop_front();
         }
-        asked.push_back(Asked { id, verb, done: None });
+        asked.push_back(Asked {
+            id,
+            verb,
+            digest: Some(digest(act)),
+            done: None,
+        });
         self.save(&asked)?;
         let outcome = self.perform(act);
         match &outcome {
@@ -176,14 +184,21 @@ impl Acts {
     }
 }
 
-fn known(asked: &VecDeque<Asked>, id: ClientId, verb: BoardVerb) -> Result<Option<BoardDone>, Refusal> {
+fn known(asked: &VecDeque<Asked>, id: ClientId, act: &BoardAct) -> Result<Option<BoardDone>, Refusal> {
     let Some(known) = asked.iter().find(|known| known.id == id) else {
         return Ok(None);
     };
-    if known.verb != verb {
+    let is_other = known.digest.as_ref().is_some_and(|noted| *noted != digest(act));
+    if known.verb != act.verb() || is_other {
         return Err(Code::IdReused.into());
     }
     known.done.clone().map(Some).ok_or_else(untold)
+}
+
+/// What is asked for, its arguments included, in letters that nothing can be read from.
+fn digest(act: &BoardAct) -> String {
+    let words = serde_json::to_vec(act).expect("an act is made of what JSON can say");
+    blake3::hash(&words).to_hex().to_string()
 }
 
 fn refused(error: &Refused, verb: BoardVerb) -> Refusal {
@@ -260,10 +275,33 @@ mod tests {
         assert!(asked[0].1.contains(&id(1).0.to_string()), "{}", asked[0].1);
         // Nobody listens any more, and the server has ended in between.
         let acts = Acts::open(folder.path(), folder.path().join("none"));
-        assert_eq!(acts.known(id(1), BoardVerb::Reboot).expect("known"), Some(done));
-        assert_eq!(acts.known(id(2), BoardVerb::Reboot).expect("new"), None);
-        let other = acts.known(id(1), BoardVerb::PowerOff).expect_err("another verb");
+        assert_eq!(acts.known(id(1), &reboot).expect("known"), Some(done));
+        assert_eq!(acts.known(id(2), &reboot).expect("new"), None);
+        let other = acts
+            .known(id(1), &BoardAct::PowerOff {})
+            .expect_err("another verb");
         assert_eq!(other.code, Code::IdReused);
+    }
+
+    #[test]
+    fn the_same_id_with_other_arguments_is_refused_and_what_an_earlier_build_noted_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (acts, asked) = board(folder.path(), &[DONE]);
+        let name = |name: &str| BoardAct::HostName { name: name.into() };
+        let done = acts.ask(id(1), &name("box")).expect("it is done");
+        let acts = Acts::open(folder.path(), folder.path().join("none"));
+        assert_eq!(acts.ask(id(1), &name("box")).expect("it is known"), done);
+        for refused in [
+            acts.ask(id(1), &name("attic")).map(Some),
+            acts.known(id(1), &name("attic")),
+        ] {
+            assert_eq!(refused.expect_err("another name").code, Code::IdReused);
+        }
+        asked.join().expect("asked once");
+        let before = serde_json::json!([{ "id": id(1), "verb": "host_name", "done": {} }]);
+        std::fs::write(folder.path().join(NOTE), before.to_string()).expect("written");
+        let acts = Acts::open(folder.path(), folder.path().join("none"));
+        assert_eq!(acts.known(id(1), &name("box")).expect("known"), Some(done));
     }
 
     #[test]
@@ -307,10 +345,10 @@ mod tests {
         let act = BoardAct::SshOff {};
         acts.ask(id(0), &act).expect("it is done");
         for number in 0..limits::BOARD_ASKED {
-            assert!(acts.known(id(0), BoardVerb::SshOff).expect("known").is_some());
+            assert!(acts.known(id(0), &act).expect("known").is_some());
             acts.ask(id(number as u128 + 1), &act).expect("it is done");
         }
-        assert_eq!(acts.known(id(0), BoardVerb::SshOff).expect("forgotten"), None);
+        assert_eq!(acts.known(id(0), &act).expect("forgotten"), None);
         asked.join().expect("no panic");
     }
 }

@@ -154,8 +154,8 @@ impl Machine {
     ///
     /// # Errors
     /// `busy` while it is at work, `id_reused`, `board_failed` where nobody knows.
-    pub fn known_act(&self, id: ClientId, verb: BoardVerb) -> Result<Option<BoardDone>, Refusal> {
-        self.acts.known(id, verb)
+    pub fn known_act(&self, id: ClientId, act: &BoardAct) -> Result<Option<BoardDone>, Refusal> {
+        self.acts.known(id, act)
     }
 
     /// Has kinglet-board do something, and waits for its answer.
