@@ -1,4 +1,4 @@
-//! How the board is: heat, power, cards; its name, its time zone, and whether SSH is on. Whatever nobody reports is `null` and
+//! How the board is: heat, power, cards, USB disks; its name, its time zone, and whether SSH is on. Whatever nobody reports is `null` and
 //! named in `not_reported`; nothing is guessed. What must not live here: when it is bad.
 
 use std::fs;
@@ -6,13 +6,14 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::{names, ssh};
+use crate::{names, ssh, usb};
 
 const THERMAL: &str = "/sys/class/thermal";
 const HWMON: &str = "/sys/class/hwmon";
 /// The Raspberry Pi's firmware, as a number of bits in hexadecimal.
 const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
 const BLOCK: &str = "/sys/block";
+const CLASS_BLOCK: &str = "/sys/class/block";
 const EXT4: &str = "/sys/fs/ext4";
 /// Another one after each start of the kernel: whether the board was off in between.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
@@ -52,6 +53,7 @@ pub fn read(machine: &Machine) -> Value {
         "frequency_capped": capped,
         "disks": disks,
         "file_systems": systems,
+        "usb_disks": usb_disks(machine),
         "boot_id": boot,
         "host_name": host,
         "time_zone": zone,
@@ -124,6 +126,18 @@ fn spare(text: &str) -> Option<&'static str> {
         3 => Some("urgent"),
         _ => None,
     }
+}
+
+/// Those that could be mounted now. None is an answer, too: nobody has plugged one in.
+fn usb_disks(machine: &Machine) -> Vec<Value> {
+    let size = |name: &str| {
+        let sectors = machine.text(&format!("{CLASS_BLOCK}/{name}/size"))?;
+        sectors.parse::<u64>().ok()?.checked_mul(SECTOR)
+    };
+    let disks = usb::disks(machine).into_iter();
+    disks
+        .map(|name| json!({ "name": name, "bytes": size(&name) }))
+        .collect()
 }
 
 /// What the card's host has counted, all kinds together: lines of `# Name: 0`.

@@ -161,6 +161,7 @@ fn sensors_tell_what_the_kernel_reports() {
                 "errors": 5,
             }],
             "file_systems": [{ "name": "mmcblk0p2", "errors": 1 }],
+            "usb_disks": [],
             "boot_id": "0f1e",
             "host_name": "kinglet",
             "time_zone": "Europe/Berlin",
@@ -171,6 +172,29 @@ fn sensors_tell_what_the_kernel_reports() {
     fs::create_dir_all(bench.root().join("sys/fs/cgroup/system.slice/ssh.service"))
         .expect("the root is ours");
     assert_eq!(bench.done(&json!({ "verb": "sensors" }))["ssh"], true);
+    assert_eq!(bench.calls(), [""; 0], "looking runs nothing");
+}
+
+#[test]
+fn usb_disks_that_could_be_mounted_are_told_and_none_that_is() {
+    let bench = with_a_stick();
+    bench.file(
+        "sys/devices/platform/scb/usb1/1-1/1-1:1.0/host0/block/sda/sda1/size",
+        "62333952\n",
+    );
+    let told = || bench.done(&json!({ "verb": "sensors" }))["usb_disks"].clone();
+    assert_eq!(told(), json!([{ "name": "sda1", "bytes": 31_914_983_424u64 }]));
+    block(
+        &bench,
+        "sdc1",
+        "platform/scb/usb2/2-1/2-1:1.0/host2/block/sdc/sdc1",
+    );
+    assert_eq!(told()[1], json!({ "name": "sdc1", "bytes": null }));
+    bench.file(
+        "proc/self/mounts",
+        "/dev/sda1 /media/kinglet-backup exfat rw 0 0\n",
+    );
+    assert_eq!(told(), json!([{ "name": "sdc1", "bytes": null }]));
     assert_eq!(bench.calls(), [""; 0], "looking runs nothing");
 }
 
