@@ -493,8 +493,6 @@ pub struct Limits {
     pub push: bool,
     /// Whether certificates are ordered.
     pub orders: bool,
-    /// Whether backups are made.
-    pub backup: bool,
 }
 
 /// What files may take, with the defaults above.
@@ -540,7 +538,6 @@ impl Default for Limits {
             files: FileLimits::default(),
             push: false,
             orders: false,
-            backup: false,
         }
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "stories/authority.rs"]
 mod authority;
+#[path = "stories/bench.rs"]
+mod bench;
 #[path = "stories/harness.rs"]
 mod harness;
 #[path = "stories/http.rs"]
@@ -31,6 +33,8 @@ mod address;
 mod avatars;
 #[path = "stories/backup.rs"]
 mod backup;
+#[path = "stories/backup_place.rs"]
+mod backup_place;
 #[path = "stories/bad_http.rs"]
 mod bad_http;
 #[path = "stories/bad_input.rs"]

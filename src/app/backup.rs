@@ -17,6 +17,8 @@ use crate::gateway::http::backups as face;
 use crate::gateway::http::console::{self, BackUpTo};
 use crate::proto::ClientId;
 use crate::proto::backup::{BackupMade, ServerBackups};
+use crate::store::Store;
+use crate::store::sqlite::image::Image;
 use crate::store::sqlite::lock;
 use crate::workers::backup::make::{Job, make};
 use crate::workers::backup::schedule::TimeOfDay;
@@ -33,9 +35,10 @@ impl From<Wrong> for Failure {
     }
 }
 
-/// Backups as the settings want them.
-pub fn open(config: &Config, clock: Arc<Clock>) -> Arc<Backups> {
-    Backups::open(settings(config), clock)
+/// Backups as the settings want them, or where those say nothing, as an owner has chosen.
+pub async fn open(config: &Config, store: &Store) -> Outcome<Arc<Backups>> {
+    let chosen = store.backup_choice().await?;
+    Ok(Backups::open(settings(config), chosen, Arc::clone(store.clock())))
 }
 
 fn settings(config: &Config) -> BackupSettings {
@@ -47,7 +50,8 @@ fn settings(config: &Config) -> BackupSettings {
         at: TimeOfDay::parse(&asked.at).expect("the settings were checked"),
         keep: asked.keep,
         part_bytes: part_bytes(config),
-        board: PathBuf::from(BOARD),
+        board: config.board.root.join(BOARD.trim_start_matches('/')),
+        root: config.board.root.clone(),
         ahead: surroundings::local_time(),
     }
 }
@@ -67,9 +71,13 @@ fn target(to: &str) -> Option<Target> {
 /// What the routes ask.
 pub fn face(backups: &Arc<Backups>) -> face::Backups {
     let (told, begun) = (Arc::clone(backups), Arc::clone(backups));
+    let (tried, chosen) = (Arc::clone(backups), Arc::clone(backups));
     face::Backups {
         state: Box::new(move || told.state()),
         start: Box::new(move |id, to| begun.start(id, to.map(Target::Folder))),
+        try_out: Box::new(move |place| tried.try_out(place)),
+        choose: Box::new(move |place| chosen.choose(place)),
+        changing: tokio::sync::Mutex::default(),
     }
 }
 
@@ -139,14 +147,15 @@ async fn by_server(data_dir: &Path, stream: UnixStream, to: Option<PathBuf>) -> 
 fn by_hand(config: &Config, to: Option<PathBuf>) -> Outcome<BackupMade> {
     heart::own_data_dir(&config.data_dir)?;
     let _held = lock(&config.data_dir)?;
-    let folder = match (to, target(&config.backup.to)) {
+    let usual = settings(config).place(Image::take(&config.data_dir)?.facts()?.chosen);
+    let folder = match (to, usual) {
         (Some(folder), _) | (None, Some(Target::Folder(folder))) => folder,
         (None, Some(Target::Usb)) => {
             let text = "a stick is mounted for the running server only: start it, or mount the stick and name its folder with --to";
             return Err(Failure::failed(text));
         }
         (None, None) => {
-            let text = "nobody has said where to: name a folder with --to, or set backup.to";
+            let text = "nobody has said where to: name a folder with --to, set backup.to, or choose a place under Administration, Backups";
             return Err(Failure::config(text));
         }
     };

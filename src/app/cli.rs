@@ -228,7 +228,7 @@ fn microseconds(text: &str) -> Result<u64, String> {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Backup {
-    /// A folder [default: backup.to of the configuration]
+    /// A folder [default: where backups usually go]
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
 }

@@ -207,7 +207,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
         acme,
         reached: address.reached().to_owned(),
     });
-    let backups = backup::open(&config, Arc::clone(services.store.clock()));
+    let backups = backup::open(&config, &services.store).await?;
     let machine = machine::open(&config, Arc::clone(services.store.clock()));
     open_doors(
         Doors {

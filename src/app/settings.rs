@@ -42,7 +42,6 @@ pub fn limits(config: &Config, tls: bool) -> Limits {
         files: files(config),
         push: config.push.enabled,
         orders: config.acme.enabled,
-        backup: !config.backup.to.is_empty(),
     }
 }
 

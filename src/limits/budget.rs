@@ -85,6 +85,12 @@ pub fn memory_budget(limits: &Limits) -> Vec<BudgetLine> {
             "pieces of files on their way in and out",
         ),
         line("picture", limits.files.picture_bytes, "a picture at work"),
+        // A place may be chosen at any time.
+        line(
+            "backup",
+            BACKUP_MEMORY,
+            "a backup being made, and the list of what was erased",
+        ),
         line(
             "sockets",
             POOL_SOCKET,
@@ -110,13 +116,6 @@ fn switched_on(limits: &Limits) -> Vec<BudgetLine> {
             pool: "orders",
             bytes: order_bytes(),
             why: "an order for a certificate under way",
-        });
-    }
-    if limits.backup {
-        lines.push(BudgetLine {
-            pool: "backup",
-            bytes: BACKUP_MEMORY,
-            why: "a backup being made, and the list of what was erased",
         });
     }
     lines

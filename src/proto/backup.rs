@@ -9,7 +9,7 @@ use super::ids::{ClientId, Timestamp};
 /// `GET /api/v1/admin/backups`: where backups go, what there is of them, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerBackups {
-    /// Absent while the operator has named none: then there are no backups.
+    /// Absent while nobody has named one: then there are no backups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<BackupPlace>,
     /// So many are kept there; the oldest goes first.
@@ -31,9 +31,44 @@ pub struct ServerBackups {
     /// Why there is no newer one; absent once there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrong: Option<BackupWrong>,
+    /// What an owner has chosen; what holds, where the configuration does not decide.
+    pub chosen: BackupChoice,
+    /// Whether `backup.to` decides where they go: then nothing else changes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub place_is_set: bool,
+    /// What the caller may choose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<BackupChoice>,
     /// Whether an owner has shown that they hold the key that backups are opened with. Without it a backup helps nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key_kept: bool,
+}
+
+/// A place that the server can always write to, as a page offers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupChoice {
+    /// Nowhere: there are no backups.
+    #[default]
+    Off,
+    /// A folder in the data directory: on the same disk as the data.
+    Data,
+    /// A USB stick, which kinglet-board mounts.
+    Usb,
+}
+
+impl BackupChoice {
+    pub const ALL: [BackupChoice; 3] = [BackupChoice::Off, BackupChoice::Data, BackupChoice::Usb];
+
+    /// As on the wire.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            BackupChoice::Off => "off",
+            BackupChoice::Data => "data",
+            BackupChoice::Usb => "usb",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,4 +144,15 @@ pub struct BackupWrong {
 pub struct BackUpNow {
     /// Makes a retry ask for the same one.
     pub client_id: ClientId,
+}
+
+/// `PATCH /api/v1/admin/backups`: where they go from now on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlaceBackups {
+    pub place: BackupChoice,
+    /// What `place` takes the place of.
+    pub instead_of: BackupChoice,
+    /// The caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
 }

@@ -241,6 +241,18 @@ pub struct BoardState {
     /// Whether SSH is on; absent where the machine's SSH is not the appliance's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<bool>,
+    /// USB sticks that are plugged in and not in use at this moment; absent where kinglet-board does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticks: Option<Vec<UsbStick>>,
+}
+
+/// A USB stick that kinglet-board could mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsbStick {
+    /// As the kernel calls it: `sda1`.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// What kinglet-board can be asked to do.

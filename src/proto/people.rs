@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account::{NewDevice, ServerRole};
+use super::backup::BackupChoice;
 use super::bots::BotScope;
 use super::event::{ConversationKind, Role};
 use super::ids::{ClientId, ConversationId, DeviceId, InvitationId, Timestamp, UserId};
@@ -339,6 +340,11 @@ pub enum AuditWhat {
     /// Backups are encrypted to it from then on.
     RecoveryKeyMade {
         recipient: String,
+    },
+    /// Backups go there from then on.
+    BackupsPlaced {
+        from: BackupChoice,
+        to: BackupChoice,
     },
     /// One device of somebody was signed out.
     DeviceEnded {

@@ -81,7 +81,7 @@ codes! {
     ChangedMeanwhile = "changed_meanwhile", 409, "This is not what it was when you looked.", "Look again, then decide.";
     PushOff = "push_off", 409, "This server sends no push messages.", "Do without; the operator can set push.enabled.";
     PushRefused = "push_refused", 400, "This server sends nothing to that push address.", "Subscribe with a push service on the public internet, or ask the operator to name its host in push.hosts.";
-    BackupOff = "backup_off", 409, "This server makes no backups: nobody has said where to.", "Set backup.to in the server's configuration.";
+    BackupOff = "backup_off", 409, "This server makes no backups: nobody has said where to.", "Have an owner choose a place under Administration, Backups; or set backup.to in the server's configuration.";
     BoardFailed = "board_failed", 409, "The machine under the server does not do this.", "Look into its journal: journalctl -t kinglet-board.";
     SafeMode = "safe_mode", 503, "The server cannot start; this is its safe mode.", "Tell the operator to open the server's address in a browser: the page says what happened and what to do. Try again later.";
     ShuttingDown = "shutting_down", 503, "The server is stopping.", "Connect again in a few seconds, with a random delay.";

@@ -150,9 +150,9 @@ fn overview_shapes() -> Vec<Shape> {
 }
 
 fn backup_shapes() -> Vec<Shape> {
-    use kinglet::proto::backup::{BackUpNow, ServerBackups};
+    use kinglet::proto::backup::{BackUpNow, PlaceBackups, ServerBackups};
     let mut shapes = Vec::new();
-    shapes.extend(http!(received: BackUpNow));
+    shapes.extend(http!(received: BackUpNow, PlaceBackups));
     shapes.extend(http!(sent: ServerBackups));
     shapes
 }

@@ -3,116 +3,17 @@
 //! its arguments (`board/src/request.rs`), and what each verb does in full (`board/tests`).
 
 use std::fs;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::bench::{BOARD, Bench};
 use crate::harness::{PASSWORD, Person, Server, id};
-use crate::programs::board_program;
 
-const BOARD: &str = "/api/v1/admin/board";
 /// A key as `ssh-keygen` writes it; nobody has its other half.
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH anna@laptop";
 
-/// A machine below a directory, with programs that note how they were called: a story cannot reboot.
-struct Bench {
-    root: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Bench {
-        let bench = Bench {
-            root: tempfile::tempdir().expect("a temporary directory"),
-        };
-        // Root is heard whatever its name; anybody else must be the server's user.
-        let own = fs::metadata("/proc/self").expect("there is a /proc").uid();
-        let server = if own == 0 { 990 } else { own };
-        bench.file(
-            "etc/passwd",
-            &format!("kinglet:x:{server}:991::/:/bin/false\nkinglet-admin:x:1000:1000::/:/bin/sh\n"),
-        );
-        bench.file("proc/sys/kernel/hostname", "kinglet\n");
-        for folder in ["run/kinglet-board", "etc/kinglet-board", "etc/ssh/sshd_config.d"] {
-            fs::create_dir_all(bench.path(folder)).expect("the root is ours");
-        }
-        for name in [
-            "systemctl",
-            "hostnamectl",
-            "timedatectl",
-            "systemd-run",
-            "loginctl",
-        ] {
-            bench.program(&format!("usr/bin/{name}"));
-        }
-        bench.program("usr/sbin/sshd");
-        bench
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
-    }
-
-    fn file(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("it is below the root")).expect("the root is ours");
-        fs::write(path, text).expect("the root is ours");
-    }
-
-    fn program(&self, path: &str) {
-        let calls = self.path("calls");
-        let text = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"${{0##*/}} $*\" >> '{}'\n",
-            calls.display()
-        );
-        self.file("draft", &text);
-        let to = self.path(path);
-        fs::create_dir_all(to.parent().expect("it is below the root")).expect("the root is ours");
-        // By another process: a file that a child of a story beside holds open for writing cannot be run.
-        let mut install = Command::new("install");
-        install.args(["-m", "755"]).arg(self.path("draft")).arg(to);
-        assert!(install.status().expect("coreutils are there").success());
-    }
-
-    /// What was called since the last look.
-    fn calls(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.path("calls")).unwrap_or_default();
-        // There is none where nothing was called.
-        let _ = fs::remove_file(self.path("calls"));
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// Gives each connection to a board of its own.
-    fn serve(&self) {
-        let listener = UnixListener::bind(self.path("run/kinglet-board.sock")).expect("the path is short");
-        let (program, root) = (board_program(), self.root.path().to_owned());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let mut board = Command::new(program);
-                board
-                    .arg("--root")
-                    .arg(&root)
-                    .stdin(Stdio::from(OwnedFd::from(stream)));
-                let board = board.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-                board
-                    .expect("the board can be run")
-                    .wait()
-                    .expect("it is our child");
-            }
-        });
-    }
-
-    async fn server(&self) -> Server {
-        let root = self.root.path().to_str().expect("a path in UTF-8");
-        Server::with(&[("KINGLET_BOARD_ROOT", root)]).await
-    }
-}
-
-async fn admin(server: &mut Server, name: &str) -> Person {
+pub async fn admin(server: &mut Server, name: &str) -> Person {
     let (owner, admin) = (server.owner().await, server.person(name).await);
     let role = format!("/api/v1/users/{}/role", admin.user);
     owner.post(&role, &json!({ "role": "admin" })).await.json(200);

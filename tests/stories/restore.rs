@@ -16,7 +16,7 @@ fn key_file(server: &Server, key: &str) -> String {
 }
 
 /// `kinglet restore` with a key; gives the exit code, what it says in JSON, and its errors.
-async fn restore(server: &Server, file: &Path, key: &str, more: &[&str]) -> (i32, Value, String) {
+pub async fn restore(server: &Server, file: &Path, key: &str, more: &[&str]) -> (i32, Value, String) {
     let key = key_file(server, key);
     let file = file.to_str().expect("a path in UTF-8");
     let mut line = vec!["restore", "--json", file, "--key-file", &key];

@@ -21,7 +21,8 @@ const PART_MIB: RangeInclusive<u32> = 1..=1024 * 1024;
 pub struct Backup {
     /// The folder that a backup is written to each day, encrypted to the recovery key of the emergency sheet: a mounted disk,
     /// "/media/backup", or "usb" for a stick in the machine, which kinglet-board mounts for that time and unmounts. Empty means
-    /// no backups. Under systemd the unit must let the server write there (ReadWritePaths=), but for "usb".
+    /// where an owner has chosen under Administration, Backups, and none until then; what is set here decides, and nobody
+    /// chooses. Under systemd the unit must let the server write there (ReadWritePaths=), but for "usb".
     pub to: String,
     /// The time of day, where the server is. A day that was missed is made up for at the next start.
     pub at: String,

@@ -84,6 +84,17 @@ pub fn may_hold_the_key(by: Office) -> Allowed {
     }
 }
 
+/// Whether one may say where backups go: everything that anybody said goes there, encrypted, and what is never made helps nobody.
+pub fn may_place_backups(by: Office) -> Allowed {
+    match by {
+        Office::Holder(ServerRole::Owner) => Ok(()),
+        _ => Err(Refusal::because(
+            Code::Forbidden,
+            "Only an owner chooses where backups go.",
+        )),
+    }
+}
+
 /// Whether one may have kinglet-board do this to the machine: an admin what leaves it as it is, an owner everything.
 pub fn may_ask_board(by: Office, verb: BoardVerb) -> Allowed {
     may_oversee(by)?;
@@ -160,6 +171,10 @@ mod tests {
             assert_eq!(
                 may_oversee(Office::Holder(role)).is_ok(),
                 role >= ServerRole::Admin
+            );
+            assert_eq!(
+                may_place_backups(Office::Holder(role)).is_ok(),
+                role == ServerRole::Owner
             );
             assert!(may_cease(role, true).is_ok());
             assert_eq!(may_cease(role, false).is_ok(), role < ServerRole::Owner);

@@ -228,7 +228,11 @@ schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 
 /// Backups: how they stand, and one now.
 #[derive(OpenApi)]
-#[openapi(paths(super::backups::backups, super::backups::back_up_now))]
+#[openapi(paths(
+    super::backups::backups,
+    super::backups::back_up_now,
+    super::backups::place_backups
+))]
 struct BackupRoutes;
 
 schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow);

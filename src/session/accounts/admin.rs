@@ -6,6 +6,7 @@ use crate::core::permit::server::{self, Office};
 use crate::limits;
 use crate::proto::account::{ListAfter, PasswordReset, UserList, UserProfile, UserStatus};
 use crate::proto::answer::UserInfo;
+use crate::proto::backup::PlaceBackups;
 use crate::proto::machine::{AskBoard, BoardVerb};
 use crate::proto::people::{AuditPage, AuditQuery, AuditWhat, SetServerRole, UserDevice, UserDevices};
 use crate::proto::{Code, DeviceId, UserId};
@@ -55,6 +56,14 @@ pub fn may_oversee(caller: &Caller) -> Outcome<()> {
 /// `forbidden`.
 pub fn may_ask_board(caller: &Caller, verb: BoardVerb) -> Outcome<()> {
     server::may_ask_board(Administrator::Caller(caller).office(), verb)
+}
+
+/// Whether a caller may say where backups go.
+///
+/// # Errors
+/// `forbidden`.
+pub fn may_place_backups(caller: &Caller) -> Outcome<()> {
+    server::may_place_backups(Administrator::Caller(caller).office())
 }
 
 impl Accounts {
@@ -167,6 +176,25 @@ impl Accounts {
             self.proven(caller.user, password).await?;
         }
         Ok(())
+    }
+
+    /// Lets an owner say where backups go, with their password.
+    ///
+    /// # Errors
+    /// `forbidden`, `wrong_credentials`, `rate_limited` after many.
+    pub async fn let_place_backups(&self, caller: &Caller, asked: &PlaceBackups) -> Outcome<()> {
+        may_place_backups(caller)?;
+        let password = asked.password.clone().unwrap_or_default();
+        self.proven(caller.user, password).await.map(drop)
+    }
+
+    /// Notes where backups go from now on, and has the journal know.
+    ///
+    /// # Errors
+    /// `forbidden`; `changed_meanwhile` where `instead_of` is not what was chosen.
+    pub async fn place_backups(&self, caller: &Caller, asked: &PlaceBackups) -> Outcome<()> {
+        let by = Administrator::Caller(caller).by();
+        self.store.place_backups(by, asked.instead_of, asked.place).await
     }
 
     /// Another person's devices; when they were last here only where that is shown.

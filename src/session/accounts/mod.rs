@@ -46,7 +46,7 @@ use crate::store::sqlite::accounts::{Entered, NewUser};
 use crate::store::{Pos, Store};
 
 pub use address::{WebAddress, is_host};
-pub use admin::{Administrator, may_ask_board, may_oversee};
+pub use admin::{Administrator, may_ask_board, may_oversee, may_place_backups};
 pub use bots::may_run;
 pub use claim::PeerPlace;
 pub use history::KeptAddress;

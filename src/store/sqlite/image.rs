@@ -16,9 +16,10 @@ use super::checkpoint;
 use super::doctor::{self, Report};
 use super::open::{self, DATABASE, OpenError};
 use super::replay::{self, Erased};
-use super::{int, schema};
+use super::{accounts, int, schema};
 use crate::clock::monotonic;
 use crate::limits;
+use crate::proto::backup::BackupChoice;
 use crate::proto::{BlobId, UserId};
 use crate::store::Pos;
 
@@ -67,6 +68,8 @@ pub struct ImageFacts {
     pub secret: Option<[u8; 32]>,
     /// What backups are encrypted to, and whether somebody has shown that they hold its key.
     pub recipient: Option<(String, bool)>,
+    /// Where backups go, as far as it was chosen.
+    pub chosen: BackupChoice,
 }
 
 /// A stored file that belongs to it.
@@ -188,6 +191,7 @@ fn facts(connection: &Connection) -> rusqlite::Result<ImageFacts> {
         file_bytes: number("SELECT coalesce(sum(size), 0) FROM blob")?.cast_unsigned(),
         secret: open::meta(connection, "server_secret")?,
         recipient: recovery.map(|row| (row.recipient, row.kept)),
+        chosen: accounts::stored_choice(connection)?,
     })
 }
 

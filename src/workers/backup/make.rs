@@ -14,6 +14,7 @@ use super::parts::PartsWriter;
 use super::place::{self, Note, Place, sync_folder};
 use super::wrong::{Outcome, Wrong};
 use crate::clock::{Clock, monotonic};
+use crate::limits;
 use crate::proto::backup::{BackupMade, BackupTrouble};
 use crate::store::Pos;
 use crate::store::sqlite::image::{Image, ImageFacts};
@@ -61,7 +62,13 @@ pub fn make(job: &Job<'_>) -> Outcome<Made> {
     }
     place.clear()?;
     let needed = facts.bytes + facts.file_bytes + facts.files * PER_FILE + BESIDE;
-    make_room(&place, needed)?;
+    // Beside the data it must leave what people need to go on writing.
+    let left = if is_same_disk(job.folder, job.data_dir) {
+        limits::DISK_RESERVE
+    } else {
+        0
+    };
+    make_room(&place, needed + left)?;
     job.total.store(needed, Ordering::Relaxed);
     let now = job.clock.now();
     let number = place.last_number()? + 1;

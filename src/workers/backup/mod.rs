@@ -3,12 +3,13 @@
 //!
 //! - `make.rs`: making one; `archive.rs`: what is in it; `age.rs`: its encryption; `parts.rs`: its files; `place.rs`: its folder
 //! - `journal.rs`: the list of what was erased, beside it
-//! - `usb.rs`: a stick; `schedule.rs`: when
+//! - `usb.rs`: a stick; `chosen.rs`: a place that an owner chooses; `schedule.rs`: when
 //! - `restore.rs` and `unpack.rs`: the way back; `swap.rs`: putting it in the place of what is there
 //! - `wrong.rs`: why not
 
 mod age;
 mod archive;
+mod chosen;
 mod journal;
 pub mod make;
 mod parts;
@@ -37,7 +38,9 @@ use self::wrong::{Outcome, Wrong};
 use crate::clock::{Clock, monotonic};
 use crate::limits;
 use crate::meters::{METERS, add, get, set};
-use crate::proto::backup::{BackupMade, BackupPlace, BackupRun, BackupTrouble, BackupWrong, ServerBackups};
+use crate::proto::backup::{
+    BackupChoice, BackupMade, BackupPlace, BackupRun, BackupTrouble, BackupWrong, ServerBackups,
+};
 use crate::proto::{ClientId, Code, Refusal, Timestamp};
 
 pub use self::age::{AgeError, Identity};
@@ -54,7 +57,8 @@ const ERASURES_USB: Duration = Duration::from_secs(10 * 60);
 const NICE: i32 = 19;
 
 /// Where backups go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     Folder(PathBuf),
     /// A stick that `kinglet-board` mounts.
@@ -68,11 +72,14 @@ pub struct BackupSettings {
     pub data_dir: PathBuf,
     /// The settings' file, if they came from one.
     pub settings: Option<PathBuf>,
+    /// Where the configuration says. Without that it is what an owner has chosen.
     pub to: Option<Target>,
     pub at: TimeOfDay,
     pub keep: u32,
     pub part_bytes: u64,
     pub board: PathBuf,
+    /// What the board's paths are below of: `/` but in tests.
+    pub root: PathBuf,
     pub ahead: Ahead,
 }
 
@@ -86,9 +93,10 @@ pub struct Backups {
 /// What is so at this moment.
 #[derive(Default)]
 struct Present {
+    chosen: BackupChoice,
     running: Option<Running>,
-    /// The list of erasures is being brought up.
-    is_listing: bool,
+    /// The place is at work for something else: the list of erasures, or to be tried out.
+    is_taken: bool,
     /// Requests that a backup was begun for, or that joined one.
     asked: Asked,
     /// The last try at the place, and whether it went well.
@@ -132,14 +140,29 @@ struct Known {
     wrong: Option<BackupWrong>,
     /// The place, if it was another disk than the data's: without that disk the folder under it is not meant.
     other_disk: Option<PathBuf>,
+    /// Which place `kept` and `wrong` are about; absent from what an earlier build has written.
+    at: Option<Target>,
+}
+
+impl Known {
+    /// What was known of another place is nothing of this one.
+    fn go_to(&mut self, place: Option<&Target>) {
+        if self.at.is_some() && self.at.as_ref() != place {
+            self.kept.clear();
+            self.wrong = None;
+        }
+        self.at = place.cloned();
+    }
 }
 
 impl Backups {
+    /// `chosen`: what an owner has said.
     #[must_use]
-    pub fn open(settings: BackupSettings, clock: Arc<Clock>) -> Arc<Backups> {
+    pub fn open(settings: BackupSettings, chosen: BackupChoice, clock: Arc<Clock>) -> Arc<Backups> {
         // Without the file nothing is known yet, and what is in it is for people to see.
-        let known: Known =
+        let mut known: Known =
             place::read_json(&settings.data_dir.join(STATE), limits::BACKUP_KEY_BYTES).unwrap_or_default();
+        known.go_to(settings.place(chosen).as_ref());
         if let Some(last) = &known.last {
             set(&METERS.backup_made, last.made);
             set(&METERS.backup_bytes, last.bytes);
@@ -150,16 +173,11 @@ impl Backups {
             clock,
             started: monotonic(),
             now: Mutex::new(Present {
+                chosen,
                 known,
                 ..Present::default()
             }),
         })
-    }
-
-    /// Whether the operator has named a place.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.settings.to.is_some()
     }
 
     /// How it stands.
@@ -169,11 +187,12 @@ impl Backups {
         let present = self.now.lock();
         let settings = &self.settings;
         let next = settings.at.next(now.ms, (settings.ahead)(now.ms));
+        let place = settings.place(present.chosen);
         ServerBackups {
-            place: settings.to.as_ref().map(|to| self.told_place(to)),
             keep: settings.keep,
             at: settings.at.text(),
-            next: Some(next).filter(|_| now.synchronised && settings.to.is_some()),
+            next: Some(next).filter(|_| now.synchronised && place.is_some()),
+            place: place.map(|to| self.told_place(&to)),
             running: present.running.as_ref().map(|run| BackupRun {
                 since: run.since,
                 bytes: run.progress.load(Ordering::Relaxed),
@@ -182,6 +201,9 @@ impl Backups {
             last: present.known.last.clone(),
             kept: present.known.kept.clone(),
             wrong: present.known.wrong.clone(),
+            chosen: present.chosen,
+            place_is_set: settings.to.is_some(),
+            may: Vec::new(),
             key_kept: false,
         }
     }
@@ -206,14 +228,14 @@ impl Backups {
     /// # Errors
     /// `backup_off` without a place; `busy` while one is made to another.
     pub fn start(self: &Arc<Self>, id: Option<ClientId>, to: Option<Target>) -> Result<(), Refusal> {
-        let is_usual = to.is_none() || to == self.settings.to;
-        let to = to.or_else(|| self.settings.to.clone()).ok_or(Code::BackupOff)?;
         let mut present = self.now.lock();
+        let usual = || self.settings.place(present.chosen);
+        let to = to.or_else(usual).ok_or(Code::BackupOff)?;
         if present.asked.is_known(id) {
             return Ok(());
         }
         let is_other = present.running.as_ref().is_some_and(|running| running.to != to);
-        if is_other || (present.is_listing && present.running.is_none()) {
+        if is_other || (present.is_taken && present.running.is_none()) {
             return Err(Code::Busy.into());
         }
         present.asked.add(id);
@@ -228,14 +250,14 @@ impl Backups {
             total: Arc::clone(&total),
         });
         drop(present);
-        let own = Arc::clone(self);
+        let (own, at) = (Arc::clone(self), to.clone());
         let begun = apart(move || {
             let made =
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| own.make(&to, (progress, total))));
-            own.note(made.unwrap_or_else(|_| Err(panicked())), is_usual);
+            own.note(made.unwrap_or_else(|_| Err(panicked())), &to);
         });
         if let Err(error) = begun {
-            self.note(Err(no_thread(&error)), is_usual);
+            self.note(Err(no_thread(&error)), &at);
         }
         Ok(())
     }
@@ -260,10 +282,11 @@ impl Backups {
     fn at<T>(&self, to: &Target, act: impl FnOnce(&Path) -> Outcome<T>) -> Outcome<T> {
         match to {
             Target::Usb => {
-                let stick = usb::Stick::mount(&self.settings.board)?;
+                let stick = usb::Stick::mount(&self.settings.board, &self.settings.root)?;
                 act(&stick.path)
             }
             Target::Folder(folder) => {
+                self.make_own(folder)?;
                 let is_same = make::is_same_disk(folder, &self.settings.data_dir);
                 if is_same && self.now.lock().known.other_disk.as_ref() == Some(folder) {
                     return Err(Wrong::new(
@@ -278,9 +301,11 @@ impl Backups {
     }
 
     /// Keeps what came of a try, and says it.
-    fn note(&self, made: Outcome<Made>, is_usual: bool) {
+    fn note(&self, made: Outcome<Made>, to: &Target) {
         let now = self.clock.now().ms;
         let mut present = self.now.lock();
+        // By now it may be another than when it began.
+        let is_usual = self.settings.place(present.chosen).as_ref() == Some(to);
         if is_usual {
             present.tried = Some((monotonic(), made.is_ok()));
         }
@@ -325,30 +350,37 @@ impl Backups {
                 });
             }
         }
-        let text = serde_json::to_vec(&present.known).expect("it is made of what JSON can say");
-        if let Err(error) = place::write_whole(&self.settings.data_dir.join(STATE), &text) {
-            log::warn!("backup: what came of it is known only until the next start: {error}");
-        }
+        self.save(&present.known);
         // Last, so that who waits for the end finds what came of it.
         present.running = None;
     }
 
+    fn save(&self, known: &Known) {
+        let text = serde_json::to_vec(known).expect("it is made of what JSON can say");
+        if let Err(error) = place::write_whole(&self.settings.data_dir.join(STATE), &text) {
+            log::warn!("backup: what came of it is known only until the next start: {error}");
+        }
+    }
+
     /// Begins what is due.
     fn look(self: &Arc<Self>) {
-        let Some(to) = &self.settings.to else { return };
         let now = self.clock.now();
-        let tried = {
+        let (to, tried) = {
             let present = self.now.lock();
-            if present.running.is_some() || present.is_listing {
+            let Some(to) = self.settings.place(present.chosen) else {
+                return;
+            };
+            if present.running.is_some() || present.is_taken {
                 return;
             }
             let newest = present.known.kept.first();
-            Tried {
+            let tried = Tried {
                 is_there: newest.is_some(),
                 made: newest.filter(|made| !made.unsynchronised).map(|made| made.made),
                 started: self.started,
                 last: present.tried,
-            }
+            };
+            (to, tried)
         };
         if schedule::is_due(
             self.settings.at,
@@ -361,7 +393,7 @@ impl Backups {
             let _ = self.start(None, None);
             return;
         }
-        self.list_erasures(to);
+        self.list_erasures(&to);
     }
 
     /// Brings the list of erasures up, if there were any.
@@ -379,7 +411,7 @@ impl Backups {
                 return;
             }
             present.listed = Some(monotonic());
-            present.is_listing = true;
+            present.is_taken = true;
         }
         let (own, to) = (Arc::clone(self), to.clone());
         let listing = move || {
@@ -387,14 +419,14 @@ impl Backups {
                 make::bring_up_erasures(&own.settings.data_dir, folder)
             });
             let mut present = own.now.lock();
-            present.is_listing = false;
+            present.is_taken = false;
             match done {
                 Ok(()) => present.erasures = Some(erasures),
                 Err(wrong) => log::warn!("backup: the list of erasures is not up to date: {wrong}"),
             }
         };
         if apart(listing).is_err() {
-            self.now.lock().is_listing = false;
+            self.now.lock().is_taken = false;
         }
     }
 }

@@ -18,8 +18,18 @@ const BEFORE: &str = "before-restore";
 const MARK: &str = "restore.swap";
 const OUT: &[u8] = b"out";
 const IN: &[u8] = b"in";
-/// What stays where it is.
-const STAYS: [&str; 6] = ["lock", "control.sock", "lost+found", STAGING, BEFORE, MARK];
+/// The server's own folder of backups, where its owner wants them beside the data.
+pub const BACKUPS: &str = "backups";
+/// What stays where it is: what is put back may have come out of the folder of backups.
+const STAYS: [&str; 7] = [
+    "lock",
+    "control.sock",
+    "lost+found",
+    BACKUPS,
+    STAGING,
+    BEFORE,
+    MARK,
+];
 /// What a server's data are known by.
 const DATA: [&str; 3] = ["kinglet.db", "blobs", "tls"];
 

@@ -26,7 +26,8 @@ pub struct Stick {
 }
 
 impl Stick {
-    pub fn mount(board: &Path) -> Outcome<Stick> {
+    /// `root`: what the board's paths are below of.
+    pub fn mount(board: &Path, root: &Path) -> Outcome<Stick> {
         let mut said = ask(board, "usb_mount")?;
         if said.error.as_ref().is_some_and(|error| error.code == "busy") {
             // Left mounted by a run that was killed.
@@ -36,7 +37,7 @@ impl Stick {
         match (said.ok, said.path, said.error) {
             (true, Some(path), _) => Ok(Stick {
                 board: board.to_owned(),
-                path,
+                path: below(root, &path),
             }),
             (_, _, Some(error)) => Err(no_stick(&error)),
             _ => Err(strange()),
@@ -53,6 +54,10 @@ impl Drop for Stick {
             ),
         }
     }
+}
+
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 fn no_stick(error: &Refused) -> Wrong {
@@ -105,7 +110,7 @@ mod tests {
             "{\"ok\":true}\n",
         ];
         let (path, asked) = board(folder.path(), answers);
-        let stick = Stick::mount(&path).expect("it is mounted");
+        let stick = Stick::mount(&path, Path::new("/")).expect("it is mounted");
         assert_eq!(stick.path, Path::new("/media/x"));
         drop(stick);
         let asked = asked.join().expect("no panic");
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn no_stick_no_board_and_more_than_one_stick_are_told_apart() {
         let folder = tempfile::tempdir().expect("a folder");
-        let none = Stick::mount(&folder.path().join("none"))
+        let none = Stick::mount(&folder.path().join("none"), Path::new("/"))
             .err()
             .expect("nobody listens");
         assert!(none.message.contains("kinglet-board") && none.code == BackupTrouble::NoStick);
@@ -125,20 +130,20 @@ mod tests {
             "nonsense\n",
         ];
         let (path, asked) = board(folder.path(), answers);
-        let several = Stick::mount(&path).err().expect("two");
+        let several = Stick::mount(&path, Path::new("/")).err().expect("two");
         assert!(
             several.message.contains("sda1, sdb1") && several.next.contains("only"),
             "{several}"
         );
         assert!(
-            Stick::mount(&path)
+            Stick::mount(&path, Path::new("/"))
                 .err()
                 .expect("none")
                 .next
                 .contains("Put a USB stick")
         );
         assert_eq!(
-            Stick::mount(&path).err().expect("strange").code,
+            Stick::mount(&path, Path::new("/")).err().expect("strange").code,
             BackupTrouble::Failed
         );
         asked.join().expect("no panic");

@@ -147,6 +147,7 @@ impl Machine {
             host_name: told.host_name,
             time_zone: told.time_zone,
             ssh: told.ssh,
+            sticks: told.usb_disks,
         })
     }
 

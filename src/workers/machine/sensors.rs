@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::proto::machine::BoardFlag;
+use crate::proto::machine::{BoardFlag, UsbStick};
 
 const THERMAL: &str = "sys/class/thermal";
 const HWMON: &str = "sys/class/hwmon";
@@ -68,6 +68,8 @@ pub struct Told {
     pub time_zone: Option<String>,
     /// Whether the appliance's SSH is on.
     pub ssh: Option<bool>,
+    /// Absent from a board of an earlier version.
+    pub usb_disks: Option<Vec<UsbStick>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,4 +1,4 @@
-//! What the server is called and known by, and what of the recovery key is kept: rows of `meta`. What must not live here: what
+//! What the server is called and known by, where its backups go, and what of the recovery key is kept: rows of `meta`. What must not live here: what
 //! a name or an address may be, and the key itself.
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{By, Outcome, Registers, Store, audit, office, sql_refusal};
 use crate::core::permit::server;
+use crate::proto::backup::BackupChoice;
 use crate::proto::house::Recovery;
 use crate::proto::people::AuditWhat;
 use crate::proto::{Code, Refusal, Timestamp, UserId};
@@ -13,6 +14,7 @@ use crate::proto::{Code, Refusal, Timestamp, UserId};
 const ADDRESS_KEY: &str = "canonical_url";
 const TEAM_KEY: &str = "team";
 const RECOVERY_KEY: &str = "recovery";
+const BACKUPS_KEY: &str = "backups_to";
 
 /// What a claim lays down.
 #[derive(Clone, Debug)]
@@ -69,6 +71,18 @@ impl Store {
             .await
     }
 
+    /// Where backups go, as far as it was chosen.
+    pub async fn backup_choice(&self) -> Outcome<BackupChoice> {
+        self.read(|connection| stored_choice(connection).map_err(sql_refusal))
+            .await
+    }
+
+    /// Notes where backups go from now on. The same again changes nothing.
+    pub async fn place_backups(&self, by: By, from: BackupChoice, to: BackupChoice) -> Outcome<()> {
+        self.write(move |registers| place_backups(registers, by, from, to))
+            .await
+    }
+
     /// All of it, for those who may see it.
     pub async fn house(&self, by: By) -> Outcome<HouseFacts> {
         self.read(move |connection| {
@@ -101,6 +115,33 @@ pub(super) fn fix_address(registers: &mut Registers<'_>, address: String, replac
     }
     put(registers.connection, ADDRESS_KEY, &address)?;
     Ok(address)
+}
+
+/// What was chosen. A word that a later release has written is no choice here.
+pub(in crate::store::sqlite) fn stored_choice(connection: &Connection) -> rusqlite::Result<BackupChoice> {
+    let stored = text(connection, BACKUPS_KEY)?;
+    let known = BackupChoice::ALL.into_iter();
+    let mut chosen = known.filter(|choice| stored.as_deref() == Some(choice.text()));
+    Ok(chosen.next().unwrap_or_default())
+}
+
+pub(super) fn place_backups(
+    registers: &mut Registers<'_>,
+    by: By,
+    from: BackupChoice,
+    to: BackupChoice,
+) -> Outcome<()> {
+    server::may_place_backups(office::office(registers.connection, by)?)?;
+    let before = stored_choice(registers.connection).map_err(sql_refusal)?;
+    if before == to {
+        return Ok(());
+    }
+    if before != from {
+        let sentence = "Backups do not go where `instead_of` says.";
+        return Err(Refusal::because(Code::ChangedMeanwhile, sentence));
+    }
+    put(registers.connection, BACKUPS_KEY, to.text())?;
+    audit::note(registers, by, None, &AuditWhat::BackupsPlaced { from, to })
 }
 
 /// Gives the address that holds.
