@@ -4,7 +4,7 @@ import { spoken } from './desk';
 
 const boxEn = {
   title: 'The box',
-  lead: 'What only the machine under the server can do. The audit log has each of it.',
+  lead: 'The machine that the server runs on: its power, updates, its name. What is done here stands in the audit log.',
   none: 'Nothing on this machine does this: kinglet-board is not installed here, or does not answer.',
   power: 'Power',
   powerHint: 'Nobody can talk meanwhile; what people write waits on their devices. To pull the plug, switch it off first.',
@@ -49,7 +49,7 @@ const boxEn = {
   shutLead: 'The key is taken away, and whoever is in is shown out.',
   shutDone: 'SSH is off.',
   reset: 'Start over',
-  resetHint: 'Settings, name and time zone as on the first day, SSH off. Then the box restarts.',
+  resetHint: 'Either way settings, name and time zone are as on the first day, SSH is off, and the box restarts. Resetting the settings keeps people, messages and files; erasing everything leaves nothing of them.',
   keepData: 'Reset the settings',
   keepDataTitle: 'Reset the settings?',
   keepDataLead: 'People, messages and files stay. What was set in the configuration file is gone.',
@@ -76,7 +76,7 @@ const boxEn = {
 
 const boxZh: typeof boxEn = {
   title: '设备',
-  lead: '只有服务器所在的机器自己才能做的事。每一项都记入审计日志。',
+  lead: '服务器所在的机器：电源、更新、名称。在此所做的都记入审计日志。',
   none: '这台机器上没有程序能做这些：没有安装 kinglet-board，或它没有回应。',
   power: '电源',
   powerHint: '其间大家无法聊天；写下的内容会在各自的设备上等待。拔电源之前请先关机。',
@@ -121,7 +121,7 @@ const boxZh: typeof boxEn = {
   shutLead: '密钥会被移除，已进入的人会被断开。',
   shutDone: 'SSH 已关闭。',
   reset: '重新开始',
-  resetHint: '设置、名称和时区恢复为第一天的样子，SSH 关闭。然后设备重新启动。',
+  resetHint: '两者都会把设置、名称和时区恢复为第一天的样子，关闭 SSH，并重新启动设备。重置设置会保留人员、消息和文件；抹掉一切则什么都不留。',
   keepData: '重置设置',
   keepDataTitle: '重置设置？',
   keepDataLead: '人员、消息和文件都保留。配置文件中的设置会丢失。',

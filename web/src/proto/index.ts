@@ -128,6 +128,10 @@ export type AuditEntry = ({
   act: "recovery_key_made";
   recipient: string;
 } | {
+  act: "backups_placed";
+  from: BackupChoice;
+  to: BackupChoice;
+} | {
   act: "device_ended";
   ended: DeviceId;
 } | {
@@ -175,6 +179,9 @@ export type BackUpNow = {
   /** Makes a retry ask for the same one. */
   client_id: ClientId;
 };
+
+/** A place that the server can always write to, as a page offers it. */
+export type BackupChoice = ("off" | "data" | "usb");
 
 /** A good backup: the log was checked before, and what was written was read back. */
 export type BackupMade = {
@@ -310,6 +317,8 @@ export type BoardState = {
   may: BoardVerb[];
   /** Whether SSH is on; absent where the machine's SSH is not the appliance's own. */
   ssh?: (boolean | null);
+  /** USB sticks that are plugged in and not in use at this moment; absent where kinglet-board does not tell. */
+  sticks?: (UsbStick[] | null);
   time_zone?: (string | null);
 };
 
@@ -1507,6 +1516,15 @@ export type PinPage = {
   pins: Pin[];
 };
 
+/** `PATCH /api/v1/admin/backups`: where they go from now on. */
+export type PlaceBackups = {
+  /** What `place` takes the place of. */
+  instead_of: BackupChoice;
+  /** The caller's own. */
+  password?: (string | null);
+  place: BackupChoice;
+};
+
 export type Plain = {
   client_id: ClientId;
   conversation: ConversationId;
@@ -2023,6 +2041,8 @@ export type Send = {
 export type ServerBackups = {
   /** The time of day, where the server is, at which one is made. */
   at: string;
+  /** What an owner has chosen; what holds, where the configuration does not decide. */
+  chosen: BackupChoice;
   /** So many are kept there; the oldest goes first. */
   keep: number;
   /** Those at the place, newest first, when it was last looked at. */
@@ -2031,10 +2051,14 @@ export type ServerBackups = {
   key_kept?: boolean;
   /** The newest good one, wherever it went. */
   last?: (BackupMade | null);
+  /** What the caller may choose. */
+  may?: BackupChoice[];
   /** When that is the next time, while the server's clock is known to be right. */
   next?: (number | null);
-  /** Absent while the operator has named none: then there are no backups. */
+  /** Absent while nobody has named one: then there are no backups. */
   place?: (BackupPlace | null);
+  /** Whether `backup.to` decides where they go: then nothing else changes it. */
+  place_is_set?: boolean;
   /** Present while one is being made. */
   running?: (BackupRun | null);
   /** Why there is no newer one; absent once there is. */
@@ -2431,6 +2455,13 @@ export type UploadInfo = {
   offset: number;
   size: number;
   upload: UploadId;
+};
+
+/** A USB stick that kinglet-board could mount. */
+export type UsbStick = {
+  bytes?: (number | null);
+  /** As the kernel calls it: `sda1`. */
+  name: string;
 };
 
 /** `POST /api/v1/reset`: sets the password, ends all sessions of the user, and signs this device in. */

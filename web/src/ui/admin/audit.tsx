@@ -9,6 +9,7 @@ import { personName, users } from '../state';
 import { dayBegins } from './days';
 import { get } from './http';
 import { Loaded, Page, Pager, Select, Table, Text, useLoad } from './parts';
+import { placeName } from './place';
 
 const ROWS = 50;
 /** Not a person: the command line on the machine. */
@@ -91,6 +92,8 @@ function detail(entry: AuditEntry): string {
       return entry.team;
     case 'address_changed':
       return `${entry.from} → ${entry.to}`;
+    case 'backups_placed':
+      return `${placeName(entry.from)} → ${placeName(entry.to)}`;
     case 'device_ended':
       return entry.ended.slice(-12);
     case 'board_asked':

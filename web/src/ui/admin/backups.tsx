@@ -1,5 +1,5 @@
-// Backups: whether there is a good one, where they go, what is wrong, and making one now. What must not live here: setting it up,
-// which the server's own file does, and restoring, which needs no running server.
+// Backups: whether there is a good one, where they go, what is wrong, and making one now. What must not live here: choosing the
+// place (place.tsx), and restoring, which needs no running server.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { uuidv7 } from '../../engine/ids';
 import { backups } from '../../i18n/backups';
@@ -7,6 +7,7 @@ import { ago, desk, moment, size, span } from '../../i18n/desk';
 import type { BackupMade, ServerBackups } from '../../proto';
 import { get, post } from './http';
 import { Bar, Figure, Link, type Load, Loaded, Page, Part, Said, Table, type Tone, useAct, useLoad } from './parts';
+import { Place } from './place';
 
 const ROUTE = 'admin/backups';
 /** While one is being made it is looked at so often. */
@@ -48,6 +49,7 @@ function State({ now, load }: { now: ServerBackups; load: Load<ServerBackups> })
       <Wrong now={now} />
       {now.place && <Figures now={now} />}
       {now.place && <Now now={now} put={load.put} />}
+      <Place now={now} put={load.put} />
       {now.place && (
         <Part title={w.kept} hint={w.keeps(now.keep)}>
           <Kept of={now.kept} />
@@ -57,7 +59,7 @@ function State({ now, load }: { now: ServerBackups; load: Load<ServerBackups> })
   );
 }
 
-function Wrong({ now: { place, wrong, key_kept } }: { now: ServerBackups }) {
+function Wrong({ now: { place, wrong, key_kept, may } }: { now: ServerBackups }) {
   const w = backups.value;
   /** `more`: what the server says of it itself, and what to do. */
   const trouble = (title: string, lead: string, more = '', sheet = false) => (
@@ -69,7 +71,7 @@ function Wrong({ now: { place, wrong, key_kept } }: { now: ServerBackups }) {
       {sheet && <Link to="/sheet">{w.keyGo}</Link>}
     </div>
   );
-  if (!place) return trouble(w.offTitle, w.offLead);
+  if (!place) return trouble(w.offTitle, may?.length ? w.offLead : w.offOwner);
   if (wrong) {
     const [message, next] = w.wrongs[wrong.code] ?? [wrong.message, wrong.next];
     return trouble(w.wrongTitle, `${message} ${w.since(moment(wrong.since))}`, wrong.code === 'failed' ? `${next} (${wrong.message})` : next, wrong.code === 'no_key');

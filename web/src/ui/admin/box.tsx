@@ -4,13 +4,15 @@ import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { uuidv7 } from '../../engine/ids';
 import { Refused } from '../../engine/refusal';
+import { backups } from '../../i18n/backups';
 import { box } from '../../i18n/box';
 import { desk } from '../../i18n/desk';
 import type { BoardDone, BoardState, BoardVerb } from '../../proto';
 import { Wrong } from '../first/wrong';
 import { engine } from '../state';
 import { get } from './http';
-import { Confirm, Loaded, Page, Part, Said, Select, Switch, Text, useLoad } from './parts';
+import { Confirm, Link, Loaded, Page, Part, Said, Select, Switch, Text, useLoad } from './parts';
+import { Sticks } from './place';
 
 const ROUTE = 'admin/board';
 /** A little longer than the machine has. */
@@ -56,6 +58,10 @@ function Parts({ now, again }: Given) {
         <Act verb="power_off" label={w.off} title={w.offTitle} lead={w.offLead} done={() => w.offDone} danger />
       </Part>
       <Part title={w.update} hint={w.updateHint}>
+        <p>
+          <Link to="/admin/backups">{backups.value.open}</Link>
+        </p>
+        <Sticks machine={now} look={again} />
         <Act verb="update" label={w.updateGo} title={w.updateTitle} lead={w.updateLead} done={({ version }) => w.updateDone(version ?? '')} />
       </Part>
       <Part title={w.names}>
