@@ -235,7 +235,7 @@ schemas!(overview_schemas: overview::ServerHealth, overview::ServerSettings);
 ))]
 struct BackupRoutes;
 
-schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow);
+schemas!(backup_schemas: backup::ServerBackups, backup::BackUpNow, backup::PlaceBackups);
 
 /// The plug test, and what kinglet-board is asked for.
 #[derive(OpenApi)]

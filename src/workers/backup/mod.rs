@@ -476,6 +476,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_known_of_another_place_is_nothing_of_this_one() {
+        let wrong = Wrong::failed("x", "y");
+        let wrong = BackupWrong {
+            code: wrong.code,
+            message: wrong.message,
+            next: wrong.next,
+            since: 1,
+        };
+        let mut known = Known {
+            wrong: Some(wrong),
+            ..Known::default()
+        };
+        // Of an earlier build, which did not say where.
+        known.go_to(Some(&Target::Usb));
+        assert!(known.wrong.is_some());
+        let text = serde_json::to_vec(&known).expect("it is made of what JSON can say");
+        let mut known: Known = serde_json::from_slice(&text).expect("it is read again");
+        known.go_to(Some(&Target::Usb));
+        assert!(known.wrong.is_some());
+        known.go_to(None);
+        assert!(known.wrong.is_none());
+    }
+
+    #[test]
     fn the_newest_requests_are_known_again() {
         let id = |n: usize| Some(ClientId(uuid::Uuid::from_u128(n as u128)));
         let mut asked = Asked::default();
