@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::wrong::{Outcome, Wrong};
-use super::{BackupSettings, Backups, Target, swap};
+use super::{BackupSettings, Backups, Target, panicked, swap};
 use crate::meters::{METERS, set};
 use crate::proto::backup::BackupChoice;
 use crate::proto::{Code, Refusal};
@@ -60,7 +60,8 @@ impl Backups {
             }
             present.is_taken = true;
         }
-        let tried = self.at(&to, probe);
+        let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.at(&to, probe)));
+        let tried = tried.unwrap_or_else(|_| Err(panicked()));
         self.now.lock().is_taken = false;
         tried.map_err(|wrong| Refusal {
             next: wrong.next,
