@@ -42,13 +42,15 @@ const PLANTS: [Plant; 15] = [
             sed -i 's/policy drop/policy accept/' etc/nftables.conf
             sed -i '/^NFTSet/d' etc/systemd/network/*.network
             sed -i 's/-security,/,/' etc/apt/apt.conf.d/99kinglet
-            printf 'PasswordAuthentication yes\\nPermitRootLogin yes\\n' >etc/ssh/sshd_config.d/00.conf
+            sed -i '1i PasswordAuthentication yes\\nPermitRootLogin yes' etc/ssh/sshd_config
             echo 'second:x:0:0::/root:/bin/bash' >>etc/passwd
             printf '[Journal]\\nStorage=persistent\\n' >etc/systemd/journald.conf.d/zz.conf
             printf '[Manager]\\nRuntimeWatchdogSec=60s\\n' >etc/systemd/system.conf.d/zz.conf
             mkdir -p etc/systemd/system/kinglet.service.d
             printf '[Service]\\nMemoryMax=infinity\\n' >etc/systemd/system/kinglet.service.d/zz.conf
-            rm etc/systemd/zram-generator.conf etc/systemd/system/systemd-networkd-wait-online.service
+            # Without it Debian's own would be read.
+            echo '# none' >etc/systemd/zram-generator.conf
+            rm etc/systemd/system/systemd-networkd-wait-online.service
             ln -sf /usr/share/zoneinfo/Africa/Nairobi etc/localtime
             printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' >etc/systemd/system/planted.service
             ln -s ../planted.service etc/systemd/system/multi-user.target.wants/",
