@@ -13,7 +13,7 @@ findmnt -no SOURCE --nofsroot /var/lib/kinglet
 basename $(readlink /sys/class/net/eth0/device/driver /sys/class/net/usb0/device/driver 2>/dev/null | head -n 1)
 basename $(readlink /sys/class/watchdog/watchdog0/device/driver)
 [ $(cat /sys/class/thermal/thermal_zone0/temp) -gt 0 ] && echo warm
-[ $(df --output=size -BM /data | tail -1 | tr -dc 0-9) -gt 1900 ] && echo grown
+[ $(df --output=size -BM /data | tail -1 | tr -dc 0-9) -gt 1800 ] && echo grown
 systemctl --failed --plain --no-legend";
 const WANTED: &str = "\
 Raspberry Pi 3 Model B

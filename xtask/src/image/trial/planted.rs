@@ -137,7 +137,7 @@ const PLANTS: [Plant; 15] = [
             printf '[Unit]\\nRequiresMountsFor=/data\\nBefore=kinglet.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/cp -an /srv/kept/. /data/kinglet/\\n' \
                 >etc/systemd/system/planted.service
             ln -s ../planted.service etc/systemd/system/multi-user.target.wants/",
-        says: &["an owner, or none, where it should be the other way"],
+        says: &["no claim code"],
     },
     Plant {
         part: Part::Pi3,
@@ -148,8 +148,10 @@ const PLANTS: [Plant; 15] = [
     Plant {
         part: Part::Restore,
         what: "the server does not wait for its backup",
-        change: "sed -i '/^Before=kinglet.service/d' usr/lib/systemd/system/kinglet-board-restore.service",
-        says: &["no word that the backup was not put back"],
+        change: "sed -i '/^Before=kinglet.service/d' usr/lib/systemd/system/kinglet-board-restore.service
+            mkdir -p etc/systemd/system/kinglet.service.d
+            printf '[Service]\\nExecStartPre=+/bin/sleep 30\\n' >etc/systemd/system/kinglet.service.d/zz.conf",
+        says: &["a server, or something of one, where there should be none"],
     },
     Plant {
         part: Part::Restore,
