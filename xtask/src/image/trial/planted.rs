@@ -141,8 +141,8 @@ const PLANTS: [Plant; 15] = [
     },
     Plant {
         part: Part::Pi3,
-        what: "the board's watchdog is not driven",
-        change: "echo 'install bcm2835_wdt /bin/true' >etc/modprobe.d/planted.conf",
+        what: "the data do not go to the end of a larger card",
+        change: "ln -s /dev/null etc/systemd/system/kinglet-board-grow.service",
         says: &["a Raspberry Pi 3 B says"],
     },
     Plant {
