@@ -159,8 +159,9 @@ test('pasted, dropped, and cut off on the way: it waits, survives a reload, and 
       },
       [how, name, size] as const,
     );
-  // What is pasted earlier finds nobody there.
+  // What is pasted earlier finds nobody there, or belongs to the dialog.
   await one.page.getByLabel('Attach').waitFor();
+  await one.page.locator('dialog[open]').waitFor({ state: 'detached' });
   await bring('paste', 'pasted.bin', 1_000);
   await one.page.getByText('pasted.bin').waitFor();
   await bring('drop', 'dropped.bin', 1_500_000);

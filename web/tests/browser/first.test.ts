@@ -218,7 +218,8 @@ test('the keyboard alone suffices to set up', async () => {
   const ada = await somebody('desktop');
   await ada.page.goto('/');
   await ada.page.getByLabel('Claim code').waitFor();
-  // The first field has the focus.
+  // The first field has the focus, a moment after it is there.
+  await ada.page.locator('input:focus').waitFor();
   for (const text of [server.claimCode, 'Harbour', 'ada', PASSWORD]) {
     await ada.page.keyboard.type(text);
     if (text !== PASSWORD) await ada.page.keyboard.press('Tab');

@@ -1,7 +1,7 @@
 // How files get to where one writes: the button, paste, drop, and the camera of a phone. What must not live here: what is done
 // with them (tray.tsx), which comes when the first one is there.
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ConversationRecord } from '../../engine/records';
 import { fileWords } from '../../i18n/files';
 import type { To } from './slot';
@@ -127,7 +127,8 @@ function Target({ add, inThread }: { add: (files: readonly File[]) => unknown; i
   const [over, setOver] = useState(false);
   const now = useRef(add);
   now.current = add;
-  useEffect(() => {
+  // At once: a file that is dropped before would be opened in the page's place.
+  useLayoutEffect(() => {
     let depth = 0;
     // Beside a thread there are two where one writes: that in which it lands, else the conversation's own.
     const mine = (event: Event) => {
