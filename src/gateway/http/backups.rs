@@ -93,7 +93,8 @@ pub(super) async fn place_backups(
 }
 
 async fn place(face: Arc<Face>, caller: Caller, body: PlaceBackups) -> Result<(), Refusal> {
-    let _changing = face.backups.changing.try_lock().map_err(|_| Code::Busy)?;
+    // Whoever comes second is told that it changed meanwhile, if it did.
+    let _changing = face.backups.changing.lock().await;
     let (tried, chosen, to) = (Arc::clone(&face), Arc::clone(&face), body.place);
     let trying = tokio::task::spawn_blocking(move || (tried.backups.try_out)(to));
     trying.await.map_err(|_| Code::Internal)??;
