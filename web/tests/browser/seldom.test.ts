@@ -269,3 +269,15 @@ test('a video has a first picture, made by who sent it, before anybody plays it'
   await good(other);
   await shoot(other, 'film');
 });
+
+test('what was looked for without a line is found once there is one, and nobody has to ask again', async () => {
+  await both.says(both.ada, both.bob, 'The tide table');
+  const { page } = await plain('bob', 'desktop');
+  await page.getByRole('button', { name: 'Find people and messages' }).click();
+  const dialog = page.getByRole('dialog');
+  await both.server.kill();
+  await dialog.getByRole('textbox').fill('tide');
+  await dialog.getByText('The server does not answer.').waitFor();
+  await both.server.restart();
+  await dialog.locator('mark', { hasText: 'tide' }).waitFor();
+});

@@ -61,6 +61,11 @@ function useFound(query: string, conversation: string | undefined): [State, () =
     const timer = setTimeout(() => void look(NOTHING), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [query, conversation]);
+  // Where there was no line it is asked again once there is one: a page that was just opened has none yet.
+  const online = line.value === 'online' || line.value === 'fallback';
+  useEffect(() => {
+    if (online && state.wrong && query.trim()) void look(NOTHING);
+  }, [online]);
   return [state, () => void look(state)];
 }
 
