@@ -12,7 +12,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::system::{Ground, Heard, Later, Role, Scale, System, Voice};
+use super::system::{Ground, Heard, Later, Role, System, Voice};
 use super::talk::Talk;
 use super::text;
 use crate::args::Args;
@@ -37,26 +37,14 @@ impl System for Floor {
         "floor"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        None
-    }
-
     fn settings(&self) -> String {
         format!("a bare tokio server that writes {EVENT} bytes to each socket and does nothing else")
-    }
-
-    fn plant<'a>(&'a self, _: &'a Ground, _: &'a Scale) -> Later<'a, ()> {
-        Box::pin(async { Ok(()) })
     }
 
     fn command(&self, ground: &Ground) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["floor-server", "--address", &ground.address.to_string()]);
         Ok(command)
-    }
-
-    fn door(&self) -> Option<(&'static str, &'static str)> {
-        None
     }
 
     fn voice(&self, _: Role) -> Box<dyn Voice> {

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::system::{Ground, Heard, Later, Role, Scale, System, Voice};
+use super::system::{Ground, Heard, Later, Role, System, Voice};
 use super::talk::Talk;
 use super::{floor, text};
 use crate::args::Args;
@@ -48,18 +48,10 @@ impl System for KeptFloor {
         "floor, kept"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        None
-    }
-
     fn settings(&self) -> String {
         "a bare tokio server that puts each text into one SQLite table (WAL, synchronous=FULL, all that wait in one commit), \
          then writes an ack and an event of Kinglet's size, and does nothing else"
             .to_owned()
-    }
-
-    fn plant<'a>(&'a self, _: &'a Ground, _: &'a Scale) -> Later<'a, ()> {
-        Box::pin(async { Ok(()) })
     }
 
     fn command(&self, ground: &Ground) -> Result<Command> {
@@ -67,10 +59,6 @@ impl System for KeptFloor {
         command.args(["kept-floor-server", "--address", &ground.address.to_string()]);
         command.arg("--directory").arg(&ground.directory);
         Ok(command)
-    }
-
-    fn door(&self) -> Option<(&'static str, &'static str)> {
-        None
     }
 
     fn voice(&self, role: Role) -> Box<dyn Voice> {

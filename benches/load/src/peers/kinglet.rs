@@ -39,10 +39,6 @@ impl System for Kinglet {
         "Kinglet"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        None
-    }
-
     fn settings(&self) -> String {
         "as shipped, but limits.connections 15000, limits.pace 1000 (its rate limits out of the way); every ack follows a \
          synced commit"

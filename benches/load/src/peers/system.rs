@@ -89,19 +89,25 @@ pub trait System {
     fn name(&self) -> &'static str;
 
     /// Debian's package, if it comes from one.
-    fn package(&self) -> Option<&'static str>;
+    fn package(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Its settings as far as they matter for the figures, in a sentence.
     fn settings(&self) -> String;
 
-    /// Writes configuration and users into the ground.
-    fn plant<'a>(&'a self, ground: &'a Ground, scale: &'a Scale) -> Later<'a, ()>;
+    /// Writes configuration and users into the ground, where it has any.
+    fn plant<'a>(&'a self, _ground: &'a Ground, _scale: &'a Scale) -> Later<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// What starts it in the foreground. `ground` was planted.
     fn command(&self, ground: &Ground) -> Result<Command>;
 
     /// The path and the subprotocol of its WebSocket; nothing where the connection is none.
-    fn door(&self) -> Option<(&'static str, &'static str)>;
+    fn door(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
 
     fn voice(&self, role: Role) -> Box<dyn Voice>;
 

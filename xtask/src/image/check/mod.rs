@@ -109,11 +109,13 @@ pub fn run(words: &[&str]) -> Result<()> {
             [other, ..] => bail!("no such option, or without its value: {other}\n\n{HELP}"),
         };
     }
-    if where_possible && let Err(error) = tools::is_root() {
-        println!("not tried here: {error:#}");
-        return Ok(());
+    match tools::is_root() {
+        Err(error) if where_possible => {
+            println!("not tried here: {error:#}");
+            return Ok(());
+        }
+        is_root => is_root?,
     }
-    tools::is_root()?;
     let bench = Bench {
         tools: Tools::for_checks()?,
         programs,
