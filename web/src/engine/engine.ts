@@ -137,7 +137,7 @@ export class Engine {
         this.line = line;
         this.tell({ line, settled: this.settled });
       },
-      won: () => this.tabs.release('this tab holds the line now'),
+      won: () => this.tabs.won((call) => this.run(call)),
       online: () => this.line === 'online' || this.line === 'fallback',
       settled: () => {
         this.settled = true;

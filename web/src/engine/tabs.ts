@@ -57,7 +57,9 @@ const PATIENCE_MS = 30_000;
 
 export class Tabs {
   private channel: BroadcastChannel | undefined;
-  private readonly waiting = new Map<string, { resolve: (reply: unknown) => void; reject: (error: Error) => void }>();
+  private readonly waiting = new Map<string, { call: Call; resolve: (reply: unknown) => void; reject: (error: Error) => void }>();
+  /** Another tab has said what the line is. */
+  private led = false;
 
   constructor(
     name: string,
@@ -73,8 +75,16 @@ export class Tabs {
     this.release('the tab closes');
   }
 
-  /** Nobody will answer what was asked of another tab, as when this one holds the line now. */
-  release(why: string): void {
+  /** This tab holds the line now. What was asked before any had it is done here; whether another did the rest nobody knows. */
+  won(done: (call: Call) => Promise<unknown>): void {
+    if (this.led) return this.release('this tab holds the line now');
+    const asked = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { call, resolve, reject } of asked) done(call).then(resolve, reject);
+  }
+
+  /** Nobody will answer what was asked of another tab. */
+  private release(why: string): void {
     for (const one of this.waiting.values()) one.reject(new Lost(why));
     this.waiting.clear();
   }
@@ -103,7 +113,7 @@ export class Tabs {
           clearTimeout(timer);
           then(value);
         };
-      this.waiting.set(id, { resolve: end(resolve), reject: end(reject) });
+      this.waiting.set(id, { call, resolve: end(resolve), reject: end(reject) });
       this.post({ is: 'call', id, call });
     });
   }
@@ -115,6 +125,7 @@ export class Tabs {
   private async take(message: Message): Promise<void> {
     switch (message.is) {
       case 'changed':
+        this.led ||= message.changed.line !== undefined;
         this.hooks.changed(message.changed);
         break;
       case 'outbox':

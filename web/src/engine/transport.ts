@@ -57,6 +57,11 @@ export class Transport {
   private stopped = true;
   private polling: AbortController | undefined;
   private line: Line = 'offline';
+  private tried!: () => void;
+  /** Until the first attempt has ended, one way or the other. */
+  private readonly attempt = new Promise<void>((then) => {
+    this.tried = then;
+  });
 
   constructor(
     private readonly around: Surroundings,
@@ -92,7 +97,9 @@ export class Transport {
     else if (!this.socket) this.connect();
   }
 
+  /** What a page asks while it is being opened waits for the first attempt; later a line is there or is not. */
   async ask(ask: Ask): Promise<Reply> {
+    if (!this.ready) await this.attempt;
     if (this.line === 'fallback') return this.around.api.command({ ...ask, id: this.nextId++ });
     const { socket } = this;
     if (this.line !== 'online' || !socket) throw new Lost('there is no connection');
@@ -123,6 +130,7 @@ export class Transport {
       const make = this.around.socket ?? ((url, protocol) => new WebSocket(url, protocol));
       socket = make(this.around.url, PROTOCOL);
     } catch {
+      this.tried();
       this.again();
       return;
     }
@@ -150,6 +158,7 @@ export class Transport {
       this.backoff.reset();
       this.polling?.abort();
       this.tell('online');
+      this.tried();
       this.heard.begin(reply);
     } catch (error) {
       if (error instanceof Refused) this.refused(error);
@@ -192,6 +201,7 @@ export class Transport {
   private drop(why: string, atLeast = 0): void {
     const { socket } = this;
     this.socket = undefined;
+    this.tried();
     if (socket && socket.readyState < 2) socket.close();
     const { waiting } = this;
     for (const [id, one] of [...waiting]) {

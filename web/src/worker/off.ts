@@ -7,7 +7,8 @@ declare const self: ServiceWorkerGlobalScope;
 async function leave(): Promise<void> {
   for (const name of await caches.keys()) if (name.startsWith(SHELL)) await caches.delete(name);
   await self.registration.unregister();
-  for (const client of await self.clients.matchAll({ type: 'window' })) await client.navigate(client.url).catch(() => null);
+  // Not waited for: a page's request may itself wait until this is done.
+  for (const client of await self.clients.matchAll({ type: 'window' })) client.navigate(client.url).catch(() => null);
 }
 
 self.addEventListener('install', () => void self.skipWaiting());

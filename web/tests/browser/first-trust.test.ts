@@ -124,7 +124,7 @@ test('L2: a browser that has the certificate among its authorities comes in with
       await ada.page.evaluate(() => sessionStorage.removeItem('kinglet-trust-said'));
       await ada.page.reload();
       expect((await said).status()).toBe(204);
-      await ada.page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+      await ada.page.waitForFunction(() => navigator.serviceWorker.controller);
       // From now on plain http leads this browser on, and nobody else.
       const { plain } = shownOnScreen(server);
       await ada.page.goto(plain);

@@ -30,6 +30,16 @@ test('a first load brings people, conversations and their newest pages; older on
   expect(await one.texts(talk)).toEqual(Array.from({ length: 120 }, (_, at) => `m${at + 1}`));
 });
 
+test('what a page asks before its line is there waits for it, and without a server it is told', async () => {
+  const names = { cache: uuidv7(), keep: uuidv7() };
+  const one = await tab(server, { names }, ada);
+  expect(await one.engine.ask({ type: 'settings', limit: 1 })).toMatchObject({ type: 'settings' });
+  one.engine.close();
+  await server.kill();
+  const again = await tab(server, { names });
+  await expect(again.engine.ask({ type: 'settings', limit: 1 })).rejects.toThrow('there is no connection');
+});
+
 test('after an absence nothing is missing and nothing is there twice, whether little or much was said', async () => {
   const names = { cache: uuidv7(), keep: uuidv7() };
   let one = await tab(server, { names }, ada);

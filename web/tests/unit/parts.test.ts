@@ -126,11 +126,23 @@ test('what a refusal means for the outbox', () => {
   expect(of('a_code_of_tomorrow')).toBe('final');
 });
 
-test('what was asked of a tab that has gone is over as soon as the one that asked holds the line', async () => {
+test('what was asked of a tab that has gone is over as soon as the one that asked holds the line; what no other ever had is done by it', async () => {
+  const name = uuidv7();
   const nothing = { changed: () => {}, outbox: () => {}, who: () => {}, call: () => undefined };
-  const alone = new Tabs(uuidv7(), nothing);
-  const asked = alone.call({ do: 'wake' });
-  alone.release('it leads');
-  await expect(asked).rejects.toThrow('it leads');
-  alone.close();
+  const gone = new Tabs(name, nothing);
+  const heard = vi.fn();
+  const asks = new Tabs(name, { ...nothing, changed: heard });
+  const done = vi.fn(async () => 'done here');
+  const first = asks.call({ do: 'wake' });
+  asks.won(done);
+  expect(await first).toBe('done here');
+  expect(done).toHaveBeenCalledExactlyOnceWith({ do: 'wake' });
+  gone.tell({ line: 'online' });
+  await vi.waitFor(() => expect(heard).toHaveBeenCalled());
+  const second = asks.call({ do: 'wake' });
+  asks.won(done);
+  await expect(second).rejects.toThrow('this tab holds the line now');
+  expect(done).toHaveBeenCalledOnce();
+  gone.close();
+  asks.close();
 });

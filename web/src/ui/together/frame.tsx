@@ -1,8 +1,9 @@
 // What the chat's frame has of working together: words about what was done, commands that were refused, and what is fetched when
 // it is needed. What must not live here: the parts themselves.
-import { useEffect } from 'preact/hooks';
+import { useEffect, useLayoutEffect } from 'preact/hooks';
 import { chosen, finding, passing, reporting, told, tracing } from './wishes';
 import { lazy } from './lazy';
+import { shortcut } from './shortcuts';
 
 const Overlays = lazy(() => import('./overlays').then((part) => part.Overlays));
 const Find = lazy(() => import('./find').then((part) => part.Find));
@@ -12,6 +13,11 @@ const TOLD_MS = 4_000;
 let lent: Promise<void> | undefined;
 
 export function Together({ here }: { here: string | undefined }) {
+  // From the first sight of the chat, since the browser has a meaning of its own for some; on the window, since hands.ts comes first.
+  useLayoutEffect(() => {
+    window.addEventListener('keydown', shortcut);
+    return () => window.removeEventListener('keydown', shortcut);
+  }, []);
   useEffect(() => {
     // A failed fetch is tried again when the chat is opened next.
     lent ??= import('./hands').then(

@@ -3,7 +3,6 @@
 import { some } from '../../engine/look';
 import type { Entry } from '../../engine/records';
 import { engine } from '../state';
-import { shortcut } from './shortcuts';
 import { typed } from './typed';
 import { answer, choose, chosen, may, openThread, placeFor } from './acts';
 
@@ -174,7 +173,6 @@ export function lendHands(): void {
   document.addEventListener('pointerover', over);
   document.addEventListener('contextmenu', context);
   document.addEventListener('keydown', key);
-  document.addEventListener('keydown', shortcut);
   document.addEventListener('keydown', typed);
   document.addEventListener('touchstart', down, { passive: true });
   document.addEventListener('touchmove', draw, { passive: true });
