@@ -1,6 +1,7 @@
 // How the client is built, and how its tests are grouped. What must not live here: what happens to the built files
 // afterwards (scripts/build.mjs).
 import { defineConfig } from 'vitest/config';
+import { Flaky } from './scripts/flaky.ts';
 import { worker } from './scripts/worker.ts';
 
 export default defineConfig({
@@ -23,6 +24,7 @@ export default defineConfig({
     },
   },
   test: {
+    reporters: ['default', new Flaky()],
     projects: [
       { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node' } },
       {
@@ -38,7 +40,7 @@ export default defineConfig({
         test: { name: 'measure', include: ['tests/measure/**/*.test.ts'], environment: 'node', fileParallelism: false, testTimeout: 900_000, hookTimeout: 300_000 },
       },
       {
-        test: { name: 'screens', include: ['tests/screens/**/*.test.ts'], environment: 'node', maxConcurrency: 2, testTimeout: 300_000, hookTimeout: 120_000 },
+        test: { name: 'screens', include: ['tests/screens/**/*.test.ts'], environment: 'node', maxConcurrency: 2, retry: 1, testTimeout: 300_000, hookTimeout: 120_000 },
       },
       {
         test: {
@@ -46,6 +48,8 @@ export default defineConfig({
           include: ['tests/browser/**/*.test.ts'],
           environment: 'node',
           fileParallelism: false,
+          // Twice red is red; what passed only at its second try is named.
+          retry: 1,
           testTimeout: 180_000,
           hookTimeout: 120_000,
           // A busy machine is slow, not wrong.
