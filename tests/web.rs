@@ -33,7 +33,10 @@ fn passes(program: &str, arguments: &[&str]) {
         .output()
         .expect("Node built the client, so it is here");
     // Past what the test harness keeps of a test that passed.
-    for line in String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("FLAKY ")) {
+    for line in String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter(|line| line.starts_with("FLAKY "))
+    {
         let _ = writeln!(std::io::stderr(), "{line}");
     }
     if !output.status.success() {
