@@ -1,7 +1,6 @@
 //! One change inside the writer's transaction: known already? still allowed? which seq? then the row.
 //! What must not live here: the transaction itself (see `writer`).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -9,11 +8,12 @@ use std::time::Instant;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::uses;
+use super::chance::Chance;
 use super::find;
 use super::recent::ClientKey;
-use super::rows::{self, Row, SALT};
+use super::rows::{self, Row};
 use super::staged::{Staged, State};
-use super::{Shared, accounts, int, rosters, search};
+use super::{ById, Shared, accounts, int, rosters, search};
 use crate::clock::Now;
 use crate::core::change::Place;
 use crate::core::permit::blobs::{self, BlobFacts};
@@ -53,7 +53,8 @@ impl From<Code> for Failure {
 pub struct Work<'a> {
     pub connection: &'a Connection,
     pub shared: &'a Shared,
-    pub states: &'a mut HashMap<u64, State>,
+    pub states: &'a mut ById<State>,
+    pub chance: &'a mut Chance,
     pub staged: &'a mut Staged,
     pub head: &'a mut Pos,
     pub now: Now,
@@ -219,10 +220,9 @@ impl Work<'_> {
         })
     }
 
-    fn row(&self, permit: &Permit, conversation: u64, key: ClientKey, what: &What, state: &State) -> Row {
+    fn row(&mut self, permit: &Permit, conversation: u64, key: ClientKey, what: &What, state: &State) -> Row {
         let (kind, target, body) = rows::pack(what);
-        let mut salt = vec![0; SALT];
-        self.shared.clock.random(&mut salt);
+        let salt = self.chance.salt(&self.shared.clock).to_vec();
         Row {
             pos: *self.head + 1,
             conversation,
@@ -296,6 +296,9 @@ impl Work<'_> {
             Place::Direct(peer) => {
                 let me = permit.actor().user;
                 let pair = (me.min(peer), me.max(peer));
+                if let Some(id) = self.shared.rosters.direct(pair) {
+                    return Ok((self.roster(id)?, Some(pair)));
+                }
                 let found = self
                     .connection
                     .prepare_cached("SELECT id FROM conversation WHERE one = ?1 AND other = ?2")?

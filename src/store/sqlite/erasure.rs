@@ -10,7 +10,7 @@ use rusqlite::params;
 
 use super::append::{Failure, Work};
 use super::blobs::uses;
-use super::rows::{self, Row, SALT};
+use super::rows::{self, Row};
 use super::staged::State;
 use super::{int, rosters, search};
 use crate::core::permit::DeviceNo;
@@ -96,10 +96,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn own_row(&self, conversation: ConversationId, by: UserId, what: &What, state: &State) -> Row {
+    fn own_row(&mut self, conversation: ConversationId, by: UserId, what: &What, state: &State) -> Row {
         let (kind, target, body) = rows::pack(what);
-        let (mut salt, mut chance) = (vec![0; SALT], [0; 10]);
-        self.shared.clock.random(&mut salt);
+        let salt = self.chance.salt(&self.shared.clock).to_vec();
+        let mut chance = [0; 10];
         self.shared.clock.random(&mut chance);
         let client = uuid::Builder::from_unix_timestamp_millis(self.now.ms, &chance).into_uuid();
         Row {

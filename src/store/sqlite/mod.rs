@@ -6,6 +6,7 @@ mod answer;
 mod append;
 pub mod blobs;
 mod board;
+mod chance;
 mod checkpoint;
 pub mod doctor;
 mod erasure;
@@ -116,6 +117,10 @@ type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 struct ReadPool {
     jobs: std::sync::mpsc::SyncSender<ReadJob>,
 }
+
+/// For keys that the server makes itself: ids by chance, and numbers in a row. Nobody else can make them collide.
+type Hasher = foldhash::fast::RandomState;
+type ById<Value> = std::collections::HashMap<u64, Value, Hasher>;
 
 fn int(value: u64) -> i64 {
     value.cast_signed()

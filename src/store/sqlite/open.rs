@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::mpsc;
 
+use super::chance::Chance;
 use super::checkpoint::{self, Checkpointer};
 use super::find;
 use super::heads::{self, HeadsFile, Recorded};
@@ -19,7 +20,7 @@ use super::recent::Recent;
 use super::rosters::RosterCache;
 use super::rows::{COLUMNS, Hash, Row};
 use super::writer::Writer;
-use super::{Options, ReadPool, Shared, Store, int, personal, schema};
+use super::{ById, Options, ReadPool, Shared, Store, int, personal, schema};
 use crate::clock::{Clock, monotonic};
 use crate::limits;
 use crate::planted::Bug;
@@ -339,7 +340,8 @@ impl Store {
             shared: Arc::clone(&shared),
             sink,
             queue: jobs,
-            states: HashMap::new(),
+            states: ById::default(),
+            chance: Chance::default(),
             heads,
             change,
             last_flush: monotonic(),

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::ById;
 use super::rows::{Hash, Row};
 use crate::core::permit::DeviceNo;
 use crate::proto::Seq;
@@ -17,7 +18,7 @@ pub struct Recent {
     pub folded: Pos,
     /// The last position of the log.
     pub head: Pos,
-    pub conversations: HashMap<u64, Stretch>,
+    pub conversations: ById<Stretch>,
     pub clients: HashMap<ClientKey, Pos>,
 }
 
@@ -83,7 +84,7 @@ impl Recent {
         debug_assert_eq!(head, self.head, "a fold takes everything");
         self.folded = head;
         // The maps go too: after a burst they would keep their room for ever.
-        self.conversations = HashMap::new();
+        self.conversations = ById::default();
         self.clients = HashMap::new();
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::int;
 use super::rows::{put_number, take_number};
+use super::{ById, Hasher, int};
 use crate::core::roster::{Interval, Member, MuteUntil, Roster};
 use crate::proto::{ConversationId, ConversationKind, JoinRule, Role, UserId};
 use crate::store::Pos;
@@ -22,8 +22,10 @@ pub struct RosterCache {
 
 #[derive(Default)]
 struct Inner {
-    rosters: HashMap<u64, Arc<Roster>>,
-    loading: HashMap<u64, u32>,
+    rosters: ById<Arc<Roster>>,
+    /// The direct ones among them, by their two people, lower user first.
+    pairs: HashMap<(UserId, UserId), u64, Hasher>,
+    loading: ById<u32>,
     weight: usize,
 }
 
@@ -37,6 +39,11 @@ impl RosterCache {
 
     pub fn get(&self, conversation: u64) -> Option<Arc<Roster>> {
         self.inner.lock().rosters.get(&conversation).cloned()
+    }
+
+    /// The id of the direct conversation of two people, lower user first, if its roster is here.
+    pub fn direct(&self, pair: (UserId, UserId)) -> Option<u64> {
+        self.inner.lock().pairs.get(&pair).copied()
     }
 
     /// Announces that a roster is about to be read from the tables; must be followed by `loaded`.
@@ -98,12 +105,17 @@ impl Inner {
     fn put(&mut self, conversation: u64, roster: &Arc<Roster>) {
         self.take(conversation);
         self.weight += roster.weight();
+        self.pairs
+            .extend(pair_of(roster).map(|pair| (pair, conversation)));
         self.rosters.insert(conversation, Arc::clone(roster));
     }
 
     fn take(&mut self, conversation: u64) {
         if let Some(old) = self.rosters.remove(&conversation) {
             self.weight -= old.weight();
+            if let Some(pair) = pair_of(&old) {
+                self.pairs.remove(&pair);
+            }
         }
     }
 
@@ -111,15 +123,27 @@ impl Inner {
     fn shed(&mut self, limit: usize) {
         let goal = limit - limit / 10;
         let mut weight = self.weight;
-        let loading = &self.loading;
+        let (loading, pairs) = (&self.loading, &mut self.pairs);
         self.rosters.retain(|conversation, roster| {
             let keep = weight <= goal || Arc::strong_count(roster) > 1 || loading.contains_key(conversation);
             if !keep {
                 weight -= roster.weight();
+                if let Some(pair) = pair_of(roster) {
+                    pairs.remove(&pair);
+                }
             }
             keep
         });
         self.weight = weight;
+    }
+}
+
+/// The two of a direct conversation, lower user first. Where one is alone the roster does not say whether there were two.
+fn pair_of(roster: &Roster) -> Option<(UserId, UserId)> {
+    let mut members = roster.members().map(|member| member.user);
+    match (roster.kind, members.next(), members.next()) {
+        (ConversationKind::Direct, Some(one), Some(other)) => Some((one.min(other), one.max(other))),
+        _ => None,
     }
 }
 
@@ -325,4 +349,46 @@ pub fn save(connection: &Connection, old: &Roster, new: &Roster, pos: Pos) -> ru
         gone.execute([int(member.user.0), conversation, int(pos)])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(id: u64, one: u64, other: u64) -> Roster {
+        Roster::direct(ConversationId(id), UserId(one), UserId(other))
+    }
+
+    #[test]
+    fn a_direct_conversation_is_found_by_its_two_as_long_as_its_roster_is_kept() {
+        let cache = RosterCache::new(20);
+        let load = |roster: Roster| {
+            cache.begin_load(roster.conversation.0);
+            cache
+                .loaded(roster.conversation.0, Some(roster))
+                .expect("there is room")
+        };
+        load(pair(7, 5, 3));
+        load(pair(8, 4, 4));
+        load(Roster::new(ConversationId(9), ConversationKind::Group));
+        let (three, five) = (UserId(3), UserId(5));
+        assert_eq!(cache.direct((three, five)), Some(7));
+        assert_eq!(cache.direct((five, three)), None);
+        // Who is alone in a roster may have been two.
+        assert_eq!(cache.direct((UserId(4), UserId(4))), None);
+        let mut left = Roster::new(ConversationId(7), ConversationKind::Direct);
+        left.put(Member::new(three, Role::Member, 1));
+        cache.publish(&Arc::new(left));
+        assert_eq!(cache.direct((three, five)), None);
+        cache.publish(&Arc::new(pair(7, 5, 3)));
+        assert_eq!(cache.direct((three, five)), Some(7));
+        // Nobody holds it, and others need the room.
+        for id in 10..30 {
+            load(pair(id, id, id + 100));
+        }
+        assert!(cache.get(7).is_none());
+        let known = |id: u64| cache.direct((UserId(id), UserId(id + 100)));
+        assert!((10..30).all(|id| known(id) == cache.get(id).map(|_| id)));
+        assert_eq!(cache.direct((three, five)), None);
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::recent::ClientKey;
 use super::rows::{Hash, Row};
+use super::{ById, Hasher};
 use crate::core::roster::Roster;
 use crate::proto::{Seq, UserId};
 use crate::store::{Appended, Pos, Standing};
@@ -34,9 +35,9 @@ pub struct Staged {
     pub rows: Vec<(Row, Hash)>,
     pub appended: Vec<Appended>,
     /// As the newest of `appended` left them.
-    pub rosters: HashMap<u64, Arc<Roster>>,
+    pub rosters: ById<Arc<Roster>>,
     pub clients: HashMap<ClientKey, Pos>,
-    pub places: HashMap<(u64, Seq), Pos>,
+    pub places: HashMap<(u64, Seq), Pos, Hasher>,
     pub markers: Vec<(UserId, u64, Seq, u64)>,
     /// Messages that somebody is to be told of by push.
     pub push: Vec<(u64, Seq)>,
@@ -72,7 +73,7 @@ impl Staged {
 
     /// Forgets what was appended since the mark, also in `states`: what holds instead follows from what is left. Whose
     /// conversation has nothing left in this batch is read again when it is asked for.
-    pub fn undo(&mut self, mark: &Mark, states: &mut HashMap<u64, State>) {
+    pub fn undo(&mut self, mark: &Mark, states: &mut ById<State>) {
         for (row, _) in self.rows.drain(mark.rows..) {
             self.clients.remove(&(row.device, row.client));
             self.places.remove(&(row.conversation, row.seq));

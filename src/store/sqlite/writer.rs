@@ -1,7 +1,6 @@
 //! The one writer: take one, drain the rest, ONE transaction, then tell. What must not live here: the rules of a single
 //! change (see `append`), or anyone's socket.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,13 +9,14 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::{Ended, Failure, Gone, Work};
+use super::chance::Chance;
 use super::heads::HeadsFile;
 use super::pace::Pace;
 use super::registers::{Finish, RegisterJob, Registers};
 use super::search::Indexing;
 use super::staged::{Staged, State};
 use super::sweep::Step;
-use super::{Shared, fold, sql_refusal};
+use super::{ById, Shared, fold, sql_refusal};
 use crate::clock::{Now, monotonic};
 use crate::core::permit::{DeviceNo, Permit};
 use crate::limits;
@@ -54,7 +54,8 @@ pub struct Writer {
     pub shared: Arc<Shared>,
     pub sink: Box<dyn Committed>,
     pub queue: mpsc::Receiver<Job>,
-    pub states: HashMap<u64, State>,
+    pub states: ById<State>,
+    pub chance: Chance,
     pub heads: HeadsFile,
     pub change: u64,
     pub last_flush: Instant,
@@ -382,6 +383,7 @@ impl Writer {
             connection: &self.connection,
             shared: &self.shared,
             states: &mut self.states,
+            chance: &mut self.chance,
             staged,
             head,
             now,
