@@ -23,8 +23,8 @@ Usage: cargo xtask aarch64 [--count [--messages N] [--json FILE]]
   --count        Also counts the instructions of a send and of a delivery, under qemu-aarch64
   --messages N   Messages of the smaller of the two runs that are compared [default: 4096, as many as are folded at once]
   --json FILE    Writes the counts there, too
-  --test         Instead builds the test suite and runs it under qemu-aarch64, or only the test programs named (`kinglet` are
-                 the unit tests, `stories` the stories, ...); says what cannot run there
+  --test         Instead builds the tests of the server, the board and kinglet-load and runs them under qemu-aarch64, or only the
+                 test programs named (`kinglet` are the server's unit tests, `stories` the stories, ...); says what cannot run there
 
 An installed rustup target aarch64-unknown-linux-gnu is used if it is there. Else the compiler comes from Debian's packages,
 unpacked below target/debian and not installed. Needed: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and qemu-aarch64 (qemu-user; without
