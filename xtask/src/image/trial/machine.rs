@@ -41,6 +41,10 @@ pub struct Plugged<'a> {
     pub clock: Option<&'a str>,
     /// A stick on USB.
     pub stick: Option<&'a Path>,
+    /// A disk beside the card, which nothing is written to.
+    pub disk: Option<&'a Path>,
+    /// What the kernel is told beside the card's own words.
+    pub told: &'a str,
 }
 
 /// A machine that is on.
@@ -65,21 +69,22 @@ impl<'a> Bench<'a> {
     pub fn new(tools: &'a Tools, folder: PathBuf, memory: u32, patience: Duration) -> Result<Bench<'a>> {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let card = folder.join("card.img");
-        let free = || -> Result<u16> {
-            let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-            Ok(listener
-                .and_then(|listener| listener.local_addr())
-                .context("looking for a free port")?
-                .port())
+        let free = || {
+            TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("looking for a free port")
+        };
+        // Held together, or one could be given out twice.
+        let held = [free()?, free()?, free()?];
+        let port = |of: &TcpListener| -> Result<u16> {
+            Ok(of.local_addr().context("looking for a free port")?.port())
         };
         Ok(Bench {
             tools,
             folder,
             card,
             memory,
-            http: free()?,
-            https: free()?,
-            ssh: free()?,
+            http: port(&held[0])?,
+            https: port(&held[1])?,
+            ssh: port(&held[2])?,
             patience,
         })
     }
@@ -242,7 +247,7 @@ impl<'a> Bench<'a> {
             .args(["-machine", "virt", "-cpu", "cortex-a72", "-smp", "2"])
             .args(["-m", &self.memory.to_string()])
             .args(BARE)
-            .args(self.handed("ttyAMA0", "")?)
+            .args(self.handed("ttyAMA0", plugged.told)?)
             .arg("-drive")
             .arg(format!(
                 "if=none,id=card,format=raw,cache=writeback,file={}",
@@ -255,6 +260,15 @@ impl<'a> Bench<'a> {
         command.args(wire.card()?);
         if let Some(clock) = plugged.clock {
             command.args(["-rtc", &format!("base={clock}")]);
+        }
+        if let Some(disk) = plugged.disk {
+            command
+                .arg("-drive")
+                .arg(format!(
+                    "if=none,id=beside,format=raw,readonly=on,file={}",
+                    disk.display()
+                ))
+                .args(["-device", "virtio-blk-pci,drive=beside,romfile="]);
         }
         if let Some(stick) = plugged.stick {
             command

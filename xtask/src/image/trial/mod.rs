@@ -1,6 +1,6 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`),
+//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`, `wifi`),
 //! and the bugs that they have to see (`planted`).
 
 mod first;
@@ -12,6 +12,7 @@ mod neighbour;
 mod pi3;
 mod planted;
 mod restore;
+mod wifi;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   idle       nothing is written to the system's partition for three minutes
                   full       no room on the data's partition, and room again
                   1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
+                  wifi       the Wi-Fi that network-config names, by simulated radios, and another password for it
                   reset      factory reset, with data kept and with everything erased
                   pi3        started as a Raspberry Pi 3 B: its SD card and its USB, by the card's device tree
                   restore    a backup onto a stick, and from there onto a new card
@@ -73,18 +75,20 @@ enum Part {
     Idle,
     Full,
     Clock,
+    Wifi,
     Reset,
     Pi3,
     Restore,
 }
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
     ("idle", Part::Idle),
     ("full", Part::Full),
     ("1970", Part::Clock),
+    ("wifi", Part::Wifi),
     ("reset", Part::Reset),
     ("pi3", Part::Pi3),
     ("restore", Part::Restore),
@@ -247,6 +251,9 @@ fn with_an_owner(
     }
     if wanted.has(Part::Clock) {
         timed("1970", || later::wrong_clock(bench, inside, wire))?;
+    }
+    if wanted.has(Part::Wifi) {
+        timed("wifi", || wifi::run(bench, inside, wire))?;
     }
     if wanted.has(Part::Reset) {
         timed("reset", || later::reset(bench, inside, wire))?;

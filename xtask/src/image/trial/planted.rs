@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 15] = [
+const PLANTS: [Plant; 17] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -123,6 +123,20 @@ const PLANTS: [Plant; 15] = [
         what: "the card's settings are not taken over",
         change: "ln -s /dev/null etc/systemd/system/kinglet-board-settings.service",
         says: &["the Wi-Fi's settings are not as they should be"],
+    },
+    Plant {
+        part: Part::Wifi,
+        what: "a Wi-Fi gets no address",
+        change: "rm etc/systemd/network/30-kinglet-wifi.network",
+        says: &["by Wi-Fi the box says:\non the air\n", "country DE\nand should say"],
+    },
+    Plant {
+        part: Part::Wifi,
+        what: "settings are taken over once, and never again",
+        change: "mkdir -p etc/systemd/system/kinglet-board-settings.service.d
+            printf '[Unit]\\nConditionPathExists=!/etc/wpa_supplicant/wpa_supplicant-wlan0.conf\\n' \
+                >etc/systemd/system/kinglet-board-settings.service.d/zz.conf",
+        says: &["by Wi-Fi the box says:", "AP-STA-POSSIBLE-PSK-MISMATCH"],
     },
     Plant {
         part: Part::Reset,
