@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::TIME_ZONE;
 use super::inside::Inside;
@@ -11,6 +11,7 @@ use super::machine::Bench;
 use crate::debian::ask;
 
 const PORTS: &str = include_str!("ports.py");
+const IDLY: &str = include_str!("idle.py");
 /// What a stranger may reach. SSH is on in this trial, and for neighbours only.
 const OPEN: &str = "open 80 443";
 /// Idle time in the machine, in seconds, and the server's people are gone meanwhile.
@@ -210,18 +211,22 @@ pub fn closed(inside: &Inside) -> Result<()> {
     Ok(())
 }
 
-/// What wears the card when nobody is there.
+/// What wears the card when nobody is there, and what is done meanwhile.
 pub fn idle(inside: &Inside) -> Result<()> {
-    let script = format!(
-        "sync; count() {{ awk '{{print $7}}' /sys/class/block/vda5/stat; }}; before=$(count); sleep {IDLE}; sync; \
-         echo $(( $(count) - before ))"
-    );
-    let sectors = inside.run(&script)?;
+    let said = inside.python(&IDLY.replace("@SECONDS@", &IDLE.to_string()))?;
+    let lines: Vec<&str> = said.lines().collect();
+    let [sectors, costs @ ..] = &lines[..] else {
+        bail!("nothing was said of {IDLE} idle seconds");
+    };
     ensure!(
-        sectors == "0",
+        *sectors == "0",
         "{sectors} sectors were written to the system's partition in {IDLE} idle seconds"
     );
+    ensure!(costs.len() == 4, "not everything was counted: {said}");
     println!("  nothing written to the system's partition in {IDLE} idle seconds");
+    for cost in costs {
+        println!("  {cost}");
+    }
     Ok(())
 }
 
