@@ -34,9 +34,15 @@ const CHECKS: [&str; 11] = [
     "fdisk",
     "sudo",
 ];
+/// Those for a stick as it is bought, which this machine's kernel may not know.
+const STICKS: [&str; 3] = ["exfatprogs", "exfat-fuse", "libfuse2"];
 const FOLDERS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
 /// sudo has its own beside it.
-const LIBRARIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "usr/libexec/sudo"];
+const LIBRARIES: [&str; 3] = [
+    "usr/lib/x86_64-linux-gnu",
+    "lib/x86_64-linux-gnu",
+    "usr/libexec/sudo",
+];
 /// Where the kernel is told which emulator runs programs of another processor.
 const FORMATS: &str = "/proc/sys/fs/binfmt_misc";
 const OURS: &str = "qemu-aarch64";
@@ -54,6 +60,10 @@ impl Tools {
 
     pub fn for_checks() -> Result<Tools> {
         Tools::of("image-check-tools", &CHECKS)
+    }
+
+    pub fn for_sticks() -> Result<Tools> {
+        Tools::of("stick-tools", &STICKS)
     }
 
     fn of(folder: &str, packages: &[&str]) -> Result<Tools> {

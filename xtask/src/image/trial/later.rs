@@ -108,9 +108,11 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
         r#"{"verb":"factory_reset","keep_data":false,"confirm":"erase everything"}"#,
     )?;
     let mut machine = bench.start("after-all", wire)?;
-    machine.hear(bench.patience, "claim code", |line| {
-        line.contains("claim code  ").then_some(())
+    let is_free = machine.hear(bench.patience, "claim code", |line| {
+        let is_free = line.contains("claim code  ");
+        (is_free || line.contains("This chat server runs.")).then_some(is_free)
     })?;
+    ensure!(is_free, "everything was erased, and it still has an owner");
     answers(bench, &machine, false)?;
     inside.awaited()?;
     let left =

@@ -45,6 +45,8 @@ pub struct Plugged<'a> {
     pub disk: Option<&'a Path>,
     /// What the kernel is told beside the card's own words.
     pub told: &'a str,
+    /// Whether a hand may plug one in later.
+    pub is_open: bool,
 }
 
 /// A machine that is on.
@@ -117,6 +119,11 @@ impl<'a> Bench<'a> {
             "no card of this image has an owner yet: `--only first-day` gives it one, and keeps it"
         );
         self.copy(&self.kept(), &self.card)
+    }
+
+    /// Where the emulator listens, if a hand may plug something in.
+    pub fn control(&self) -> PathBuf {
+        self.folder.join("control.sock")
     }
 
     fn kept(&self) -> PathBuf {
@@ -270,9 +277,16 @@ impl<'a> Bench<'a> {
                 ))
                 .args(["-device", "virtio-blk-pci,drive=beside,romfile="]);
         }
+        if plugged.stick.is_some() || plugged.is_open {
+            command.args(["-device", "qemu-xhci"]);
+        }
+        if plugged.is_open {
+            command.arg("-qmp");
+            command.arg(format!("unix:{},server=on,wait=off", self.control().display()));
+        }
         if let Some(stick) = plugged.stick {
             command
-                .args(["-device", "qemu-xhci", "-drive"])
+                .arg("-drive")
                 .arg(format!("if=none,id=stick,format=raw,file={}", stick.display()))
                 .args(["-device", "usb-storage,drive=stick,removable=on"]);
         }

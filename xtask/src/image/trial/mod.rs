@@ -1,17 +1,20 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`), the parts themselves (`first`, `looks`, `later`, `restore`, `wifi`),
+//! the machine (`machine`, `control`), the parts themselves (`first`, `looks`, `later`, `stick`, `restore`, `wifi`), who asks (`inside`, `owner`),
 //! and the bugs that they have to see (`planted`).
 
+mod control;
 mod first;
 mod inside;
 mod later;
 mod looks;
 mod machine;
 mod neighbour;
+mod owner;
 mod pi3;
 mod planted;
 mod restore;
+mod stick;
 mod wifi;
 
 use std::fs;
@@ -28,7 +31,7 @@ use crate::ci::program_of;
 use crate::debian::{ask, must};
 use crate::{dist, tree};
 use inside::Inside;
-use machine::{Bench, Running};
+use machine::{Bench, Plugged, Running};
 use neighbour::Neighbour;
 
 pub const HELP: &str = "\
@@ -43,6 +46,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   ports      every port, tried from a network beside it
                   idle       nothing is written to the system's partition for three minutes
                   full       no room on the data's partition, and room again
+                  stick      a USB stick is plugged in, chosen for backups, pulled, and plugged in again
                   1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
                   wifi       the Wi-Fi that network-config names, by simulated radios, and another password for it
                   reset      factory reset, with data kept and with everything erased
@@ -74,6 +78,7 @@ enum Part {
     Ports,
     Idle,
     Full,
+    Stick,
     Clock,
     Wifi,
     Reset,
@@ -81,12 +86,13 @@ enum Part {
     Restore,
 }
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
     ("idle", Part::Idle),
     ("full", Part::Full),
+    ("stick", Part::Stick),
     ("1970", Part::Clock),
     ("wifi", Part::Wifi),
     ("reset", Part::Reset),
@@ -228,22 +234,27 @@ fn with_an_owner(
     wire: &Neighbour,
     wanted: &Wanted,
 ) -> Result<()> {
-    let on = [Part::Looks, Part::Ports, Part::Idle, Part::Full];
+    let on = [Part::Looks, Part::Ports, Part::Idle, Part::Full, Part::Stick];
     if on.iter().any(|part| wanted.has(*part)) {
         println!("a start of a card that has an owner");
-        let machine = bench.start("owned", wire)?;
+        let plugged = Plugged {
+            is_open: true,
+            ..Plugged::default()
+        };
+        let machine = bench.start_with("owned", &plugged, wire)?;
         answers(bench, &machine, true)?;
         inside.awaited()?;
         for (name, part) in PARTS {
-            let tried: fn(&Inside) -> Result<()> = match part {
-                Part::Looks => looks::all,
-                Part::Ports => looks::closed,
-                Part::Idle => looks::idle,
-                Part::Full => later::full,
+            let tried: &dyn Fn() -> Result<()> = match part {
+                Part::Looks => &|| looks::all(inside),
+                Part::Ports => &|| looks::closed(inside),
+                Part::Idle => &|| looks::idle(inside),
+                Part::Full => &|| later::full(inside),
+                Part::Stick => &|| stick::run(bench),
                 _ => continue,
             };
             if wanted.has(part) {
-                timed(name, || tried(inside))?;
+                timed(name, tried)?;
             }
         }
         inside.end("systemctl --no-block poweroff");

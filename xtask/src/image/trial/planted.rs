@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 17] = [
+const PLANTS: [Plant; 18] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -113,6 +113,13 @@ const PLANTS: [Plant; 17] = [
         says: &["a message was taken, and there is no room for it: ready"],
     },
     Plant {
+        part: Part::Stick,
+        what: "the server has memory where the stick is",
+        change: "mkdir -p media/kinglet-backup etc/systemd/system/kinglet.service.d
+            printf '[Service]\\nTemporaryFileSystem=/media/kinglet-backup:mode=0777\\n' >etc/systemd/system/kinglet.service.d/zz.conf",
+        says: &["is not on the stick"],
+    },
+    Plant {
         part: Part::Clock,
         what: "the time that was noted last is gone",
         change: "rm -f data/timesync/clock usr/lib/clock-epoch",
@@ -151,7 +158,7 @@ const PLANTS: [Plant; 17] = [
             printf '[Unit]\\nRequiresMountsFor=/data\\nBefore=kinglet.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/cp -an /srv/kept/. /data/kinglet/\\n' \
                 >etc/systemd/system/planted.service
             ln -s ../planted.service etc/systemd/system/multi-user.target.wants/",
-        says: &["no claim code"],
+        says: &["everything was erased, and it still has an owner"],
     },
     Plant {
         part: Part::Pi3,
@@ -162,9 +169,7 @@ const PLANTS: [Plant; 17] = [
     Plant {
         part: Part::Restore,
         what: "the server does not wait for its backup",
-        change: "sed -i '/^Before=kinglet.service/d' usr/lib/systemd/system/kinglet-board-restore.service
-            mkdir -p etc/systemd/system/kinglet.service.d
-            printf '[Service]\\nExecStartPre=+/bin/sleep 30\\n' >etc/systemd/system/kinglet.service.d/zz.conf",
+        change: "sed -i '/^Before=kinglet.service/d' usr/lib/systemd/system/kinglet-board-restore.service",
         says: &["a server, or something of one, where there should be none"],
     },
     Plant {

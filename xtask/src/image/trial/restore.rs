@@ -1,25 +1,19 @@
 //! A new card becomes the server that there was, from a stick with its backup and the recovery key, before it first starts: phones
 //! carry on without trusting anew. What must not live here: other parts.
 
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
 
 use super::inside::Inside;
 use super::looks;
 use super::machine::{Bench, Plugged};
 use super::neighbour::Neighbour;
-use super::{NAME, answers};
-use crate::debian::{ask, must};
+use super::owner::Owner;
+use super::{NAME, answers, stick};
+use crate::debian::must;
 
 const MIB: u64 = 1 << 20;
-const STICK: u64 = 64 * MIB;
-/// Those of the talk of the first day (benches/load/src/kill9).
-const PASSWORD: &str = "correct horse battery";
 /// The identity of age's own documentation, which opens nothing here.
 const OTHER_KEY: &str = "AGE-SECRET-KEY-184JMZMVQH3E6U0PSL869004Y3U2NYV7R30EU99CSEDNPH02YUVFSZW44VU";
 const BACK_UP: &str = "\
@@ -29,6 +23,7 @@ kinglet --config /etc/kinglet/kinglet.toml backup";
 const EVENTS: &str = "\
 systemctl stop kinglet.socket kinglet-http.socket kinglet.service
 runuser -u kinglet -- kinglet --config /etc/kinglet/kinglet.toml doctor | grep 'events in'";
+const NO_SERVER: &str = "a server, or something of one, where there should be none";
 /// The server is held back, and nothing lies where its data go.
 const HELD: &str = "\
 systemctl is-active kinglet.service || true
@@ -36,7 +31,7 @@ ls -A /data/kinglet";
 
 pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -> Result<()> {
     println!("a backup onto a stick");
-    let stick = stick(bench)?;
+    let stick = fat(bench)?;
     let plugged = Plugged {
         stick: Some(&stick),
         ..Plugged::default()
@@ -45,14 +40,8 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
     answers(bench, &machine, true)?;
     inside.awaited()?;
     let authority = looks::authority(bench, "authority-before.pem")?;
-    let phone = signed_in(bench)?;
-    let made = asked(
-        bench,
-        "server/recovery-key",
-        Some(&phone),
-        Some(&json!({ "client_id": id()? })),
-    )?;
-    let key = made["key"].as_str().context("a recovery key")?.to_owned();
+    let phone = Owner::signed_in(bench)?;
+    let key = phone.makes_recovery_key()?;
     println!("  {}", inside.run(BACK_UP)?.lines().next().unwrap_or_default());
     let events = inside.run(EVENTS)?;
     inside.end("systemctl --no-block poweroff");
@@ -70,16 +59,15 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
     )?;
     bench.write("restore-key", &format!("{OTHER_KEY}\n"))?;
     let mut machine = bench.start_with("restore-refused", &plugged, wire)?;
-    machine.hear(bench.patience, "word that the backup was not put back", |line| {
-        line.contains("was not put back").then_some(())
+    let is_refused = machine.hear(bench.patience, "word that the backup was not put back", |line| {
+        let is_refused = line.contains("was not put back");
+        (is_refused || line.contains("claim code  ")).then_some(is_refused)
     })?;
+    ensure!(is_refused, "{NO_SERVER}: it shows a claim code");
     inside.awaited()?;
     let held = inside.run(HELD)?;
     let held: Vec<&str> = held.lines().filter(|name| *name != "lock").collect();
-    ensure!(
-        matches!(held[..], ["inactive" | "activating"]),
-        "a server, or something of one, where there should be none: {held:?}"
-    );
+    ensure!(held == ["inactive"], "{NO_SERVER}: {held:?}");
     inside.end("systemctl --no-block poweroff");
     machine.ended(bench.patience)?;
     let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
@@ -100,7 +88,7 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
     })?;
     answers(bench, &machine, true)?;
     looks::trusts(bench, NAME, &authority)?;
-    let page = asked(bench, "audit?act=restored&operator=true", Some(&phone), None)?;
+    let page = phone.gets("audit?act=restored&operator=true")?;
     ensure!(
         page["entries"]
             .as_array()
@@ -126,64 +114,16 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
 }
 
 /// As it is bought: one partition, FAT.
-fn stick(bench: &Bench<'_>) -> Result<PathBuf> {
-    let path = bench.folder.join("stick.img");
-    let file = File::create(&path).context("making a stick")?;
-    file.set_len(STICK).context("giving it its size")?;
-    let mut table = bench
-        .tools
-        .command("sfdisk")
-        .args(["--quiet", "--no-reread"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("starting sfdisk")?;
-    let mut told = table.stdin.take().context("it was asked to listen")?;
-    told.write_all(b"label: dos\nstart=2048, type=c\n")
-        .context("telling sfdisk")?;
-    drop(told);
-    ensure!(
-        table.wait().context("waiting for sfdisk")?.success(),
-        "sfdisk failed"
-    );
-    let kib = (STICK - MIB) / 1_024;
+fn fat(bench: &Bench<'_>) -> Result<PathBuf> {
+    let path = stick::blank(bench, "stick.img", "c")?;
+    let end = std::fs::metadata(&path).context("the stick")?.len();
     must(
         bench
             .tools
             .command("mkfs.vfat")
             .args(["--offset", "2048", "-F", "32", "-n", "BACKUP"])
             .arg(&path)
-            .arg(kib.to_string()),
+            .arg(((end - MIB) / 1_024).to_string()),
     )?;
     Ok(path)
-}
-
-/// The token of a new device of the owner's.
-fn signed_in(bench: &Bench<'_>) -> Result<String> {
-    let ask = json!({ "name": "person0", "password": PASSWORD, "device": { "id": id()?, "name": "phone" } });
-    let told = asked(bench, "sign-in", None, Some(&ask))?;
-    Ok(told["token"].as_str().context("a token")?.to_owned())
-}
-
-fn id() -> Result<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/uuid").context("a new id")?;
-    Ok(id.trim().to_owned())
-}
-
-fn asked(bench: &Bench<'_>, what: &str, token: Option<&str>, body: Option<&Value>) -> Result<Value> {
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--insecure", "--fail-with-body", "--max-time", "120"]);
-    if let Some(token) = token {
-        curl.args(["--header", &format!("Authorization: Bearer {token}")]);
-    }
-    if let Some(body) = body {
-        curl.args([
-            "--header",
-            "Content-Type: application/json",
-            "--data",
-            &body.to_string(),
-        ]);
-    }
-    let said = ask(curl.arg(format!("https://127.0.0.1:{}/api/v1/{what}", bench.https)))?;
-    serde_json::from_str(&said).with_context(|| format!("{what} said {said}"))
 }

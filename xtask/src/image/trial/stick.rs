@@ -1,0 +1,230 @@
+//! A USB stick that an owner plugs in, chooses for backups and pulls, while the machine is on; what is on it is looked at from outside.
+//! What must not live here: the way back from it (`restore`).
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::super::tools::Tools;
+use super::AGAIN;
+use super::control::Control;
+use super::machine::Bench;
+use super::owner::{Owner, PASSWORD, id};
+use crate::debian::must;
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 64 * MIB;
+const BOARD: &str = "admin/board";
+const BACKUPS: &str = "admin/backups";
+/// The first line of what age has made.
+const SEALED: &[u8] = b"age-encryption.org/v1\n";
+/// The first bytes of a database that anybody can read, and who is in it.
+const IN_THE_CLEAR: [&[u8]; 2] = [b"SQLite format 3\0", b"person0"];
+/// Run with where to mount it, the stick, and where to copy to; this machine's kernel knows no exFAT.
+const LOOK: &str = "\
+loop=$(losetup --find --show --offset 1048576 \"$1\")
+trap 'losetup --detach \"$loop\"' EXIT
+fsck.exfat -n \"$loop\" >&2
+mount.exfat-fuse -o ro \"$loop\" \"$0\" >&2
+cp -r \"$0/.\" \"$2\"
+umount \"$0\"";
+
+/// A stick with one partition, as it is bought, and nothing in that.
+pub fn blank(bench: &Bench<'_>, name: &str, kind: &str) -> Result<PathBuf> {
+    let path = bench.folder.join(name);
+    let file = File::create(&path).context("making a stick")?;
+    file.set_len(SIZE).context("giving it its size")?;
+    let mut table = bench
+        .tools
+        .command("sfdisk")
+        .args(["--quiet", "--no-reread"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("starting sfdisk")?;
+    let mut told = table.stdin.take().context("it was asked to listen")?;
+    writeln!(told, "label: dos\nstart=2048, type={kind}").context("telling sfdisk")?;
+    drop(told);
+    ensure!(
+        table.wait().context("waiting for sfdisk")?.success(),
+        "sfdisk failed"
+    );
+    Ok(path)
+}
+
+pub fn run(bench: &Bench<'_>) -> Result<()> {
+    let tools = Tools::for_sticks()?;
+    let stick = exfat(bench, &tools)?;
+    let owner = Owner::signed_in(bench)?;
+    let mut hand = Control::at(&bench.control(), bench.patience)?;
+    owner.makes_recovery_key()?;
+    sees(bench, &owner, 0)?;
+    let (number, said) = chosen(bench, &owner)?;
+    ensure!(
+        said["error"]["code"] == "board_failed",
+        "without a stick it was taken for a place: {number} {said}"
+    );
+
+    hand.plugs_in(&stick)?;
+    sees(bench, &owner, 1)?;
+    let (number, said) = chosen(bench, &owner)?;
+    ensure!(
+        number == 200,
+        "the stick is plugged in, and was not taken: {number} {said}"
+    );
+    let first = made(bench, &owner, 1)?;
+    backs_up(&owner)?;
+    let second = made(bench, &owner, 2)?;
+    hand.pulls()?;
+    lie_on(bench, &tools, &stick, &second)?;
+    println!(
+        "  plugged in, seen and chosen; {} and one more are on it, sealed and whole",
+        first[0]
+    );
+
+    sees(bench, &owner, 0)?;
+    backs_up(&owner)?;
+    let state = until(bench, &owner, "word that the stick is missing", |state| {
+        state["wrong"].is_object()
+    })?;
+    ensure!(
+        state["wrong"]["code"] == "no_stick" && state["last"]["name"] == second[0],
+        "without its stick it says: {state}"
+    );
+    println!("  pulled: {}", state["wrong"]["message"]);
+
+    hand.plugs_in(&stick)?;
+    sees(bench, &owner, 1)?;
+    backs_up(&owner)?;
+    let third = made(bench, &owner, 3)?;
+    hand.pulls()?;
+    lie_on(bench, &tools, &stick, &third)?;
+    let page = owner.gets("audit?act=backups_placed")?;
+    let entries = page["entries"].as_array().context("the journal of admins")?;
+    ensure!(
+        entries.len() == 1 && entries[0]["from"] == "off" && entries[0]["to"] == "usb",
+        "the journal of admins says: {page}"
+    );
+    println!("  plugged in again: the next one is on it, beside the others");
+    Ok(())
+}
+
+fn exfat(bench: &Bench<'_>, tools: &Tools) -> Result<PathBuf> {
+    let path = blank(bench, "exfat.img", "7")?;
+    must(
+        tools
+            .command("sh")
+            .args([
+                "-euc",
+                "loop=$(losetup --find --show --offset 1048576 \"$0\")\n\
+                 trap 'losetup --detach \"$loop\"' EXIT\nmkfs.exfat --volume-label=BACKUP \"$loop\" >/dev/null",
+            ])
+            .arg(&path),
+    )?;
+    Ok(path)
+}
+
+/// Asks again until it is as wanted; the place may be at work for a moment, and the machine is slow.
+fn asked<T>(bench: &Bench<'_>, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + bench.patience;
+    loop {
+        if let Some(came) = ask()? {
+            return Ok(came);
+        }
+        ensure!(Instant::now() < deadline, "no {what}");
+        std::thread::park_timeout(AGAIN);
+    }
+}
+
+/// So many sticks are shown to who looks at the page of the box.
+fn sees(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<()> {
+    let mut last = Value::Null;
+    asked(bench, "stick, or one too many", || {
+        let (number, state) = owner.asks("GET", BOARD, None)?;
+        let is_so = number == 200 && state["sticks"].as_array().is_some_and(|all| all.len() == count);
+        last = state;
+        Ok(is_so.then_some(()))
+    })
+    .with_context(|| format!("the box should see {count} and says {last}"))
+}
+
+/// What choosing a stick is answered with.
+fn chosen(bench: &Bench<'_>, owner: &Owner<'_>) -> Result<(u16, Value)> {
+    let choice = json!({ "place": "usb", "instead_of": "off", "password": PASSWORD });
+    asked(bench, "end of what the place was at work for", || {
+        let (number, said) = owner.asks("PATCH", BACKUPS, Some(&choice))?;
+        Ok((said["error"]["code"] != "busy").then_some((number, said)))
+    })
+}
+
+fn backs_up(owner: &Owner<'_>) -> Result<()> {
+    owner
+        .sends("POST", BACKUPS, &json!({ "client_id": id()? }))
+        .map(drop)
+}
+
+fn until(bench: &Bench<'_>, owner: &Owner<'_>, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+    asked(bench, what, || {
+        let state = owner.gets(BACKUPS)?;
+        Ok((state["running"].is_null() && is_so(&state)).then_some(state))
+    })
+}
+
+/// The names of the backups there, newest first, once there are so many.
+fn made(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<Vec<String>> {
+    let kept = |state: &Value| state["kept"].as_array().map_or(0, Vec::len);
+    let state = until(bench, owner, "backup on the stick", |state| {
+        kept(state) >= count || state["wrong"].is_object()
+    })?;
+    ensure!(
+        kept(&state) == count && state["wrong"].is_null() && state["place"]["usb"] == true,
+        "{count} backups should be on the stick: {state}"
+    );
+    let names = state["kept"].as_array().into_iter().flatten();
+    Ok(names
+        .filter_map(|one| one["name"].as_str().map(str::to_owned))
+        .collect())
+}
+
+/// Another computer finds them there, and can read nothing of what people said.
+fn lie_on(bench: &Bench<'_>, tools: &Tools, stick: &Path, names: &[String]) -> Result<()> {
+    let (place, copied) = (bench.folder.join("inside"), bench.folder.join("from-the-stick"));
+    if copied.exists() {
+        fs::remove_dir_all(&copied).context("removing what was on it before")?;
+    }
+    for folder in [&place, &copied] {
+        fs::create_dir_all(folder).context("making a folder to look at the stick")?;
+    }
+    must(
+        tools
+            .command("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-euc", LOOK])
+            .args([&place, stick, &copied]),
+    )
+    .context("looking at the stick in another computer")?;
+    for name in names {
+        let (sealed, note) = (copied.join(name), copied.join(name).with_extension("json"));
+        let bytes = fs::read(&sealed).with_context(|| format!("{name} is not on the stick"))?;
+        ensure!(bytes.starts_with(SEALED), "{name} is not sealed");
+        let note =
+            fs::read_to_string(note).with_context(|| format!("the note of {name} is not on the stick"))?;
+        let note: Value = serde_json::from_str(&note).with_context(|| format!("the note of {name}"))?;
+        ensure!(
+            note["parts"][0]["bytes"] == bytes.len(),
+            "{name} has {} bytes and should be as its note says: {note}",
+            bytes.len()
+        );
+    }
+    let all = fs::read(stick).context("reading the stick")?;
+    for word in IN_THE_CLEAR {
+        if all.windows(word.len()).any(|part| part == word) {
+            bail!("{} can be read on the stick", String::from_utf8_lossy(word));
+        }
+    }
+    Ok(())
+}
