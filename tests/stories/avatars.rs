@@ -22,12 +22,8 @@ async fn wear(live: &mut Live, blob: Option<&Value>) {
 }
 
 async fn told(live: &mut Live, whom: &Person) -> Option<String> {
-    loop {
-        let notice = live.notice("user").await;
-        if notice["user"] == whom.user.as_str() {
-            return notice["avatar"].as_str().map(str::to_owned);
-        }
-    }
+    let notice = live.told_of(|of| of["user"] == whom.user.as_str()).await;
+    notice["avatar"].as_str().map(str::to_owned)
 }
 
 #[tokio::test]

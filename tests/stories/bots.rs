@@ -232,12 +232,8 @@ async fn a_bot_is_held_to_its_scopes_on_a_socket_and_by_plain_requests() {
 
 /// Whose profile was changed: those who came a moment ago may be told of meanwhile.
 async fn whose_profile(live: &mut Live) -> String {
-    loop {
-        let notice = live.notice("user").await;
-        if notice["display_name"] == "Changed" {
-            return notice["user"].as_str().expect("a user").to_owned();
-        }
-    }
+    let notice = live.told_of(|of| of["display_name"] == "Changed").await;
+    notice["user"].as_str().expect("a user").to_owned()
 }
 
 #[tokio::test]

@@ -104,10 +104,10 @@ async fn an_erased_person_is_in_no_file_and_the_others_see_tombstones_at_home_an
     assert_eq!(begun["user"], bird.user.as_str());
     assert_eq!(at_bird.end().await, Some(4401), "their connection is cut");
     assert_eq!(bird.get("/api/v1/profile").await.refused(), "signed_out");
-    let told = at_anna.notice("user").await;
+    let told = at_anna.told_of(|of| of["erased"] == true).await;
     assert_eq!(
-        (&told["erased"], &told["display_name"]),
-        (&json!(true), &json!("Erased user"))
+        (&told["user"], &told["display_name"]),
+        (&json!(bird.user), &json!("Erased user"))
     );
     // Live: an event for each step, the last of them for all.
     let done = is_erased(&bird).await;

@@ -314,6 +314,12 @@ impl Live {
             .await
     }
 
+    /// The next notice of a profile that is meant. Of who joined a moment ago one may be told late, also of oneself.
+    pub async fn told_of(&mut self, is_meant: impl Fn(&Value) -> bool) -> Value {
+        self.next_where(|frame| frame["type"] == "user" && frame.get("re").is_none() && is_meant(frame))
+            .await
+    }
+
     /// All events up to now. A marker sent to oneself goes through the log behind them, and a question after it is only
     /// read once the round of delivery that brought the marker is done.
     pub async fn settle(&mut self) -> Vec<Value> {

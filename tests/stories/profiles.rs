@@ -12,18 +12,14 @@ const WITHIN: Duration = Duration::from_secs(1);
 
 /// What is heard of somebody next, and that it comes in time.
 async fn heard(live: &mut Live, of: &Person, since: Instant) -> Value {
-    loop {
-        let told = live.notice("user").await;
-        if told["user"] == json!(of.user) {
-            assert!(
-                since.elapsed() < WITHIN,
-                "{}: {:?}",
-                live.who.name,
-                since.elapsed()
-            );
-            return told;
-        }
-    }
+    let told = live.told_of(|one| one["user"] == of.user.as_str()).await;
+    assert!(
+        since.elapsed() < WITHIN,
+        "{}: {:?}",
+        live.who.name,
+        since.elapsed()
+    );
+    told
 }
 
 #[tokio::test]

@@ -148,11 +148,10 @@ async fn a_changed_profile_is_told_and_synced() {
         )
         .await;
     assert_eq!(reply.json(200)["display_name"], "Anna of the Hill");
-    let told = at_ben.notice("user").await;
-    assert_eq!(
-        (&told["user"], &told["display_name"]),
-        (&json!(anna.user), &json!("Anna of the Hill"))
-    );
+    let told = at_ben
+        .told_of(|of| of["display_name"] == "Anna of the Hill")
+        .await;
+    assert_eq!(told["user"], anna.user.as_str());
     let synced = at_ben.get(json!({ "type": "sync", "after": before })).await;
     let users = synced["users"].as_array().expect("users");
     assert!(
