@@ -20,10 +20,13 @@ pub struct RosterCache {
     limit: usize,
 }
 
+/// Some 50 KB. Those of whom there is no room here are asked of the table.
+const PAIRS: usize = 1_024;
+
 #[derive(Default)]
 struct Inner {
     rosters: ById<Arc<Roster>>,
-    /// The direct ones among them, by their two people, lower user first.
+    /// Direct ones among them, `PAIRS` at most, by their two people, lower user first.
     pairs: HashMap<(UserId, UserId), u64, Hasher>,
     loading: ById<u32>,
     weight: usize,
@@ -105,8 +108,10 @@ impl Inner {
     fn put(&mut self, conversation: u64, roster: &Arc<Roster>) {
         self.take(conversation);
         self.weight += roster.weight();
-        self.pairs
-            .extend(pair_of(roster).map(|pair| (pair, conversation)));
+        if self.pairs.len() < PAIRS {
+            self.pairs
+                .extend(pair_of(roster).map(|pair| (pair, conversation)));
+        }
         self.rosters.insert(conversation, Arc::clone(roster));
     }
 
@@ -386,9 +391,29 @@ mod tests {
         for id in 10..30 {
             load(pair(id, id, id + 100));
         }
-        assert!(cache.get(7).is_none());
         let known = |id: u64| cache.direct((UserId(id), UserId(id + 100)));
         assert!((10..30).all(|id| known(id) == cache.get(id).map(|_| id)));
-        assert_eq!(cache.direct((three, five)), None);
+        assert!((10..30).any(|id| cache.get(id).is_none()), "some had to go");
+        assert_eq!(cache.direct((three, five)), cache.get(7).map(|_| 7));
+    }
+
+    #[test]
+    fn pairs_have_a_bound_of_their_own_and_make_room_when_their_rosters_go() {
+        let cache = RosterCache::new(10_000);
+        let load = |id: u64| {
+            cache.begin_load(id);
+            cache
+                .loaded(id, Some(pair(id, id, id + 10_000)))
+                .expect("there is room");
+        };
+        let known = |ids: std::ops::Range<u64>| {
+            ids.filter(|id| cache.direct((UserId(*id), UserId(id + 10_000))) == Some(*id))
+                .count()
+        };
+        (1..2_001).for_each(load);
+        assert_eq!(known(1..2_001), PAIRS);
+        cache.inner.lock().shed(10);
+        (5_001..5_101).for_each(load);
+        assert_eq!(known(5_001..5_101), 100);
     }
 }
