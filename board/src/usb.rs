@@ -31,7 +31,9 @@ pub fn mount(machine: &Machine, wanted: Option<&Device>) -> Outcome {
     let kind = run(machine, BLKID, &["-p", "-o", "value", "-s", "TYPE", &path])?;
     let options = match (kind.trim(), machine.user("kinglet")) {
         ("exfat" | "vfat", Some((uid, gid))) => format!("{OPTIONS},uid={uid},gid={gid},umask=0077"),
-        ("ext4", _) => OPTIONS.to_owned(),
+        // A new one has a topmost folder of root's. Before util-linux 2.39 nobody heeds these two, and they do no harm.
+        ("ext4", Some((uid, gid))) => format!("{OPTIONS},X-mount.owner={uid},X-mount.group={gid}"),
+        ("ext4", None) => OPTIONS.to_owned(),
         (other, _) => {
             let what = format!("The file system {other:?} is not one of exfat, vfat and ext4.");
             return Err(Wrong::because(Code::NotAvailable, what));

@@ -59,7 +59,9 @@ fn a_usb_disk_is_mounted_for_the_server_and_nothing_on_it_can_be_run() {
     );
     bench.program("usr/sbin/blkid", "echo ext4");
     bench.done(&json!({ "verb": "usb_mount", "device": "sda1" }));
-    assert!(bench.calls()[1].contains("--options=nosuid,nodev,noexec,noatime /dev/sda1"));
+    let options =
+        format!("--options=nosuid,nodev,noexec,noatime,X-mount.owner={uid},X-mount.group=991 /dev/sda1");
+    assert!(bench.calls()[1].contains(&options));
     for kind in ["ntfs", "", "ext4,suid", "crypto_LUKS"] {
         bench.program("usr/sbin/blkid", &format!("echo '{kind}'"));
         assert_eq!(

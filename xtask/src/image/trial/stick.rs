@@ -25,13 +25,44 @@ const BACKUPS: &str = "admin/backups";
 const SEALED: &[u8] = b"age-encryption.org/v1\n";
 /// The first bytes of a database that anybody can read, and who is in it.
 const IN_THE_CLEAR: [&[u8]; 2] = [b"SQLite format 3\0", b"person0"];
-/// Run with where to mount it, the stick, and where to copy to; this machine's kernel knows no exFAT.
-const LOOK: &str = "\
+/// A stick as people have it: how it is formatted, and how another computer looks at it.
+struct Kind {
+    name: &'static str,
+    /// The partition's, in the table.
+    number: &'static str,
+    /// Run with the stick.
+    format: &'static str,
+    /// Run with where to mount it, the stick, and where to copy to.
+    look: &'static str,
+}
+
+/// This machine's kernel may not know it.
+const EXFAT: Kind = Kind {
+    name: "exfat.img",
+    number: "7",
+    format: "\
+loop=$(losetup --find --show --offset 1048576 \"$0\")
+trap 'losetup --detach \"$loop\"' EXIT
+mkfs.exfat --volume-label=BACKUP \"$loop\" >/dev/null",
+    look: "\
 loop=$(losetup --find --show --offset 1048576 \"$1\")
 trap 'umount \"$0\" || true; losetup --detach \"$loop\"' EXIT
 fsck.exfat -n \"$loop\" >&2
 mount.exfat-fuse -o ro \"$loop\" \"$0\" >&2
-cp -r \"$0/.\" \"$2\"";
+cp -r \"$0/.\" \"$2\"",
+};
+/// Its topmost folder belongs to root, as it does after every `mkfs`.
+const EXT4: Kind = Kind {
+    name: "ext4.img",
+    number: "83",
+    format: "mkfs.ext4 -q -E offset=1048576,root_owner=0:0 \"$0\" 63M",
+    look: "\
+loop=$(losetup --find --show --offset 1048576 \"$1\")
+trap 'umount \"$0\" || true; losetup --detach \"$loop\"' EXIT
+fsck.ext4 -f -n \"$loop\" >&2
+mount -t ext4 -o ro \"$loop\" \"$0\" >&2
+cp -r \"$0/.\" \"$2\"",
+};
 
 /// A stick with one partition, as it is bought, and nothing in that.
 pub fn blank(bench: &Bench<'_>, name: &str, kind: &str) -> Result<PathBuf> {
@@ -58,7 +89,7 @@ pub fn blank(bench: &Bench<'_>, name: &str, kind: &str) -> Result<PathBuf> {
 
 pub fn run(bench: &Bench<'_>) -> Result<()> {
     let tools = Tools::for_sticks()?;
-    let stick = exfat(bench, &tools)?;
+    let stick = formatted(bench, &tools, &EXFAT)?;
     let owner = Owner::signed_in(bench)?;
     let mut hand = Control::at(&bench.control(), bench.patience)?;
     owner.makes_recovery_key()?;
@@ -80,7 +111,7 @@ pub fn run(bench: &Bench<'_>) -> Result<()> {
     backs_up(bench, &owner)?;
     let second = made(bench, &owner, 2)?;
     hand.pulls()?;
-    lie_on(bench, &tools, &stick, &second)?;
+    lie_on(bench, &tools, (&stick, &EXFAT), &second)?;
     println!(
         "  plugged in, seen and chosen; {} and one more are on it, sealed and whole",
         first[0]
@@ -102,7 +133,7 @@ pub fn run(bench: &Bench<'_>) -> Result<()> {
     backs_up(bench, &owner)?;
     let third = made(bench, &owner, 3)?;
     hand.pulls()?;
-    lie_on(bench, &tools, &stick, &third)?;
+    lie_on(bench, &tools, (&stick, &EXFAT), &third)?;
     let page = owner.gets("audit?act=backups_placed")?;
     let entries = page["entries"].as_array().context("the journal of admins")?;
     ensure!(
@@ -110,21 +141,24 @@ pub fn run(bench: &Bench<'_>) -> Result<()> {
         "the journal of admins says: {page}"
     );
     println!("  plugged in again: the next one is on it, beside the others");
+
+    let other = formatted(bench, &tools, &EXT4)?;
+    hand.plugs_in(&other)?;
+    sees(bench, &owner, 1)?;
+    backs_up(bench, &owner)?;
+    until(bench, &owner, "backup on another stick", |state| {
+        kept(state) == 1 || state["wrong"].is_object()
+    })?;
+    let fourth = made(bench, &owner, 1)?;
+    hand.pulls()?;
+    lie_on(bench, &tools, (&other, &EXT4), &fourth)?;
+    println!("  another one, as mkfs.ext4 makes it: {} is on it", fourth[0]);
     Ok(())
 }
 
-fn exfat(bench: &Bench<'_>, tools: &Tools) -> Result<PathBuf> {
-    let path = blank(bench, "exfat.img", "7")?;
-    must(
-        tools
-            .command("sh")
-            .args([
-                "-euc",
-                "loop=$(losetup --find --show --offset 1048576 \"$0\")\n\
-                 trap 'losetup --detach \"$loop\"' EXIT\nmkfs.exfat --volume-label=BACKUP \"$loop\" >/dev/null",
-            ])
-            .arg(&path),
-    )?;
+fn formatted(bench: &Bench<'_>, tools: &Tools, kind: &Kind) -> Result<PathBuf> {
+    let path = blank(bench, kind.name, kind.number)?;
+    must(tools.command("sh").args(["-euc", kind.format]).arg(&path))?;
     Ok(path)
 }
 
@@ -182,9 +216,12 @@ fn until(bench: &Bench<'_>, owner: &Owner<'_>, what: &str, is_so: impl Fn(&Value
     })
 }
 
+fn kept(state: &Value) -> usize {
+    state["kept"].as_array().map_or(0, Vec::len)
+}
+
 /// The names of the backups there, newest first, once there are so many.
 fn made(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<Vec<String>> {
-    let kept = |state: &Value| state["kept"].as_array().map_or(0, Vec::len);
     let state = until(bench, owner, "backup on the stick", |state| {
         kept(state) >= count || state["wrong"].is_object()
     })?;
@@ -199,7 +236,7 @@ fn made(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<Vec<String
 }
 
 /// Another computer finds them there, and can read nothing of what people said.
-fn lie_on(bench: &Bench<'_>, tools: &Tools, stick: &Path, names: &[String]) -> Result<()> {
+fn lie_on(bench: &Bench<'_>, tools: &Tools, (stick, kind): (&Path, &Kind), names: &[String]) -> Result<()> {
     let (place, copied) = (bench.folder.join("inside"), bench.folder.join("from-the-stick"));
     if copied.exists() {
         fs::remove_dir_all(&copied).context("removing what was on it before")?;
@@ -210,7 +247,7 @@ fn lie_on(bench: &Bench<'_>, tools: &Tools, stick: &Path, names: &[String]) -> R
     must(
         tools
             .command("unshare")
-            .args(["--mount", "--propagation", "private", "sh", "-euc", LOOK])
+            .args(["--mount", "--propagation", "private", "sh", "-euc", kind.look])
             .args([&place, stick, &copied]),
     )
     .context("looking at the stick in another computer")?;
