@@ -190,7 +190,7 @@ fn the_memory_limit_is_the_servers_own_budget() {
     }
     let output = command
         .args(["limits", "--json"])
-        .env("KINGLET_LISTEN_ADDRESS", "0.0.0.0:443")
+        .env("KINGLET_LISTEN_ADDRESS", "systemd")
         .current_dir(directory.path())
         .output()
         .expect("the binary can be run");

@@ -103,7 +103,8 @@ fn check_directory(config: &Config, problems: &mut Vec<Problem>) {
 }
 
 fn check_addresses(config: &Config, running: bool, problems: &mut Vec<Problem>) {
-    if running {
+    // systemd holds the others, whether the server runs or not.
+    if running || config.is_passed_in() {
         return;
     }
     let http = config

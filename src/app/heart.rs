@@ -131,7 +131,8 @@ pub async fn services(
     address: &Address,
     push: Push,
 ) -> Outcome<(Arc<Services>, Option<String>)> {
-    let (accounts, claim) = Accounts::open(log.store.clone(), settings::accounts(config, address)).await?;
+    let (accounts, claim) =
+        Accounts::open(log.store.clone(), settings::accounts(config, address, limits.tls)).await?;
     let files = Files::open(log.store.clone(), &config.data_dir, limits.files).map_err(|error| {
         Failure::failed(format!(
             "cannot use the folder of files {}: {error}. Give it to this user, or make room on the disk",

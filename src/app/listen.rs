@@ -38,23 +38,44 @@ pub struct Sockets {
     pub http: Option<std::net::TcpListener>,
 }
 
-/// Takes what systemd passed in, else binds what the configuration names.
-pub fn sockets(config: &Config) -> Outcome<Sockets> {
-    let mut sockets = Sockets {
-        clients: Vec::new(),
-        http: None,
-    };
-    for (name, listener) in inherited()? {
-        if name == HTTP_NAME {
-            sockets.http = Some(listener);
-        } else {
-            sockets.clients.push(bound(config, listener)?);
+impl Sockets {
+    /// What systemd passed in, which may be nothing.
+    pub fn passed_in(config: &Config) -> Outcome<Sockets> {
+        let mut sockets = Sockets {
+            clients: Vec::new(),
+            http: None,
+        };
+        for (name, listener) in inherited()? {
+            if name == HTTP_NAME {
+                sockets.http = Some(listener);
+            } else {
+                sockets.clients.push(bound(config, listener)?);
+            }
         }
+        Ok(sockets)
     }
+
+    /// Whether clients come over TLS, by the sockets that are there or else by the one that will be bound.
+    pub fn speak_tls(&self, config: &Config) -> bool {
+        let there = self.clients.iter().map(|bound| bound.transport.clone());
+        let bound = || config.transport(config.own_address().ok()?).ok();
+        let mut all = there.chain(self.clients.is_empty().then(bound).flatten());
+        all.any(|transport| transport != Transport::Plain)
+    }
+}
+
+/// Those that systemd passed in, else what the configuration names is bound, and where it names none the usual address of this
+/// machine alone: another program may have the ports.
+pub fn sockets(config: &Config, mut sockets: Sockets) -> Outcome<Sockets> {
     if sockets.clients.is_empty() {
         let address = config
-            .address()
+            .own_address()
             .map_err(|problem| Failure::config(problem.to_string()))?;
+        if config.is_passed_in() {
+            log::warn!(
+                "systemd passed no socket in (`systemctl status kinglet.socket` says why), so {address} is all there is"
+            );
+        }
         sockets
             .clients
             .push(bound(config, bind("listen.address", address)?)?);

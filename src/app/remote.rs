@@ -311,13 +311,14 @@ async fn open(config: &Config) -> Outcome<(Accounts, Log)> {
     let address = config
         .address()
         .map_err(|problem| Failure::config(problem.to_string()))?;
-    let here = settings::guessed_url(address, settings::speaks_tls(config));
+    let tls = settings::speaks_tls(config);
+    let here = settings::guessed_url(address, tls);
     let address = address::settle(&log.store, config, here).await?;
     if let Some(news) = address.news() {
         // Without standard error the next start has to tell.
         let _ = writeln!(std::io::stderr(), "kinglet: {news}");
     }
-    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &address)).await?;
+    let (accounts, _) = Accounts::open(log.store.clone(), settings::accounts(config, &address, tls)).await?;
     Ok((accounts, log))
 }
 

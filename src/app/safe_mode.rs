@@ -166,7 +166,7 @@ fn doors(config: &Config) -> Outcome<Vec<Door>> {
         return Ok(doors);
     }
     let usual = || Config::default().address().expect("the default is an address");
-    let address = config.address().unwrap_or_else(|_| usual());
+    let address = config.own_address().unwrap_or_else(|_| usual());
     let transport = config.transport(address).unwrap_or(Transport::Local);
     let http = config
         .http_address()

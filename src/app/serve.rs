@@ -125,20 +125,21 @@ fn start(cli: &Cli) -> Outcome<()> {
         ))
     })?;
     die_with_the_log(&notifier);
-    let limits = limits(&config)?;
+    let passed = Sockets::passed_in(&config)?;
+    let limits = limits(&config, passed.speak_tls(&config))?;
     heart::data_dir(&config.data_dir)?;
     let door = door()?;
-    let outcome = runtime()?.block_on(run(config, limits, notifier, door.handle()));
+    let outcome = runtime()?.block_on(run(config, limits, passed, notifier, door.handle()));
     door.shutdown_background();
     logging::flush(LAST_WORDS);
     outcome
 }
 
 /// What this process may use, with what the machine allows taken into account.
-fn limits(config: &Config) -> Outcome<Limits> {
+fn limits(config: &Config, tls: bool) -> Outcome<Limits> {
     let descriptors = process::raise_descriptors();
     let refused = |problem: super::config::Problem| Failure::config(problem.to_string());
-    let wanted = settings::limits(config, settings::speaks_tls(config));
+    let wanted = settings::limits(config, tls);
     let (limits, lowered) = settings::fit(config, wanted, descriptors).map_err(refused)?;
     lowered.iter().for_each(|what| log::warn!("{what}"));
     settings::within_memory(&limits, surroundings::memory_limit()).map_err(refused)?;
@@ -180,7 +181,13 @@ impl Signals {
     }
 }
 
-async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) -> Outcome<()> {
+async fn run(
+    config: Config,
+    limits: Limits,
+    passed: Sockets,
+    notifier: Notifier,
+    door: &Handle,
+) -> Outcome<()> {
     let Signals {
         mut terminate,
         mut interrupt,
@@ -188,7 +195,7 @@ async fn run(config: Config, limits: Limits, notifier: Notifier, door: &Handle) 
     } = Signals::catch()?;
     let log = heart::open_log(&config, &limits, &notifier)?;
     // Bound after the log is open: a second server is told of the first one, not of a port.
-    let sockets = listen::sockets(&config)?;
+    let sockets = listen::sockets(&config, passed)?;
     let first = &sockets.clients[0];
     let here = settings::guessed_url(first.address, first.transport != Transport::Plain);
     let address = address::settle(&log.store, &config, here).await?;

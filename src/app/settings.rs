@@ -77,7 +77,7 @@ pub fn messages(config: &Config) -> Settings {
     }
 }
 
-/// Whether clients reach any configured address over TLS.
+/// Whether clients reach the configured address over TLS. Sockets that systemd passed in know better ([`super::listen::Sockets`]).
 #[must_use]
 pub fn speaks_tls(config: &Config) -> bool {
     let transport = config.address().and_then(|address| config.transport(address));
@@ -190,7 +190,7 @@ fn problem(key: &str, what: String, fix: impl Into<String>) -> config::Problem {
 }
 
 #[must_use]
-pub fn accounts(config: &Config, address: &Address) -> AccountSettings {
+pub fn accounts(config: &Config, address: &Address, tls: bool) -> AccountSettings {
     AccountSettings {
         who_may_invite: match config.accounts.who_may_invite {
             config::WhoMayInvite::Admins => WhoMayInvite::Admins,
@@ -204,7 +204,7 @@ pub fn accounts(config: &Config, address: &Address) -> AccountSettings {
         },
         canonical_url: address.url.clone(),
         address_is_set: address.origin == Origin::Setting,
-        encrypted: speaks_tls(config) || config.listen.behind_proxy,
+        encrypted: tls || config.listen.behind_proxy,
     }
 }
 

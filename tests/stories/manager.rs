@@ -28,7 +28,12 @@ impl Manager {
     /// Takes over a server with its data: it is stopped, and started from here from now on.
     pub async fn of(mut server: Server, names: [&'static str; 2]) -> Manager {
         assert_eq!(server.stop().await, Some(0));
-        let sockets = names.map(|name| (name, TcpListener::bind("127.0.0.1:0").expect("a port")));
+        Manager::at("127.0.0.1:0", server, names)
+    }
+
+    /// The same with sockets elsewhere, of a server that is stopped.
+    pub fn at(address: &str, mut server: Server, names: [&'static str; 2]) -> Manager {
+        let sockets = names.map(|name| (name, TcpListener::bind(address).expect("a port")));
         let path = server.dir.path().join("notify.sock");
         let heard = UnixDatagram::bind(&path).expect("a socket in our own directory");
         heard.set_read_timeout(Some(PATIENCE)).expect("a socket can");

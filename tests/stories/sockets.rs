@@ -134,3 +134,33 @@ async fn systemds_own_starter_starts_it_with_the_first_connection() {
     let status = tokio::time::timeout(PATIENCE, ended).await.expect("in time");
     assert_eq!(status.expect("no panic").code(), Some(0), "{}", output.text());
 }
+
+/// Whatever the settings say of an address: what is passed in decides how clients come, and so what each of them takes.
+#[tokio::test]
+async fn the_budget_is_that_of_the_sockets_that_were_passed_in() {
+    let mut server = Server::start().await;
+    assert_eq!(server.stop().await, Some(0));
+    let manager = Manager::at("0.0.0.0:0", server, ["https", "http"]);
+    let (run, _) = manager.start_well(&["serve"]).await;
+    let said = run.output.text();
+    assert!(said.contains("at most 5920 connections"), "{said}");
+    assert_eq!(run.stopped().await.0, Some(0));
+}
+
+/// And where a setting leaves them to systemd, commands that are typed reckon with them, and a server that gets none is there for
+/// this machine.
+#[tokio::test]
+async fn sockets_that_are_systemds_are_reckoned_with() {
+    let mut server = Server::start().await;
+    assert_eq!(server.stop().await, Some(0));
+    server
+        .env
+        .push(("KINGLET_LISTEN_ADDRESS".into(), "systemd".into()));
+    let (code, said, _) = server.run(&["check"]).await;
+    assert!(code == 0 && said.contains("at most 5920 connections"), "{said}");
+    let (_, said, _) = server.run(&["limits"]).await;
+    assert!(said.contains("5920 with TLS"), "{said}");
+    let manager = Manager::at("0.0.0.0:0", server, ["https", "http"]);
+    let (run, _) = manager.start_well(&["serve"]).await;
+    assert_eq!(run.stopped().await.0, Some(0));
+}

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::{Config, Network, TlsMode};
 use crate::session::accounts::is_host;
 
+/// What `listen.address` says where systemd passes the sockets in.
+const PASSED_IN: &str = "systemd";
 /// The most that `limits.connections` may ask for.
 pub const CONNECTIONS_MAX: u32 = 200_000;
 const CONNECTIONS: RangeInclusive<u32> = 1..=CONNECTIONS_MAX;
@@ -77,9 +79,25 @@ impl Config {
         problems
     }
 
-    /// `listen.address`, parsed.
+    /// `listen.address`, parsed. For sockets that systemd passes in: where `kinglet.socket` listens, unless it was changed.
     pub fn address(&self) -> Result<SocketAddr, Problem> {
+        if self.is_passed_in() {
+            return Ok((Ipv6Addr::UNSPECIFIED, 443).into());
+        }
         socket_address("listen.address", &self.listen.address)
+    }
+
+    /// What the server binds itself, where nothing was passed in.
+    pub fn own_address(&self) -> Result<SocketAddr, Problem> {
+        if self.is_passed_in() {
+            return socket_address("listen.address", &Config::default().listen.address);
+        }
+        self.address()
+    }
+
+    /// Whether systemd is to pass the sockets in.
+    pub fn is_passed_in(&self) -> bool {
+        self.listen.address == PASSED_IN
     }
 
     /// `listen.http_address`, parsed; none if empty.
@@ -325,7 +343,11 @@ impl Config {
 
 fn socket_address(key: &str, text: &str) -> Result<SocketAddr, Problem> {
     text.parse().map_err(|_| {
-        let fix = "Write an IP address and a port: \"127.0.0.1:8080\", \"0.0.0.0:8443\" or \"[::]:8443\"";
+        let fix = if key == "listen.address" {
+            "Write an IP address and a port: \"127.0.0.1:8080\", \"0.0.0.0:8443\" or \"[::]:8443\"; or \"systemd\" for sockets that it passes in"
+        } else {
+            "Write an IP address and a port: \"127.0.0.1:8080\", \"0.0.0.0:8443\" or \"[::]:8443\""
+        };
         problem(key, format!("{text:?} is not an IP address with a port"), fix)
     })
 }

@@ -87,8 +87,8 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Listen {
     /// IP address and port for HTTP and WebSocket, for example "0.0.0.0:8443" or "[::]:8443" for every network
-    /// interface. Beyond loopback TLS is required, unless `behind_proxy` is true. Not used when systemd passes the
-    /// sockets in.
+    /// interface. Beyond loopback TLS is required, unless `behind_proxy` is true. "systemd" means sockets that it
+    /// passes in (`kinglet.socket`), without any 127.0.0.1:8080; what it passes in is used in any case.
     pub address: String,
     /// IP address and port for plain http, for example "0.0.0.0:8080", which shows how to trust this server's
     /// certificate. Used only when TLS is on; empty means none.

@@ -94,7 +94,8 @@ fn switched_on(units: &[PathBuf]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The example, with the one line that this installation needs: commands that an operator types look for the data there.
+/// The example, with the two lines that this installation needs: commands that an operator types look for the data there, and
+/// reckon with the sockets that clients come through.
 fn settings(tree: &Tree) -> Result<()> {
     let example = read_text("docs/kinglet.example.toml")?;
     tree.file("etc/kinglet/kinglet.toml", installed(&example)?.as_bytes())?;
@@ -111,12 +112,18 @@ fn settings(tree: &Tree) -> Result<()> {
 }
 
 fn installed(example: &str) -> Result<String> {
-    let (default, here) = ("#data_dir = \"data\"\n", "data_dir = \"/var/lib/kinglet\"\n");
-    ensure!(
-        example.matches(default).count() == 1,
-        "docs/kinglet.example.toml has not exactly one line {default:?}"
-    );
-    Ok(example.replace(default, here))
+    let mut text = example.to_owned();
+    for (default, here) in [
+        ("#data_dir = \"data\"\n", "data_dir = \"/var/lib/kinglet\"\n"),
+        ("#address = \"127.0.0.1:8080\"\n", "address = \"systemd\"\n"),
+    ] {
+        ensure!(
+            text.matches(default).count() == 1,
+            "docs/kinglet.example.toml has not exactly one line {default:?}"
+        );
+        text = text.replace(default, here);
+    }
+    Ok(text)
 }
 
 fn documents(tree: &Tree) -> Result<()> {
@@ -256,14 +263,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_installed_settings_differ_in_one_line() {
+    fn the_installed_settings_differ_in_two_lines() {
         let example = read_text("docs/kinglet.example.toml").expect("it is there");
-        let here = installed(&example).expect("it has the line");
+        let here = installed(&example).expect("it has the lines");
         let set: Vec<&str> = here
             .lines()
             .filter(|line| !line.starts_with('#') && !line.starts_with('[') && !line.is_empty())
             .collect();
-        assert_eq!(set, ["data_dir = \"/var/lib/kinglet\""]);
+        assert_eq!(set, ["data_dir = \"/var/lib/kinglet\"", "address = \"systemd\""]);
         assert!(installed("data_dir = 1").is_err());
     }
 
