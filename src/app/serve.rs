@@ -193,6 +193,11 @@ async fn run(
         mut interrupt,
         reload,
     } = Signals::catch()?;
+    let starting = notifier.while_starting().map_err(|error| {
+        Failure::failed(format!(
+            "cannot start a thread: {error}. Raise TasksMax or `ulimit -u`"
+        ))
+    })?;
     let log = heart::open_log(&config, &limits, &notifier)?;
     // Bound after the log is open: a second server is told of the first one, not of a port.
     let sockets = listen::sockets(&config, passed)?;
@@ -241,15 +246,22 @@ async fn run(
     greeting::say(&config, &urls, tls.as_deref(), claim.as_deref());
     log::info!("ready at {}", address.reached());
     starts::ready();
+    drop(starting);
     tell(notifier.ready(&timers::status(&services)));
     backup::after_the_start(&config.data_dir);
     tokio::spawn(workers::backup::run(backups, stopped.clone()));
     tokio::spawn(workers::machine::run(Arc::clone(&machine), stopped));
     pages::let_go_of_the_start();
+    let settled = tokio::spawn(async {
+        tokio::time::sleep(starts::SETTLED).await;
+        starts::settled();
+    });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    settled.abort();
+    starts::settled();
     shut_down(&config, &services, &notifier, &stop).await;
     // Only a server that ends in good order gets here.
     machine.stop();

@@ -1,7 +1,9 @@
 //! Starts that failed, counted in a small file that outlives the process: after five in a row the server shows why instead of
 //! trying at once again. What must not live here: the page (`gateway::http::safe_mode`), and what a start does.
 //!
-//! A start is noted before it is tried and the note goes once the server is ready, so that one that was killed counts as well.
+//! A start is noted before it is tried and the note goes once the server is ready, so that one that was killed counts as well. In
+//! memory it stays for a minute longer: a server that is up for a moment and dies, again and again, has failed, too; one whose
+//! power was cut has not.
 //! Whoever enters safe mode notes first that the next start is a trial: however safe mode ends, the next start tries.
 
 use std::fs::{self, DirBuilder, File};
@@ -19,6 +21,8 @@ use super::config::Config;
 use crate::gateway::http::safe_mode::Cause;
 
 const FILE: &str = "starts.json";
+/// By this variable systemd names a directory that lives in memory.
+const MEMORY: &str = "RUNTIME_DIRECTORY";
 /// Starts in a row that may fail before the page.
 const MAY_FAIL: u32 = 5;
 /// What is kept of the last start's own words, and the most that is read back.
@@ -47,10 +51,24 @@ pub enum Next {
     SafeMode(Record),
 }
 
+/// How long a server must have been up to have started well.
+pub const SETTLED: Duration = Duration::from_secs(60);
+
 /// The start under way, where starts are counted.
 struct Underway {
     places: Vec<PathBuf>,
+    is_ready: AtomicBool,
     is_over: AtomicBool,
+}
+
+impl Underway {
+    /// Where a restart of the machine forgets.
+    fn in_memory(&self) -> impl Iterator<Item = &PathBuf> {
+        let memory = first_of(MEMORY);
+        self.places
+            .iter()
+            .filter(move |place| memory.as_ref() == Some(*place))
+    }
 }
 
 static UNDERWAY: OnceLock<Underway> = OnceLock::new();
@@ -59,9 +77,7 @@ static UNDERWAY: OnceLock<Underway> = OnceLock::new();
 /// the disk does not.
 #[must_use]
 pub fn places(cli: &Cli) -> Vec<PathBuf> {
-    let named = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY"]
-        .into_iter()
-        .filter_map(first_of);
+    let named = ["STATE_DIRECTORY", MEMORY].into_iter().filter_map(first_of);
     let mut places: Vec<PathBuf> = named.collect();
     if places.is_empty() {
         let config = Config::load(cli.config.as_deref(), std::env::vars_os());
@@ -95,16 +111,33 @@ pub fn begin(places: Vec<PathBuf>) -> Next {
     write(&places, &begun);
     UNDERWAY.get_or_init(|| Underway {
         places,
+        is_ready: AtomicBool::new(false),
         is_over: AtomicBool::new(false),
     });
     Next::Start
 }
 
-/// The server is up: what failed before does not matter any more.
+/// The server is up.
 pub fn ready() {
     let Some(underway) = UNDERWAY.get() else { return };
-    underway.is_over.store(true, Ordering::Release);
-    for place in &underway.places {
+    underway.is_ready.store(true, Ordering::Release);
+    let memory: Vec<_> = underway.in_memory().collect();
+    if memory.is_empty() {
+        underway.is_over.store(true, Ordering::Release);
+    }
+    forget(underway.places.iter().filter(|place| !memory.contains(place)));
+}
+
+/// It was up for long enough, or was told to end: what failed before does not matter any more.
+pub fn settled() {
+    let Some(underway) = UNDERWAY.get() else { return };
+    if !underway.is_over.swap(true, Ordering::AcqRel) {
+        forget(underway.places.iter());
+    }
+}
+
+fn forget<'a>(places: impl Iterator<Item = &'a PathBuf>) {
+    for place in places {
         match fs::remove_file(place.join(FILE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 log::warn!("cannot remove {}: {error}", place.join(FILE).display());
@@ -114,18 +147,23 @@ pub fn ready() {
     }
 }
 
-/// Why the start under way failed; nothing is noted of a server that was up before.
+/// Why the start under way failed; nothing is noted of a server that had started well.
 pub fn failed(code: u8, text: &str) {
     let Some(underway) = UNDERWAY.get() else { return };
     if underway.is_over.swap(true, Ordering::AcqRel) {
         return;
     }
+    let places: Vec<PathBuf> = if underway.is_ready.load(Ordering::Acquire) {
+        underway.in_memory().cloned().collect()
+    } else {
+        underway.places.clone()
+    };
     let record = Record {
         code: Some(code),
         text: text.chars().take(TEXT_CHARS).collect(),
-        ..read(&underway.places)
+        ..read(&places)
     };
-    write(&underway.places, &record);
+    write(&places, &record);
 }
 
 /// What is noted; where the places do not agree, the one that counted further.

@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -22,6 +23,16 @@ use tokio::time::MissedTickBehavior;
 
 /// systemd reads its socket all the time; one that does not must not stop us.
 const SEND_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How often more time to start is asked for, and how many times: a log that is brought to a new form, or read anew after a power cut,
+/// may take longer than a unit gives; one that takes for ever is ended.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+const ASK_TIMES: u32 = 60;
+
+/// Held while the server starts.
+pub struct Starting {
+    _held: mpsc::Sender<()>,
+}
 
 /// The way to the service manager; without one every message is a success that does nothing.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +87,30 @@ impl Notifier {
     pub fn extend_timeout(&self, time: Duration) -> io::Result<()> {
         let microseconds = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         self.send(&[NotifyState::ExtendTimeoutUsec(microseconds)])
+    }
+
+    /// Asks for more time, again and again for an hour, as long as what this gives is held. Without a service manager nobody is asked.
+    pub fn while_starting(&self) -> io::Result<Option<Starting>> {
+        self.is_active()
+            .then(|| self.asking(ASK_EVERY, ASK_TIMES))
+            .transpose()
+    }
+
+    fn asking(&self, every: Duration, times: u32) -> io::Result<Starting> {
+        let (held, ended) = mpsc::channel::<()>();
+        let notifier = self.clone();
+        std::thread::Builder::new()
+            .name("starting".into())
+            .spawn(move || {
+                for _ in 0..times {
+                    // It is dropped, never sent to.
+                    if ended.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                    let _ = notifier.extend_timeout(every * 2);
+                }
+            })?;
+        Ok(Starting { _held: held })
     }
 
     fn ping(&self) -> io::Result<()> {
@@ -264,6 +299,37 @@ mod tests {
             .expect("systemd needs both, in one message");
         assert!(time.trim_end().parse::<u64>().is_ok(), "{reloading}");
         assert_eq!(manager.received(), None);
+    }
+
+    #[test]
+    fn a_start_that_takes_long_asks_for_time_until_it_is_over() {
+        let manager = manager();
+        manager.socket.set_nonblocking(false).expect("a socket can block");
+        let millisecond = Duration::from_millis(1);
+        let starting = manager.notifier.asking(millisecond, u32::MAX).expect("a thread");
+        for _ in 0..3 {
+            assert_eq!(manager.received().as_deref(), Some("EXTEND_TIMEOUT_USEC=2000\n"));
+        }
+        drop(starting);
+        manager.notifier.status("the end").expect("the manager listens");
+        while manager.received().expect("it was sent") != "STATUS=the end\n" {}
+        manager
+            .socket
+            .set_read_timeout(Some(millisecond * 50))
+            .expect("a socket can");
+        let after = std::iter::from_fn(|| manager.received()).count();
+        assert!(after <= 1, "one may have been on its way");
+        let bounded = manager.notifier.asking(millisecond, 2).expect("a thread");
+        manager.socket.set_read_timeout(None).expect("a socket can");
+        assert!(manager.received().is_some() && manager.received().is_some());
+        manager
+            .socket
+            .set_read_timeout(Some(millisecond * 50))
+            .expect("a socket can");
+        assert_eq!(manager.received(), None);
+        drop(bounded);
+        let nobody = Notifier::default().while_starting().expect("nobody is asked");
+        assert!(nobody.is_none());
     }
 
     #[test]

@@ -144,6 +144,37 @@ async fn a_start_that_is_killed_counts_and_one_that_gets_ready_does_not() {
     assert_eq!(counted(), 1);
 }
 
+/// As a disk does it that can be read and not written: each start gets ready, and dies at the first message.
+#[tokio::test]
+async fn a_server_that_is_up_for_a_moment_and_dies_again_and_again_shows_the_page() {
+    let mut manager = Manager::of(Server::start().await, ["https", "http"]).await;
+    let memory = manager.server.dir.path().join("run");
+    let disk = manager.server.data();
+    for (name, place) in [("STATE_DIRECTORY", &disk), ("RUNTIME_DIRECTORY", &memory)] {
+        let place = place.to_string_lossy().into_owned();
+        manager.server.env.push((name.to_owned(), place));
+    }
+    let counted = |place: &std::path::Path| place.join("starts.json").exists();
+    for _ in 0..5 {
+        let (run, state) = manager.start_well(&SERVE).await;
+        assert!(!state.contains("safe mode"), "{state}");
+        assert!(
+            counted(&memory) && !counted(&disk),
+            "a cut of the power counts for nothing"
+        );
+        run.signal("KILL");
+        run.ended().await;
+    }
+    let (run, state) = manager.start_well(&SERVE).await;
+    assert!(state.contains("safe mode"), "{state}");
+    assert_eq!(run.stopped().await.0, Some(0));
+    // Once it lasts, or somebody stops it, all that is forgotten.
+    let (run, state) = manager.start_well(&SERVE).await;
+    assert!(!state.contains("safe mode") && counted(&memory), "{state}");
+    assert_eq!(run.stopped().await.0, Some(0));
+    assert!(!counted(&memory));
+}
+
 #[tokio::test]
 async fn wrong_settings_are_told_over_tls_and_plainly_and_without_any_settings_at_all() {
     let (server, _) = trusted().await;
