@@ -375,8 +375,7 @@ impl Backups {
             }
             let newest = present.known.kept.first();
             let tried = Tried {
-                is_there: newest.is_some(),
-                made: newest.filter(|made| !made.unsynchronised).map(|made| made.made),
+                made: newest.map(|made| (made.made, !made.unsynchronised)),
                 started: self.started,
                 last: present.tried,
             };

@@ -1,6 +1,7 @@
 //! When a backup is due. What must not live here: making it.
 //!
-//! The wall clock only picks the hour of the day, and only while it is known to be right; else days are counted from the start.
+//! The wall clock picks the hour of the day only while it is known to be right. Else a day is 24 hours: of this process, or of that
+//! clock, which goes on from what was noted last and so knows of the hours before a machine was switched off.
 
 use std::time::{Duration, Instant};
 
@@ -54,10 +55,8 @@ impl TimeOfDay {
 /// What is known of the tries so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried {
-    /// When the newest good one was made, if its time is known to be right.
-    pub made: Option<Timestamp>,
-    /// Whether there is any.
-    pub is_there: bool,
+    /// When the newest good one was made, and whether the clock was known to be right.
+    pub made: Option<(Timestamp, bool)>,
     pub started: Instant,
     /// The last try of this process, and whether it went well.
     pub last: Option<(Instant, bool)>,
@@ -69,16 +68,16 @@ pub fn is_due(at: TimeOfDay, ahead: i64, now: Now, instant: Instant, tried: &Tri
     if let Some((when, false)) = tried.last {
         return instant.duration_since(when) >= RETRY;
     }
-    if !tried.is_there && tried.last.is_none() {
+    if tried.made.is_none() && tried.last.is_none() {
         return true;
     }
     if now.synchronised {
-        return tried
-            .made
-            .is_none_or(|made| made.cast_signed() < at.last(now.ms, ahead));
+        let made = tried.made.filter(|(_, synchronised)| *synchronised);
+        return made.is_none_or(|(made, _)| made.cast_signed() < at.last(now.ms, ahead));
     }
     let since = tried.last.map_or(tried.started, |(when, _)| when);
-    instant.duration_since(since) >= DAY
+    let is_old = |(made, _): (Timestamp, bool)| now.ms.saturating_sub(made) >= DAY_MS.cast_unsigned();
+    instant.duration_since(since) >= DAY || tried.made.is_some_and(is_old)
 }
 
 #[cfg(test)]
@@ -111,8 +110,7 @@ mod tests {
         };
         let due = |made: Option<u64>, hours: u64, ahead: i64| {
             let tried = Tried {
-                made: made.map(|hours| now(hours).ms),
-                is_there: made.is_some(),
+                made: made.map(|hours| (now(hours).ms, true)),
                 started,
                 last: None,
             };
@@ -138,8 +136,7 @@ mod tests {
         };
         let due = |last: Option<(Instant, bool)>, hours: u32| {
             let tried = Tried {
-                made: None,
-                is_there: true,
+                made: Some((5, false)),
                 started,
                 last,
             };
@@ -150,5 +147,27 @@ mod tests {
         let later = started + Duration::from_secs(3_600);
         assert!(!due(Some((later, true)), 24) && due(Some((later, true)), 25));
         assert!(!due(Some((later, false)), 1) && due(Some((later, false)), 2));
+    }
+
+    /// A box without internet that is switched off each evening: its clock goes on from where it stood.
+    #[test]
+    fn a_machine_that_is_never_on_for_a_whole_day_makes_backups_too() {
+        let started = monotonic();
+        let due = |made: Option<(Timestamp, bool)>, hours: u64, last: Option<(Instant, bool)>| {
+            let now = Now {
+                ms: hours * HOUR,
+                synchronised: false,
+            };
+            let tried = Tried { made, started, last };
+            is_due(at("03:00"), 0, now, started, &tried)
+        };
+        let made = Some((100 * HOUR, false));
+        assert!(!due(made, 123, None) && due(made, 124, None));
+        assert!(due(Some((100 * HOUR, true)), 124, None));
+        assert!(!due(made, 1, None), "it fell back");
+        assert!(
+            !due(made, 124, Some((started, false))),
+            "an hour after one that failed"
+        );
     }
 }

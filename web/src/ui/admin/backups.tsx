@@ -12,6 +12,8 @@ import { Place } from './place';
 const ROUTE = 'admin/backups';
 /** While one is being made it is looked at so often. */
 const OFTEN_MS = 1_000;
+/** A good one that is older than this was followed by none for two nights. */
+const OLD_MS = 3 * 24 * 60 * 60 * 1_000;
 
 export const readBackups = (): Promise<ServerBackups> => get<ServerBackups>(ROUTE);
 
@@ -21,7 +23,7 @@ export function stateOf({ place, wrong, key_kept, last }: ServerBackups): [strin
   if (!place) return [w.off, 'watch'];
   if (wrong) return [last ? ago(last.made) : w.none, 'bad'];
   if (!last) return [w.none, 'watch'];
-  return [ago(last.made), key_kept ? 'good' : 'watch'];
+  return [ago(last.made), key_kept && Date.now() - last.made < OLD_MS ? 'good' : 'watch'];
 }
 
 export function Backups() {
