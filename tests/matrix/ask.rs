@@ -44,6 +44,8 @@ fn next_page(asked: &Value, answer: &Value) -> Option<(&'static str, Value)> {
         "conversations" | "discover" => Some(("after", last("conversations", "conversation")?)),
         "members" => Some(("after", last("members", "user")?)),
         "readers" => Some(("after", last("readers", "user")?)),
+        // After a time a page of a search ends, with nothing found yet, too.
+        "search" => Some(("cursor", answer["cursor"].clone())),
         _ => None,
     }
 }

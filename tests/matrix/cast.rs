@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -191,6 +192,15 @@ impl Cast {
 
     pub fn put_live(&mut self, persona: &str, live: Live) {
         self.lives.insert(persona.to_owned(), live);
+    }
+
+    /// Reads what has come for all of the cast, as a client does all the time: with it the server's pings are answered, and who is silent
+    /// for a minute is gone. On a slow machine it takes longer until it is a persona's turn again.
+    pub async fn listen(&mut self) {
+        for live in self.lives.values_mut() {
+            live.listen_for(Duration::ZERO).await;
+            live.kept();
+        }
     }
 
     /// The persona's live socket, which stays open from cell to cell.

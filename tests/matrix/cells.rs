@@ -16,6 +16,9 @@ use crate::scene::Scene;
 use crate::table::{PERSONAS, Row, load};
 use crate::{hearing, reading};
 
+/// Letters of an answer that is not as the table says.
+const ANSWER_SHOWN: usize = 400;
+
 /// How a row is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -98,6 +101,7 @@ async fn run(casts: Vec<Cast>, cells: VecDeque<Cell>) -> Vec<String> {
         let next = || cells.borrow_mut().pop_front();
         while let Some(cell) = next() {
             failures.extend(judge(&mut cast, &cell).await);
+            cast.listen().await;
         }
         failures
     });
@@ -112,10 +116,14 @@ async fn judge(cast: &mut Cast, cell: &Cell) -> Option<String> {
         word,
         door,
     } = cell;
+    let mut answer = String::new();
     let got = match door {
         Door::Hearing => hearing::hear(cast, row, persona).await,
         Door::Reading => reading::read(cast, row, persona).await,
-        _ => request(cast, row, persona, *door).await,
+        _ => request(cast, row, persona, *door).await.map(|said| {
+            answer = said.text.chars().take(ANSWER_SHOWN).collect();
+            said.word
+        }),
     };
     let got = match got {
         Ok(got) if word.split('/').any(|word| word == got) => return None,
@@ -123,12 +131,12 @@ async fn judge(cast: &mut Cast, cell: &Cell) -> Option<String> {
         Err(why) => why,
     };
     Some(format!(
-        "{}: `{}`, {persona} at {door:?}: expected `{word}`, got `{got}`",
+        "{}: `{}`, {persona} at {door:?}: expected `{word}`, got `{got}` {answer}",
         row.place, row.name
     ))
 }
 
-async fn request(cast: &mut Cast, row: &Row, persona: &str, door: Door) -> Result<String, String> {
+async fn request(cast: &mut Cast, row: &Row, persona: &str, door: Door) -> Result<Said, String> {
     let mut scene = Scene::new(cast, row, persona).await;
     before(cast, &mut scene, row).await?;
     let filled = scene.fill(&row.request);
@@ -137,7 +145,10 @@ async fn request(cast: &mut Cast, row: &Row, persona: &str, door: Door) -> Resul
         Door::Line => ask::by_line(&scene.me, &filled).await,
         _ => ask::by_http(&scene.me, json_of(&filled)).await,
     };
-    Ok(seen(&scene, row, &said))
+    Ok(Said {
+        word: seen(&scene, row, &said),
+        text: said.text,
+    })
 }
 
 /// `ok` is `sees` or `not` where the row says what to look for.
