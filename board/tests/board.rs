@@ -10,6 +10,7 @@ mod disks;
 #[path = "board/packages.rs"]
 mod packages;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -183,7 +184,15 @@ fn strangers_are_not_heard() {
     everybody(&bench.socket());
     let copy = bench.root().join("stranger");
     bench::installed(&std::env::current_exe().expect("a test knows itself"), &copy);
-    let stranger = Command::new(&copy)
+    // After the emulator, where it is made for another processor.
+    let mut start: Vec<OsString> = std::env::var("TEST_EMULATOR")
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(OsString::from)
+        .collect();
+    start.push(copy.into_os_string());
+    let stranger = Command::new(&start[0])
+        .args(&start[1..])
         .args(["--exact", "a_stranger", "--nocapture"])
         .env("KINGLET_BOARD_SOCKET", bench.socket())
         .current_dir(bench.root())

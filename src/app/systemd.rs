@@ -227,6 +227,7 @@ fn listener(fd: OwnedFd) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::ffi::OsString;
     use std::net::UdpSocket;
     use std::os::unix::net::UnixListener;
     use std::process::{Command, Stdio};
@@ -432,6 +433,14 @@ mod tests {
         assert!(listener(OwnedFd::from(local)).is_err());
     }
 
+    /// What starts this test binary again: itself, after the emulator where it is made for another processor.
+    fn once_more() -> Vec<OsString> {
+        let emulator = std::env::var("TEST_EMULATOR").unwrap_or_default();
+        let itself = std::env::current_exe().expect("the test binary knows itself");
+        let words = emulator.split_whitespace().map(OsString::from);
+        words.chain([itself.into_os_string()]).collect()
+    }
+
     /// Runs this test binary again as systemd would: the socket is descriptor 3 and the variables name the process.
     #[test]
     fn a_socket_passed_in_is_found_by_its_name() {
@@ -439,7 +448,7 @@ mod tests {
         let port = socket.local_addr().expect("it is bound").port();
         let output = Command::new("sh")
             .args(["-c", r#"LISTEN_PID=$$ exec "$0" "$@" 3<&0"#])
-            .arg(std::env::current_exe().expect("the test binary knows itself"))
+            .args(once_more())
             .args([
                 "--exact",
                 "app::systemd::tests::the_other_side_of_socket_activation",
