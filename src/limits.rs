@@ -383,6 +383,8 @@ pub const DISK_RESERVE: u64 = 256 * 1024 * 1024;
 /// the same, so that what makes room can be written.
 pub const DISK_LAST: u64 = 32 * 1024 * 1024;
 pub const DISK_BALLAST: u64 = 8 * 1024 * 1024;
+/// Held back for a start on a disk that is full to its last byte: the database's shared memory and its log need files.
+pub const DISK_SPARE: u64 = 512 * 1024;
 /// Bytes for a picture at work, of which there is one at a time: its file while it is cleaned, then its pixels. With
 /// `limits.memory_mib` from `PICTURE_LARGE_MIB` on it is more.
 pub const PICTURE_BYTES: usize = 24 * 1024 * 1024;

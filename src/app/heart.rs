@@ -20,6 +20,7 @@ use crate::session::accounts::Accounts;
 use crate::session::files::Files;
 use crate::session::push::Push;
 use crate::session::{Pulse, Services};
+use crate::store::blobs::Vault;
 use crate::store::sqlite::lock;
 use crate::store::{Options, Store};
 use crate::workers::backup::swap;
@@ -93,6 +94,9 @@ pub struct Log {
 /// Takes the data directory's lock and opens the log in it. Touches the disk.
 pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcome<Log> {
     complete_restore(&config.data_dir)?;
+    if let Err(error) = Vault::at(&config.data_dir).give_up_spare() {
+        log::warn!("cannot free the room that was held back for a start: {error}");
+    }
     let hub = Hub::new(0);
     let tie = Tie::new(Arc::clone(&hub), limits.tail_bytes).map_err(|error| {
         Failure::failed(format!(

@@ -31,7 +31,7 @@ const ASK_TIMES: u32 = 60;
 
 /// Held while the server starts.
 pub struct Starting {
-    _held: mpsc::Sender<()>,
+    _held: mpsc::SyncSender<()>,
 }
 
 /// The way to the service manager; without one every message is a success that does nothing.
@@ -97,7 +97,7 @@ impl Notifier {
     }
 
     fn asking(&self, every: Duration, times: u32) -> io::Result<Starting> {
-        let (held, ended) = mpsc::channel::<()>();
+        let (held, ended) = mpsc::sync_channel::<()>(0);
         let notifier = self.clone();
         std::thread::Builder::new()
             .name("starting".into())

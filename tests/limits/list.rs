@@ -373,6 +373,7 @@ const REACHED: &[(&str, &str, &str)] = &[
         "fn a_disk_almost_full_takes_back_and_takes_nothing_new",
     ),
     ("DISK_BALLAST", "tests/power_cut/full.rs", "limits::DISK_BALLAST"),
+    ("DISK_SPARE", "tests/stories/backup_place.rs", "blobs/spare"),
     ("PICTURE_BYTES", "tests/pictures.rs", "limits::PICTURE_BYTES"),
     ("THUMBNAIL_SIDE", "tests/pictures.rs", "limits::THUMBNAIL_SIDE"),
     (

@@ -222,3 +222,36 @@ async fn beside_the_data_a_backup_leaves_people_the_room_to_go_on() {
         assert!(is_good || errors.contains("needs about"), "{errors}");
     }
 }
+
+/// Full to the last byte, the ballast and what a server lets go of as it stops included: the next start has room held back for it.
+#[tokio::test]
+async fn a_server_starts_on_a_disk_that_has_no_byte_left() {
+    let mut server = Server::start().await;
+    let _ = server.owner().await;
+    assert_eq!(server.stop().await, Some(0));
+    let disk = crate::backup::stick(&server, "full");
+    let script = r#"mount -t tmpfs -o size=96m none "$1"; cp -r "$2" "$1/data"; export KINGLET_DATA_DIR="$1/data"
+        begins() { "$2" serve >"$1/out.$3" 2>&1 & pid=$!
+            until grep -q 'ready at' "$1/out.$3"; do kill -0 $pid || { cat "$1/out.$3" >&2; exit 1; }; sleep 0.1; done; }
+        mkdir "$1.said"; ends() { kill $pid; wait $pid; }
+        begins "$1.said" "$3" 1; until [ -e "$1/data/blobs/spare" ] && [ -e "$1/data/blobs/ballast" ]; do sleep 0.1; done
+        ends; rm "$1/data/blobs/ballast"; cat /dev/zero >"$1/filler" 2>/dev/null || true
+        begins "$1.said" "$3" 2; [ ! -e "$1/data/blobs/spare" ]; ends
+        rm "$1/filler"; begins "$1.said" "$3" 3; until [ -e "$1/data/blobs/spare" ]; do sleep 0.1; done; ends"#;
+    let (disk, data) = (disk.to_string_lossy(), server.data());
+    let line = [
+        "-rm",
+        "sh",
+        "-ec",
+        script,
+        "sh",
+        &*disk,
+        &data.to_string_lossy(),
+        BINARY,
+    ];
+    let mut command = server.started_by("unshare", &line);
+    let ran = tokio::task::spawn_blocking(move || command.output().expect("util-linux has it"));
+    let ran = tokio::time::timeout(PATIENCE * 3, ran).await.expect("it ends");
+    let ran = ran.expect("no panic");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}

@@ -217,7 +217,7 @@ fn files_under(data: &Path) -> usize {
             let path = entry.expect("readable").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("ballast") {
+            } else if !path.ends_with("ballast") && !path.ends_with("spare") {
                 count += 1;
             }
         }

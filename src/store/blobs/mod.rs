@@ -18,6 +18,7 @@ use crate::proto::{BlobId, UploadId};
 const FOLDER: &str = "blobs";
 const PARTIAL: &str = "partial";
 const BALLAST: &str = "ballast";
+const SPARE: &str = "spare";
 /// What is left of a picture's cleaning or a thumbnail's making when the power goes.
 const BESIDE: &str = "new";
 
@@ -178,27 +179,24 @@ impl Vault {
         Ok(found)
     }
 
-    fn ballast_path(&self) -> PathBuf {
-        self.root.join(BALLAST)
-    }
-
     /// Frees the room of the ballast.
     pub fn give_up_ballast(&self) -> io::Result<()> {
-        gone(fs::remove_file(self.ballast_path()))
+        gone(fs::remove_file(self.root.join(BALLAST)))
     }
 
-    /// Makes the ballast, where it is missing: room that is really taken.
+    /// Makes the ballast and what a start may need, where they are missing.
     pub fn make_ballast(&self, bytes: u64) -> io::Result<()> {
-        let path = self.ballast_path();
-        if path.exists() {
+        take_room(&self.root.join(SPARE), limits::DISK_SPARE)?;
+        take_room(&self.root.join(BALLAST), bytes)
+    }
+
+    /// For a start: frees the room that was held back for it, if the disk has none else.
+    pub fn give_up_spare(&self) -> io::Result<()> {
+        let spare = self.root.join(SPARE);
+        if !spare.exists() || self.disk()?.0 >= limits::DISK_SPARE {
             return Ok(());
         }
-        let made = File::create(&path).and_then(|file| {
-            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
-            file.sync_all()
-        });
-        // Half of it is worse than none: nobody would make it whole.
-        made.or_else(|_| self.give_up_ballast())
+        gone(fs::remove_file(spare))
     }
 
     /// Bytes that the disk has free for this user, and bytes that it has at all.
@@ -210,6 +208,19 @@ impl Vault {
             disk.f_blocks.saturating_mul(block),
         ))
     }
+}
+
+/// A file of nothing, whose room is really taken.
+fn take_room(path: &Path, bytes: u64) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let made = File::create(path).and_then(|file| {
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
+        file.sync_all()
+    });
+    // Half of it is worse than none: nobody would make it whole.
+    made.or_else(|_| gone(fs::remove_file(path)))
 }
 
 impl Partial {
