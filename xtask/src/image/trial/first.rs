@@ -96,9 +96,9 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
         "  a claim code on the serial line after {:.0} s",
         machine.begun.elapsed().as_secs_f64()
     );
-    answers(bench, &machine, false)?;
+    answers(bench, &mut machine, false)?;
     ensure!(wire.defended() > 0, "it never asked whether {TAKEN} is free");
-    wire.finds(NAME, bench.patience)?;
+    wire.finds(NAME, bench.patience, || machine.is_on())?;
     println!("  it is {NAME}, since {TAKEN} is taken, and is found by that from the wire");
     looks::trusted(bench, NAME)?;
     let mut talk = Talk::begin(bench, load, &code)?;
@@ -106,16 +106,16 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
     pause(&mut talk, TALK)?;
     if short {
         talk.end(0)?;
-        inside.awaited()?;
+        inside.awaited(&mut machine)?;
         return looks::all(inside);
     }
     machine.cut()?;
     println!("power cut under the talk; second start");
-    let machine = bench.start("second", wire)?;
-    answers(bench, &machine, true)?;
+    let mut machine = bench.start("second", wire)?;
+    answers(bench, &mut machine, true)?;
     pause(&mut talk, TALK)?;
     talk.end(1)?;
-    inside.awaited()?;
+    inside.awaited(&mut machine)?;
     println!("  {}", inside.run("systemd-analyze 2>/dev/null | head -n 1")?);
     inside.run("runuser -u kinglet -- kinglet --config /etc/kinglet/kinglet.toml health >/dev/null")?;
     inside.end("systemctl --no-block poweroff");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::machine::Bench;
+use super::machine::{Bench, Running};
 use crate::debian::must;
 
 const AGAIN: Duration = Duration::from_secs(2);
@@ -80,7 +80,7 @@ impl Inside {
     }
 
     /// Waits until somebody is let in: the server may be there earlier.
-    pub fn awaited(&self) -> Result<()> {
+    pub fn awaited(&self, machine: &mut Running) -> Result<()> {
         let deadline = Instant::now() + self.patience;
         loop {
             let mut tried = self.command();
@@ -88,6 +88,7 @@ impl Inside {
             if tried.status().context("starting ssh")?.success() {
                 return Ok(());
             }
+            machine.is_on().context("nobody is let in by SSH")?;
             ensure!(Instant::now() < deadline, "nobody is let in by SSH");
             std::thread::park_timeout(AGAIN);
         }

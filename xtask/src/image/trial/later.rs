@@ -45,8 +45,8 @@ pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Resu
         let at = line.find("https://")?;
         line.contains("#").then(|| line[at..].to_owned())
     })?;
-    answers(bench, &machine, true)?;
-    inside.awaited()?;
+    answers(bench, &mut machine, true)?;
+    inside.awaited(&mut machine)?;
     looks::later(inside, WIFI_SECRET, noted)?;
     inside.end("systemctl --no-block poweroff");
     machine.ended(bench.patience)?;
@@ -74,9 +74,9 @@ pub fn full(inside: &Inside) -> Result<()> {
 pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
     println!("factory reset, with what people have said kept");
     let ask = |name: &str, request: &str| -> Result<()> {
-        let machine = bench.start(name, wire)?;
-        answers(bench, &machine, true)?;
-        inside.awaited()?;
+        let mut machine = bench.start(name, wire)?;
+        answers(bench, &mut machine, true)?;
+        inside.awaited(&mut machine)?;
         inside.run("echo '# by hand' >>/etc/kinglet/kinglet.toml; timedatectl set-timezone Europe/Berlin")?;
         inside.end(&ASK.replace("@REQUEST@", request));
         machine.ended(bench.patience)
@@ -85,10 +85,10 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
         "reset-settings",
         r#"{"verb":"factory_reset","keep_data":true,"confirm":"reset settings"}"#,
     )?;
-    let machine = bench.start("after-settings", wire)?;
-    answers(bench, &machine, true)?;
+    let mut machine = bench.start("after-settings", wire)?;
+    answers(bench, &mut machine, true)?;
     // Its key lies on the card, which counts again.
-    inside.awaited()?;
+    inside.awaited(&mut machine)?;
     let said = inside.run(
         "readlink /etc/localtime; grep -c 'by hand' /etc/kinglet/kinglet.toml || true; \
          kinglet --config /etc/kinglet/kinglet.toml user list --json | grep -c person0",
@@ -113,8 +113,8 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
         (is_free || line.contains("This chat server runs.")).then_some(is_free)
     })?;
     ensure!(is_free, "everything was erased, and it still has an owner");
-    answers(bench, &machine, false)?;
-    inside.awaited()?;
+    answers(bench, &mut machine, false)?;
+    inside.awaited(&mut machine)?;
     let left =
         inside.run("find /data/kinglet -name before-restore; systemctl --failed --plain --no-legend")?;
     ensure!(left.is_empty(), "not as on the first day: {left}");

@@ -1,16 +1,17 @@
 //! A machine that starts from the card: QEMU's `virt` board with the card's own kernel, since no emulator runs a Pi's firmware
 //! or a Pi 4's network. What must not live here: what is tried with it.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use super::super::card;
 use super::super::tools::Tools;
@@ -22,6 +23,8 @@ const EMULATOR: &str = "qemu-system-aarch64";
 const MIB: u64 = 1 << 20;
 /// Lines that wait to be read here.
 const LINES: usize = 4_096;
+/// Lines that are told of a machine that has ended.
+const LAST: usize = 12;
 
 /// The card and what is outside of it: ports of this machine that lead to ports of that one.
 pub struct Bench<'a> {
@@ -55,6 +58,7 @@ pub struct Running {
     lines: Receiver<String>,
     log: File,
     console: PathBuf,
+    last: VecDeque<String>,
     pub begun: Instant,
 }
 
@@ -63,6 +67,12 @@ impl Drop for Running {
         // It may have turned itself off.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What nobody waited for tells why, if something went wrong.
+        while let Ok(line) = self.lines.recv() {
+            if self.keep(&line).is_err() {
+                break;
+            }
+        }
     }
 }
 
@@ -150,6 +160,10 @@ impl<'a> Bench<'a> {
     /// Runs a script in the folder of a card's system, with the data's partition in its `data`: where nobody else sees them
     /// mounted, and they are not when it has ended.
     pub fn change(&self, image: &Path, script: &str) -> Result<()> {
+        must(&mut self.beside(image, script)?)
+    }
+
+    fn beside(&self, image: &Path, script: &str) -> Result<Command> {
         let place = self.folder.join("inside");
         fs::create_dir_all(&place).context("making a folder to mount the card at")?;
         let (root, data) = (card::part(card::ROOT)?, card::part(card::DATA)?);
@@ -160,11 +174,11 @@ impl<'a> Bench<'a> {
             // It may have grown.
             data.start * MIB,
         );
-        must(
-            Command::new("unshare")
-                .args(["--mount", "--propagation", "private", "sh", "-euc", &script])
-                .args([&place, image]),
-        )
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-euc", &script])
+            .args([&place, image]);
+        Ok(command)
     }
 
     /// As somebody does who has put the card into another computer.
@@ -324,28 +338,58 @@ impl Running {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("starting {EMULATOR}"))?;
         let output = child.stdout.take().context("its output was asked for")?;
+        let troubles = child.stderr.take().context("its troubles were asked for")?;
         let (say, lines) = sync_channel::<String>(LINES);
-        thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                if say
-                    .send(String::from_utf8_lossy(&line).trim_end().to_owned())
-                    .is_err()
-                {
-                    break;
-                }
-            }
-        });
+        passed_on(output, say.clone());
+        passed_on(troubles, say);
         let log = File::create(&console).context("making the console's log")?;
         Ok(Running {
             child,
             lines,
             log,
             console,
+            last: VecDeque::new(),
             begun: Instant::now(),
         })
+    }
+
+    /// Fails once it has ended, and says what it said last.
+    pub fn is_on(&mut self) -> Result<()> {
+        match self.child.try_wait().context("looking after the emulator")? {
+            None => Ok(()),
+            Some(status) => Err(self.over(status)),
+        }
+    }
+
+    /// Why there is no more to come from it.
+    fn over(&mut self, status: ExitStatus) -> Error {
+        // Whoever writes has ended, so this does.
+        while let Ok(line) = self.lines.recv() {
+            if let Err(error) = self.keep(&line) {
+                return error;
+            }
+        }
+        let last: Vec<&str> = self.last.iter().map(String::as_str).collect();
+        anyhow!(
+            "the emulator ended with {status}; it said last:\n    {}\n  and all of it is in {}",
+            last.join("\n    "),
+            self.console.display()
+        )
+    }
+
+    fn keep(&mut self, line: &str) -> Result<()> {
+        writeln!(self.log, "{line}").context("writing the console's log")?;
+        if !line.is_empty() {
+            self.last.push_back(line.to_owned());
+        }
+        if self.last.len() > LAST {
+            self.last.pop_front();
+        }
+        Ok(())
     }
 
     /// The next line of the serial console, kept in its log; `None` once it has ended.
@@ -353,7 +397,7 @@ impl Running {
         let left = deadline.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(left) {
             Ok(line) => {
-                writeln!(self.log, "{line}").context("writing the console's log")?;
+                self.keep(&line)?;
                 Ok(Some(line))
             }
             Err(RecvTimeoutError::Disconnected) => Ok(None),
@@ -378,10 +422,8 @@ impl Running {
                 return Ok(found);
             }
         }
-        bail!(
-            "it ended without {what}; what it said is in {}",
-            self.console.display()
-        )
+        let status = self.child.wait().context("waiting for its end")?;
+        Err(self.over(status)).with_context(|| format!("no {what}"))
     }
 
     /// Cuts the power: nothing in it gets to do anything any more.
@@ -395,7 +437,53 @@ impl Running {
         let deadline = Instant::now() + patience;
         while self.line(deadline, "end", patience)?.is_some() {}
         let status = self.child.wait().context("waiting for its end")?;
-        ensure!(status.success(), "the emulator ended with {status}");
-        Ok(())
+        if status.success() {
+            return Ok(());
+        }
+        Err(self.over(status))
+    }
+}
+
+/// What comes from the emulator, line by line, until it ends.
+fn passed_on(from: impl Read + Send + 'static, say: SyncSender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if say.send(line).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(script: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let log = std::env::temp_dir().join(format!("kinglet-machine-{}.log", std::process::id()));
+        let running = Running::start(command, log.clone()).expect("a shell is there");
+        fs::remove_file(log).expect("it was made a moment ago");
+        running
+    }
+
+    #[test]
+    fn a_machine_that_has_ended_is_told_of_with_its_last_words() {
+        let mut machine = started("echo from the console; echo of the emulator >&2; kill -9 $$");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let error = loop {
+            match machine.is_on() {
+                Err(error) => break error.to_string(),
+                Ok(()) => assert!(Instant::now() < deadline, "it ends by itself"),
+            }
+            thread::yield_now();
+        };
+        for part in ["signal: 9", "from the console", "of the emulator"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let mut lasting = started("exec tail -f /dev/null");
+        assert!(lasting.is_on().is_ok(), "it goes on until it is ended");
     }
 }

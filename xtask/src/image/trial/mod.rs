@@ -241,9 +241,9 @@ fn with_an_owner(
             is_open: true,
             ..Plugged::default()
         };
-        let machine = bench.start_with("owned", &plugged, wire)?;
-        answers(bench, &machine, true)?;
-        inside.awaited()?;
+        let mut machine = bench.start_with("owned", &plugged, wire)?;
+        answers(bench, &mut machine, true)?;
+        inside.awaited(&mut machine)?;
         for (name, part) in PARTS {
             let tried: &dyn Fn() -> Result<()> = match part {
                 Part::Looks => &|| looks::all(inside),
@@ -304,8 +304,8 @@ fn build_load() -> Result<PathBuf> {
     Ok(tree::root().join("target/release/kinglet-load"))
 }
 
-/// Waits for the server; it is owned or not, as it should be.
-fn answers(bench: &Bench<'_>, machine: &Running, is_owned: bool) -> Result<()> {
+/// Waits for the server as long as the machine is on; it is owned or not, as it should be.
+fn answers(bench: &Bench<'_>, machine: &mut Running, is_owned: bool) -> Result<()> {
     let deadline = Instant::now() + bench.patience;
     let url = format!("https://127.0.0.1:{}/health", bench.https);
     loop {
@@ -323,6 +323,7 @@ fn answers(bench: &Bench<'_>, machine: &Running, is_owned: bool) -> Result<()> {
             );
             return Ok(());
         }
+        machine.is_on().with_context(|| format!("no answer at {url}"))?;
         ensure!(Instant::now() < deadline, "no answer at {url}");
         std::thread::park_timeout(AGAIN);
     }

@@ -122,10 +122,11 @@ impl Neighbour {
         ])
     }
 
-    /// Asks the wire for a name, as any computer does, until it is answered with an address.
-    pub fn finds(&self, name: &str, patience: Duration) -> Result<()> {
+    /// Asks the wire for a name, as any computer does, until it is answered with an address, or nobody can answer any more.
+    pub fn finds(&self, name: &str, patience: Duration, mut is_on: impl FnMut() -> Result<()>) -> Result<()> {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
+            is_on()?;
             self.socket
                 .send_to(&framed(&question(name)), self.machine)
                 .context("asking the wire")?;
@@ -271,7 +272,7 @@ mod tests {
             .expect("loopback is there");
         assert!(
             neighbour
-                .finds("kinglet-2.local", Duration::from_secs(10))
+                .finds("kinglet-2.local", Duration::from_secs(10), || Ok(()))
                 .is_ok()
         );
     }

@@ -29,8 +29,8 @@ pub fn run(bench: &Bench<'_>, inside: &Inside) -> Result<()> {
     machine.hear(bench.patience, "word on its serial line that it runs", |line| {
         line.contains("This chat server runs.").then_some(())
     })?;
-    answers(bench, &machine, true)?;
-    inside.awaited()?;
+    answers(bench, &mut machine, true)?;
+    inside.awaited(&mut machine)?;
     let said = inside.run(SAYS)?;
     ensure!(
         said == WANTED,

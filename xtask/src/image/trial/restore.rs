@@ -36,9 +36,9 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
         stick: Some(&stick),
         ..Plugged::default()
     };
-    let machine = bench.start_with("backup", &plugged, wire)?;
-    answers(bench, &machine, true)?;
-    inside.awaited()?;
+    let mut machine = bench.start_with("backup", &plugged, wire)?;
+    answers(bench, &mut machine, true)?;
+    inside.awaited(&mut machine)?;
     let authority = looks::authority(bench, "authority-before.pem")?;
     let phone = Owner::signed_in(bench)?;
     let key = phone.makes_recovery_key()?;
@@ -64,7 +64,7 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
         (is_refused || line.contains("claim code  ")).then_some(is_refused)
     })?;
     ensure!(is_refused, "{NO_SERVER}: it shows a claim code");
-    inside.awaited()?;
+    inside.awaited(&mut machine)?;
     let held = inside.run(HELD)?;
     let held: Vec<&str> = held.lines().filter(|name| *name != "lock").collect();
     ensure!(held == ["inactive"], "{NO_SERVER}: {held:?}");
@@ -86,7 +86,7 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
     machine.hear(bench.patience, "word that it runs", |line| {
         line.contains("This chat server runs.").then_some(())
     })?;
-    answers(bench, &machine, true)?;
+    answers(bench, &mut machine, true)?;
     looks::trusts(bench, NAME, &authority)?;
     let page = phone.gets("audit?act=restored&operator=true")?;
     ensure!(
@@ -95,7 +95,7 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
             .is_some_and(|entries| entries.len() == 1),
         "the journal of admins does not have it: {page}"
     );
-    inside.awaited()?;
+    inside.awaited(&mut machine)?;
     let now = inside.run(EVENTS)?;
     ensure!(now == events, "before: {events}\nnow: {now}");
     inside.end("systemctl --no-block poweroff");

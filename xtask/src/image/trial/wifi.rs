@@ -55,8 +55,8 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
     };
     println!("a start with a Wi-Fi in network-config");
     settings(bench, FIRST)?;
-    let machine = bench.start_with("wifi", &plugged, wire)?;
-    comes(bench, inside, &machine, FIRST)?;
+    let mut machine = bench.start_with("wifi", &plugged, wire)?;
+    comes(bench, inside, &mut machine, FIRST)?;
     inside.run(&filled(AIR, SECOND))?;
     let turned_away = inside.run(REFUSED)?;
     ensure!(
@@ -68,8 +68,8 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
 
     println!("a start with the new password in network-config");
     settings(bench, SECOND)?;
-    let machine = bench.start_with("wifi-changed", &plugged, wire)?;
-    comes(bench, inside, &machine, SECOND)?;
+    let mut machine = bench.start_with("wifi-changed", &plugged, wire)?;
+    comes(bench, inside, &mut machine, SECOND)?;
     gone(bench, inside, machine)
 }
 
@@ -84,9 +84,9 @@ fn settings(bench: &Bench<'_>, password: &str) -> Result<()> {
 }
 
 /// The box is on the air by itself, and is found and trusted from there.
-fn comes(bench: &Bench<'_>, inside: &Inside, machine: &Running, password: &str) -> Result<()> {
+fn comes(bench: &Bench<'_>, inside: &Inside, machine: &mut Running, password: &str) -> Result<()> {
     answers(bench, machine, true)?;
-    inside.awaited()?;
+    inside.awaited(machine)?;
     inside.run(&filled(AIR, password))?;
     let said = inside.run(&filled(JOINED, password))?;
     let wanted = format!(
