@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::inside::Inside;
 use super::machine::{Bench, Plugged};
 use super::neighbour::Neighbour;
+use super::owner::SAID;
 use super::{TIME_ZONE, answers, looks};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -18,6 +19,10 @@ systemd-run --quiet --collect --property=StandardOutput=journal+console --proper
 s = socket.socket(socket.AF_UNIX); s.connect(\"/run/kinglet-board.sock\")
 s.sendall(b\"\"\"@REQUEST@\n\"\"\"); print(s.recv(4096).decode())'";
 const FULL: &str = include_str!("full.sh");
+/// Files that have a word in them or in their name. What is free on the partitions is not looked at: deleting is not shredding.
+const SEARCH: &str = "\
+grep --recursive --files-with-matches --text --fixed-strings --devices=skip --regexp='@WORD@' @PLACE@ || [ $? = 1 ]
+find @PLACE@ -name '*@WORD@*'";
 
 /// The board's clock says 1970, a password lies on the card, and the owner cannot get in.
 pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
@@ -103,6 +108,13 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
     machine.ended(bench.patience)?;
 
     println!("factory reset, with everything erased");
+    for word in SAID {
+        let found = searched(bench, word, "data/kinglet")?;
+        ensure!(
+            !found.is_empty(),
+            "nobody has said {word:?}: there is nothing to be erased"
+        );
+    }
     ask(
         "reset-all",
         r#"{"verb":"factory_reset","keep_data":false,"confirm":"erase everything"}"#,
@@ -120,5 +132,19 @@ pub fn reset(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()>
     ensure!(left.is_empty(), "not as on the first day: {left}");
     println!("  it has no owner, and a new claim code");
     inside.end("systemctl --no-block poweroff");
-    machine.ended(bench.patience)
+    machine.ended(bench.patience)?;
+    for word in SAID {
+        let found = searched(bench, word, ".")?;
+        ensure!(
+            found.is_empty(),
+            "everything was erased, and {word:?} is still in {found}"
+        );
+    }
+    println!("  no file of its system or of its data has a name or a word of the first day");
+    Ok(())
+}
+
+fn searched(bench: &Bench<'_>, word: &str, place: &str) -> Result<String> {
+    let script = SEARCH.replace("@WORD@", word).replace("@PLACE@", place);
+    Ok(bench.look(&bench.card, &script)?.trim().replace('\n', ", "))
 }

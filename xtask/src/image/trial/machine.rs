@@ -16,7 +16,7 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use super::super::card;
 use super::super::tools::Tools;
 use super::neighbour::Neighbour;
-use crate::debian::must;
+use crate::debian::{ask, must};
 use crate::guest::boot::BARE;
 
 const EMULATOR: &str = "qemu-system-aarch64";
@@ -161,6 +161,11 @@ impl<'a> Bench<'a> {
     /// mounted, and they are not when it has ended.
     pub fn change(&self, image: &Path, script: &str) -> Result<()> {
         must(&mut self.beside(image, script)?)
+    }
+
+    /// The same, for what the script says.
+    pub fn look(&self, image: &Path, script: &str) -> Result<String> {
+        ask(&mut self.beside(image, script)?)
     }
 
     fn beside(&self, image: &Path, script: &str) -> Result<Command> {

@@ -12,6 +12,8 @@ use crate::debian::ask;
 /// Those of the talk of the first day (benches/load/src/kill9).
 pub const PASSWORD: &str = "correct horse battery";
 const NAME: &str = "person0";
+/// Who they were, and what stands in everything that each of them said.
+pub const SAID: [&str; 4] = [NAME, "person1", " from 0 .....", " from 1 ....."];
 
 pub struct Owner<'a> {
     bench: &'a Bench<'a>,

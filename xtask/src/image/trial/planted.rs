@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 18] = [
+const PLANTS: [Plant; 19] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -159,6 +159,12 @@ const PLANTS: [Plant; 18] = [
                 >etc/systemd/system/planted.service
             ln -s ../planted.service etc/systemd/system/multi-user.target.wants/",
         says: &["everything was erased, and it still has an owner"],
+    },
+    Plant {
+        part: Part::Reset,
+        what: "a file that everything was copied to stays",
+        change: "mkdir data/kinglet-before; cat data/kinglet/kinglet.db* >data/kinglet-before/all",
+        says: &["everything was erased, and \"person0\" is still in ./data/kinglet-before/all"],
     },
     Plant {
         part: Part::Pi3,
