@@ -46,14 +46,28 @@ impl Machine {
 
     /// Replaces a file as a whole, on the disk before it is said to be done; readable by all, writable by root.
     pub fn write(&self, absolute: &str, text: &str) -> Result<(), Wrong> {
+        self.place(absolute, text, 0o644)
+    }
+
+    /// The same for what root alone may read, from the moment it is there.
+    pub fn write_private(&self, absolute: &str, text: &str) -> Result<(), Wrong> {
+        self.place(absolute, text, 0o600)
+    }
+
+    fn place(&self, absolute: &str, text: &str, mode: u32) -> Result<(), Wrong> {
         let path = self.path(absolute);
         let beside = path.with_extension("new");
         let written = || -> io::Result<()> {
+            // One that a power cut left may be readable by others.
+            if let Err(error) = fs::remove_file(&beside)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
             let mut file = OpenOptions::new()
                 .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o644)
+                .create_new(true)
+                .mode(mode)
                 .open(&beside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;

@@ -9,6 +9,8 @@ mod bench;
 mod disks;
 #[path = "board/packages.rs"]
 mod packages;
+#[path = "board/settings.rs"]
+mod settings;
 
 use std::ffi::OsString;
 use std::fs;

@@ -3,7 +3,8 @@
 //! verbs of the socket.
 //!
 //! - `card.rs`: the boot partition, which people write to with another computer
-//! - `yaml.rs`, `settings.rs`: what they write there; `network.rs`: what the system makes of it; `take_over.rs`: when
+//! - `yaml.rs`, `settings.rs`: what they write there; `network.rs`: what the system makes of it; `take_over.rs`: when;
+//!   `secrets.rs`: passwords out of it
 //! - `grow.rs`: the data's partition
 //! - `restore.rs`: a new card for a server that there was
 //! - `facts.rs`: what is so just now; `screen.rs`: how that is said; `way_back.rs`: an owner who cannot get in
@@ -15,6 +16,7 @@ mod grow;
 mod network;
 mod restore;
 mod screen;
+mod secrets;
 mod server;
 mod settings;
 mod take_over;

@@ -1,7 +1,6 @@
 //! What the system's network programs are told: systemd-networkd of the cable, wpa_supplicant of the Wi-Fi. What must not live
 //! here: where the settings come from.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use data_encoding::HEXLOWER;
@@ -11,6 +10,8 @@ use super::settings::{Password, Wifi, Wire};
 pub const WIRE_FILE: &str = "/etc/systemd/network/05-kinglet-eth0.network";
 pub const WIFI_FILE: &str = "/etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
 
+/// In place of a secret, where none is asked for.
+const OPEN: &str = "key_mgmt=NONE";
 /// The prefixes of this machine's networks; the firewall lets nobody else reach what is meant for neighbours.
 const NEIGHBOURS: &str = "\
 NFTSet=prefix:inet:kinglet:neighbours4
@@ -47,8 +48,16 @@ pub fn wire(wire: &Wire) -> String {
     text
 }
 
-/// The Wi-Fi's file; what was taken over earlier stays for networks whose password is said to be as before.
-pub fn wifi(country: Option<&str>, networks: &[Wifi], before: &str) -> String {
+/// The Wi-Fi's file as it should be.
+pub struct Wireless {
+    pub text: String,
+    /// Networks whose password is said to be as before, and there is none.
+    pub missing: Vec<String>,
+}
+
+/// What was taken over earlier stays for networks whose password is said to be as before, and with `keep` also for those that are
+/// not among `networks`.
+pub fn wifi(country: Option<&str>, networks: &[Wifi], keep: bool, before: &str) -> Wireless {
     let (old_country, old) = read_back(before);
     let mut text = String::from(
         "# Written by kinglet-board from network-config on the boot partition.\nctrl_interface=DIR=/run/wpa_supplicant\n\
@@ -57,27 +66,34 @@ pub fn wifi(country: Option<&str>, networks: &[Wifi], before: &str) -> String {
     if let Some(country) = country.or(old_country) {
         let _ = writeln!(text, "country={country}");
     }
+    let (mut missing, mut named) = (Vec::new(), Vec::new());
     for network in networks {
         let ssid = HEXLOWER.encode(network.ssid.as_bytes());
-        let secret = match &network.password {
-            Password::Open => "key_mgmt=NONE".to_owned(),
-            Password::New(password) => secret(password),
+        let known = old.iter().find(|(name, secret)| *name == ssid && *secret != OPEN);
+        match (&network.password, known) {
+            (Password::Open, _) => text.push_str(&block(&ssid, OPEN)),
+            (Password::New(password), _) => text.push_str(&block(&ssid, &secret(password))),
+            (Password::AsBefore, Some((_, secret))) => text.push_str(&block(&ssid, secret)),
             // Nothing is known of it: better left out than open.
-            Password::AsBefore => match old.get(ssid.as_str()) {
-                Some(secret) => (*secret).to_owned(),
-                None => continue,
-            },
-        };
-        let _ = write!(
-            text,
-            "\nnetwork={{\n    ssid={ssid}\n    scan_ssid=1\n    {secret}\n"
-        );
-        if secret != "key_mgmt=NONE" {
-            text.push_str("    key_mgmt=WPA-PSK SAE\n    ieee80211w=1\n");
+            (Password::AsBefore, None) => missing.push(network.ssid.clone()),
         }
-        text.push_str("}\n");
+        named.push(ssid);
     }
-    text
+    for (ssid, secret) in &old {
+        if keep && !named.iter().any(|name| name == ssid) {
+            text.push_str(&block(ssid, secret));
+        }
+    }
+    Wireless { text, missing }
+}
+
+fn block(ssid: &str, secret: &str) -> String {
+    let manner = if secret == OPEN {
+        ""
+    } else {
+        "    key_mgmt=WPA-PSK SAE\n    ieee80211w=1\n"
+    };
+    format!("\nnetwork={{\n    ssid={ssid}\n    scan_ssid=1\n    {secret}\n{manner}}}\n")
 }
 
 fn secret(password: &str) -> String {
@@ -88,21 +104,21 @@ fn secret(password: &str) -> String {
     }
 }
 
-/// Country and secrets of a file that was written here.
-fn read_back(text: &str) -> (Option<&str>, BTreeMap<&str, &str>) {
-    let (mut country, mut ssid, mut secrets) = (None, None, BTreeMap::new());
+/// Country, and networks with their secrets, of a file that was written here.
+fn read_back(text: &str) -> (Option<&str>, Vec<(&str, &str)>) {
+    let (mut country, mut ssid, mut networks) = (None, None, Vec::new());
     for line in text.lines().map(str::trim) {
         if let Some(value) = line.strip_prefix("country=") {
             country = Some(value);
         } else if let Some(value) = line.strip_prefix("ssid=") {
             ssid = Some(value);
-        } else if line.starts_with("psk=")
-            && let Some(ssid) = ssid
+        } else if (line.starts_with("psk=") || line == OPEN)
+            && let Some(ssid) = ssid.take()
         {
-            secrets.insert(ssid, line);
+            networks.push((ssid, line));
         }
     }
-    (country, secrets)
+    (country, networks)
 }
 
 #[cfg(test)]
@@ -119,18 +135,24 @@ mod tests {
     #[test]
     fn a_password_is_kept_until_there_is_another() {
         let new = Password::New("with \"quotes\"".to_owned());
-        let first = wifi(Some("DE"), &[network("Café", new)], "");
+        let cafe = |password| [network("Café", password)];
+        let text = |country, networks: &[Wifi], keep, before| wifi(country, networks, keep, before).text;
+        let first = text(Some("DE"), &cafe(new), false, "");
         assert!(
             first.contains("country=DE\n") && first.contains("ssid=436166c3a9\n"),
             "{first}"
         );
         assert!(first.contains("psk=\"with \"quotes\"\"\n"), "{first}");
-        let same = wifi(None, &[network("Café", Password::AsBefore)], &first);
+        let same = text(None, &cafe(Password::AsBefore), false, &first);
         assert_eq!(same, first);
-        let gone = wifi(None, &[network("other", Password::AsBefore)], &first);
-        assert!(!gone.contains("network="), "{gone}");
-        let open = wifi(None, &[network("Café", Password::Open)], &first);
+        let other = [network("other", Password::AsBefore)];
+        let gone = wifi(None, &other, false, &first);
+        assert!(!gone.text.contains("network="), "{}", gone.text);
+        assert_eq!(gone.missing, ["other"]);
+        assert_eq!(text(None, &other, true, &first), first, "kept beside");
+        let open = text(None, &cafe(Password::Open), true, &first);
         assert!(open.contains("key_mgmt=NONE") && !open.contains("psk"), "{open}");
+        assert_eq!(text(None, &[], true, &open), open, "also one that is open");
     }
 
     #[test]

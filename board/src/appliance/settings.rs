@@ -14,11 +14,15 @@ pub struct Settings {
     pub name: Option<HostName>,
     pub zone: Option<Zone>,
     pub key: Option<Key>,
+    /// Whether there is a `user-data` that can be read: what it does not name was taken out of it.
+    pub has_user_data: bool,
     pub country: Option<String>,
-    /// In the order in which they are written.
-    pub wifi: Vec<Wifi>,
+    /// In the order in which they are written. `None`: there is no list of them.
+    pub wifi: Option<Vec<Wifi>>,
     /// `None`: nothing is said of the cable.
     pub wire: Option<Wire>,
+    /// Whether there is a `network-config` of which every word is understood. Only then is what it does not name not wanted.
+    pub is_whole: bool,
     /// What is not as it should be, in sentences.
     pub notes: Vec<String>,
 }
@@ -51,19 +55,28 @@ impl Settings {
     pub fn read(user_data: Option<&str>, network: Option<&str>) -> Settings {
         let mut settings = Settings::default();
         if let Some(text) = user_data {
-            settings.understand("user-data", text, Settings::user_data);
+            settings.has_user_data = settings.understand("user-data", text, Settings::user_data);
         }
         if let Some(text) = network {
+            let before = settings.notes.len();
             settings.understand("network-config", text, Settings::network);
+            settings.is_whole = settings.notes.len() == before;
         }
         settings
     }
 
-    fn understand(&mut self, file: &str, text: &str, read: fn(&mut Settings, &Node)) {
-        match yaml::read(text) {
-            Ok(node) => read(self, &node),
-            Err(why) => self.notes.push(format!("{file} cannot be read: {why}.")),
-        }
+    fn understand(&mut self, file: &str, text: &str, read: fn(&mut Settings, &Node)) -> bool {
+        let why = match yaml::read(text) {
+            Ok(node @ Node::Map(_)) => {
+                read(self, &node);
+                return true;
+            }
+            Ok(_) => "it has no names with values".to_owned(),
+            Err(why) => why,
+        };
+        self.notes
+            .push(format!("{file} cannot be read, and changes nothing: {why}."));
+        false
     }
 
     /// Takes a value whose form the type checks.
@@ -109,26 +122,38 @@ impl Settings {
     }
 
     fn unknown(&mut self, file: &str, name: &str) {
-        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        let name = shown(name);
         self.notes.push(format!(
             "{file}: {name} is not among what is understood here, and is left out."
         ));
     }
 
+    /// What stands below a name of `network-config`.
+    fn below<'a>(&mut self, name: &str, node: &'a Node) -> &'a [(String, Node)] {
+        if !matches!(node, Node::Map(_)) && !node.text().is_some_and(yaml::is_nothing) {
+            let name = shown(name);
+            self.notes.push(format!(
+                "network-config: below {name} names with values are expected; what stands there is left out."
+            ));
+        }
+        node.entries()
+    }
+
     fn network(&mut self, node: &Node) {
         let inner = node.get("network").unwrap_or(node);
-        for (name, value) in inner.entries() {
+        if inner
+            .get("version")
+            .is_some_and(|version| version.text() != Some("2"))
+        {
+            let what = "network-config must be of version 2; it is not taken over.";
+            self.notes.push(what.to_owned());
+            return;
+        }
+        for (name, value) in self.below("network", inner) {
             match name.as_str() {
-                "version" if value.text() == Some("2") => {}
-                "version" => {
-                    self.notes
-                        .push("network-config must be of version 2; it is not taken over.".to_owned());
-                    (self.wifi, self.wire, self.country) = (Vec::new(), None, None);
-                    return;
-                }
-                "renderer" => {}
+                "version" | "renderer" => {}
                 "ethernets" => {
-                    for (card, wire) in value.entries() {
+                    for (card, wire) in self.below("ethernets", value) {
                         if card == "eth0" {
                             self.wire(wire);
                         } else {
@@ -145,7 +170,8 @@ impl Settings {
     fn wire(&mut self, node: &Node) {
         let mut wire = Wire::default();
         let mut dynamic = None;
-        for (name, value) in node.entries() {
+        let (before, mut unknown) = (self.notes.len(), 0);
+        for (name, value) in self.below("eth0", node) {
             match name.as_str() {
                 "dhcp4" | "dhcp6" => dynamic = Some(dynamic == Some(true) || is_true(value)),
                 "optional" => {}
@@ -158,7 +184,10 @@ impl Settings {
                             Some(via) if matches!(to, Some("default" | "0.0.0.0/0" | "::/0")) => {
                                 wire.gateways.extend(self.each("via", via, address));
                             }
-                            _ => self.unknown("network-config", "a route to elsewhere than default"),
+                            _ => {
+                                unknown += 1;
+                                self.unknown("network-config", "a route to elsewhere than default");
+                            }
                         }
                     }
                 }
@@ -166,8 +195,17 @@ impl Settings {
                     let of = value.get("addresses").cloned().unwrap_or(Node::List(Vec::new()));
                     wire.resolvers = self.each("nameservers", &of, address);
                 }
-                other => self.unknown("network-config", other),
+                other => {
+                    unknown += 1;
+                    self.unknown("network-config", other);
+                }
             }
+        }
+        let is_wrong = self.notes.len() > before + unknown;
+        if is_wrong || (unknown > 0 && wire.addresses.is_empty()) {
+            self.notes
+                .push("network-config: eth0 stays as it was until that is corrected.".to_owned());
+            return;
         }
         wire.is_dynamic = dynamic.unwrap_or(wire.addresses.is_empty());
         if !wire.is_dynamic && wire.addresses.is_empty() {
@@ -195,7 +233,7 @@ impl Settings {
     }
 
     fn wifis(&mut self, node: &Node) {
-        for (card, wifi) in node.entries() {
+        for (card, wifi) in self.below("wifis", node) {
             // An imaging program writes this one level higher.
             if card == "renderer" {
                 continue;
@@ -204,7 +242,7 @@ impl Settings {
                 self.unknown("network-config", card);
                 continue;
             }
-            for (name, value) in wifi.entries() {
+            for (name, value) in self.below("wlan0", wifi) {
                 match name.as_str() {
                     "regulatory-domain" => {
                         let text = value.text().unwrap_or_default().to_ascii_uppercase();
@@ -216,9 +254,18 @@ impl Settings {
                         }
                     }
                     "access-points" => {
-                        for (ssid, point) in value.entries().iter().take(SEVERAL) {
-                            self.point(ssid, point);
+                        let points = self.below("access-points", value);
+                        if points.len() > SEVERAL {
+                            self.notes.push(format!(
+                                "network-config names more than {SEVERAL} Wi-Fis: the first {SEVERAL} are taken over."
+                            ));
                         }
+                        let points = points.iter().take(SEVERAL);
+                        self.wifi = Some(
+                            points
+                                .filter_map(|(ssid, point)| self.point(ssid, point))
+                                .collect(),
+                        );
                     }
                     "dhcp4" | "dhcp6" | "optional" => {}
                     other => self.unknown("network-config", other),
@@ -227,29 +274,44 @@ impl Settings {
         }
     }
 
-    fn point(&mut self, ssid: &str, point: &Node) {
-        let password = match point
-            .get("password")
-            .or_else(|| point.get("auth")?.get("password"))
-        {
+    fn point(&mut self, ssid: &str, point: &Node) -> Option<Wifi> {
+        let before = self.notes.len();
+        let mut password = None;
+        for (name, value) in self.below(ssid, point) {
+            match name.as_str() {
+                "password" => password = Some(value),
+                "auth" => password = value.get("password").or(password),
+                // All are asked for by name.
+                "hidden" => {}
+                other => self.unknown("network-config", other),
+            }
+        }
+        let password = match password {
+            // What is not understood may have been one.
+            None if self.notes.len() > before => return None,
             None => Password::Open,
-            Some(Node::Text(text)) if text.is_empty() => Password::AsBefore,
+            Some(Node::Text(text)) if yaml::is_nothing(text) => Password::AsBefore,
             Some(Node::Text(text)) if is_passphrase(text) => Password::New(text.clone()),
             Some(_) => {
                 let what = "A Wi-Fi password has 8 to 63 letters, digits and signs of ASCII, or is 64 hexadecimal digits.";
                 self.notes.push(what.to_owned());
-                return;
+                return None;
             }
         };
         if !(1..=32).contains(&ssid.len()) {
             self.notes.push("A Wi-Fi's name has 1 to 32 bytes.".to_owned());
-            return;
+            return None;
         }
-        self.wifi.push(Wifi {
+        Some(Wifi {
             ssid: ssid.to_owned(),
             password,
-        });
+        })
     }
+}
+
+/// Of what somebody has written, as much as fits a line.
+pub fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 fn is_true(node: &Node) -> bool {
@@ -320,9 +382,11 @@ network:
             wire.gateways,
             ["192.168.1.1".parse::<IpAddr>().expect("an address")]
         );
+        assert!(settings.is_whole && settings.has_user_data);
         let wifi: Vec<_> = settings
             .wifi
             .iter()
+            .flatten()
             .map(|wifi| (wifi.ssid.as_str(), &wifi.password))
             .collect();
         assert_eq!(
@@ -353,7 +417,7 @@ network:
             "ssh_authorized_keys",
             "addresses",
             "eth1",
-            "keeps DHCP",
+            "stays as it was",
         ] {
             assert!(
                 settings.notes.iter().any(|note| note.contains(word)),
@@ -361,7 +425,10 @@ network:
                 settings.notes
             );
         }
-        assert!(settings.wire.is_some_and(|wire| wire.is_dynamic));
+        assert!(settings.wire.is_none() && !settings.is_whole);
+        let neither = Settings::read(None, Some("ethernets: {eth0: {dhcp4: false}}\n"));
+        assert!(neither.wire.is_some_and(|wire| wire.is_dynamic));
+        assert!(neither.notes[0].contains("keeps DHCP"), "{:?}", neither.notes);
     }
 
     #[test]
@@ -372,7 +439,7 @@ network:
             );
             let settings = Settings::read(None, Some(&text));
             assert!(
-                settings.wifi.is_empty() && settings.notes.len() == 1,
+                settings.wifi.as_ref().is_some_and(Vec::is_empty) && settings.notes.len() == 1,
                 "{password:?}: {settings:?}"
             );
             assert!(
@@ -384,7 +451,7 @@ network:
             None,
             Some("version: 1\nwifis: {wlan0: {access-points: {a: {}}}}\n"),
         );
-        assert!(old.wifi.is_empty() && old.notes.len() == 1, "{old:?}");
+        assert!(old.wifi.is_none() && old.notes.len() == 1, "{old:?}");
         let broken = Settings::read(Some("a: [\n"), None);
         assert!(broken.notes[0].contains("user-data cannot be read"), "{broken:?}");
     }

@@ -1,174 +1,210 @@
-//! Puts the boot partition's settings into force, once for each time that they change, and takes the secrets out of them. What
+//! Puts the boot partition's settings into force, each once for each time that it changes, and takes the secrets out of them. What
 //! must not live here: what a setting may look like.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
-use super::settings::{Password, Settings};
-use super::{card, network};
+use super::settings::{Password, Settings, Wifi, shown};
+use super::{card, network, secrets};
 use crate::answer::Wrong;
 use crate::machine::Machine;
 use crate::power::SYSTEMCTL;
 use crate::program::{agrees, run as call};
 use crate::{names, note, ssh};
 
-/// What was in force last, without secrets. A factory reset takes it away, so that a box without a screen comes back.
+/// What was put into force last, without secrets. A factory reset takes it away, so that a box without a screen comes back.
 pub const TAKEN: &str = "/var/lib/kinglet-board/settings-taken";
 /// What there is to say about it, for the screen.
 pub const NOTES: &str = "/run/kinglet-board/settings-notes";
 const NETWORKCTL: &str = "/usr/bin/networkctl";
 const WIFI_SERVICE: &str = "wpa_supplicant@wlan0.service";
 
-/// What stands in place of a password that was taken over.
-const REMOVED: &str = "password: \"\"  # taken over; write a new one here to change it";
-
 pub fn run(machine: &Machine) -> Result<(), Wrong> {
     let user_data = card::read(machine, card::USER_DATA);
     let network = card::read(machine, card::NETWORK);
-    let here = together(user_data.as_ref(), network.as_ref());
-    if machine.text(TAKEN).as_deref() == Some(here.trim()) {
-        return Ok(());
-    }
     let text = |file: &Option<(String, String)>| file.as_ref().map(|(_, text)| text.clone());
     let settings = Settings::read(text(&user_data).as_deref(), text(&network).as_deref());
-    let mut notes = settings.notes.clone();
-    for wrong in enforce(machine, &settings) {
-        notes.push(format!("{}.", wrong.to_string().trim_end_matches('.')));
+    let mut taking = Taking::new(machine, &settings);
+    if taking.wireless(machine, &settings)
+        && let Some((name, text)) = &network
+    {
+        taking.clean(machine, name, text, &settings);
     }
-    let without = network.map(|(name, text)| {
-        let clean = without_secrets(&text);
-        if clean != text
-            && let Err(wrong) = card::write(machine, &name, &clean)
-        {
-            notes.push(format!("The Wi-Fi password is still on the card: {wrong}."));
-            return (name, text);
+    taking.wired(machine, &settings);
+    taking.user_data(machine, &settings);
+    taking.end(machine)
+}
+
+/// One start's work.
+struct Taking {
+    /// By setting: what was put into force last. What was changed since by another way, as on the server's pages, stays so until
+    /// its setting is written otherwise.
+    taken: BTreeMap<String, String>,
+    notes: Vec<String>,
+}
+
+impl Taking {
+    fn new(machine: &Machine, settings: &Settings) -> Taking {
+        let taken = machine.text(TAKEN).unwrap_or_default();
+        Taking {
+            // Without what it was, all of it is new.
+            taken: serde_json::from_str(&taken).unwrap_or_default(),
+            notes: settings.notes.clone(),
         }
-        (name, clean)
-    });
-    for said in &notes {
-        note(said);
     }
-    machine.write(NOTES, &format!("{}\n", notes.join("\n")))?;
-    machine.write(TAKEN, &together(user_data.as_ref(), without.as_ref()))
-}
 
-fn together(user_data: Option<&(String, String)>, network: Option<&(String, String)>) -> String {
-    let text =
-        |file: Option<&(String, String)>| file.map_or(String::new(), |(_, text)| text.trim().to_owned());
-    format!("{}\n---\n{}\n", text(user_data), text(network))
-}
-
-/// Each for itself: one that fails keeps none of the others from being tried.
-fn enforce(machine: &Machine, settings: &Settings) -> Vec<Wrong> {
-    let mut failed = Vec::new();
-    let mut tried = |outcome: Result<(), Wrong>| failed.extend(outcome.err());
-    if let Some(wire) = &settings.wire {
-        tried(wired(machine, &network::wire(wire)));
+    fn end(self, machine: &Machine) -> Result<(), Wrong> {
+        for said in &self.notes {
+            note(said);
+        }
+        machine.write(NOTES, &format!("{}\n", self.notes.join("\n")))?;
+        let taken =
+            serde_json::to_string(&self.taken).map_err(|error| Wrong::io("note", TAKEN, &error.into()))?;
+        if machine.text(TAKEN).as_deref() == Some(&taken) {
+            return Ok(());
+        }
+        machine.write(TAKEN, &format!("{taken}\n"))
     }
-    if !settings.wifi.is_empty() || settings.country.is_some() {
-        tried(wireless(machine, settings));
-    }
-    if let Some(name) = &settings.name {
-        tried(names::host(machine, name).map(drop));
-    }
-    if let Some(zone) = &settings.zone {
-        tried(names::zone(machine, zone).map(drop));
-    }
-    if let Some(key) = &settings.key {
-        tried(ssh::on(machine, key, true).map(drop));
-    }
-    failed
-}
 
-fn wired(machine: &Machine, text: &str) -> Result<(), Wrong> {
-    machine.write(network::WIRE_FILE, text)?;
-    call(machine, NETWORKCTL, &["reload"]).map(drop)
-}
+    fn is_taken(&self, setting: &str, value: &str) -> bool {
+        self.taken.get(setting).is_some_and(|taken| taken == value)
+    }
 
-fn wireless(machine: &Machine, settings: &Settings) -> Result<(), Wrong> {
-    let before = machine.text(network::WIFI_FILE).unwrap_or_default();
-    let text = network::wifi(settings.country.as_deref(), &settings.wifi, &before);
-    private(machine, network::WIFI_FILE, &text)?;
-    call(machine, SYSTEMCTL, &["enable", WIFI_SERVICE])?;
-    // A board without Wi-Fi has no such device, and waits for it for ever otherwise.
-    agrees(machine, SYSTEMCTL, &["--no-block", "restart", WIFI_SERVICE]).map(drop)
-}
-
-/// A file that root alone may read, from the moment it is there.
-fn private(machine: &Machine, path: &str, text: &str) -> Result<(), Wrong> {
-    let file = machine.path(path);
-    let beside = file.with_extension("new");
-    machine.remove(&format!("{}.new", path.trim_end_matches(".conf")))?;
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside);
-    let written = made.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, &file));
-    placed.map_err(|error| Wrong::io("write", path, &error))
-}
-
-/// The text without its passwords. Where they cannot be taken out of their lines, nothing of the text is left.
-fn without_secrets(text: &str) -> String {
-    let clean: Vec<String> = text
-        .lines()
-        .map(|line| {
-            let bare = line.trim_start();
-            let indent = &line[..line.len() - bare.len()];
-            let value = bare.strip_prefix("password:").map(str::trim);
-            match value {
-                None | Some("" | "\"\"" | "''") => line.to_owned(),
-                Some(value) if value.starts_with("\"\" ") => line.to_owned(),
-                Some(_) => format!("{indent}{REMOVED}"),
+    /// What failed is tried again by the next start, and keeps none of the others from being tried.
+    fn done(&mut self, setting: &str, value: &str, outcome: Result<(), Wrong>) -> bool {
+        match outcome {
+            Ok(()) => {
+                self.taken.insert(setting.to_owned(), value.to_owned());
+                true
             }
-        })
-        .collect();
-    let mut clean = clean.join("\n");
-    clean.push('\n');
-    let left = Settings::read(None, Some(&clean));
-    let has_secret = left
-        .wifi
-        .iter()
-        .any(|wifi| matches!(wifi.password, Password::New(_)));
-    // What is not understood may hide one.
-    if has_secret || (!left.notes.is_empty() && clean.contains("password")) {
-        return "# What stood here was taken over, and removed since it held a password. To change something, write it anew.\n"
-            .to_owned();
+            Err(wrong) => {
+                self.taken.remove(setting);
+                self.notes.push(sentence(&wrong));
+                false
+            }
+        }
     }
-    if clean.trim() == text.trim() {
-        return text.to_owned();
+
+    fn user_data(&mut self, machine: &Machine, settings: &Settings) {
+        if !settings.has_user_data {
+            return;
+        }
+        let name = settings.name.as_ref().map(|name| name.as_str());
+        self.one("hostname", name, || match &settings.name {
+            Some(name) => names::host(machine, name).map(drop),
+            None => Ok(()),
+        });
+        let zone = settings.zone.as_ref().map(|zone| zone.as_str());
+        self.one("timezone", zone, || match &settings.zone {
+            Some(zone) => names::zone(machine, zone).map(drop),
+            None => Ok(()),
+        });
+        let key = settings.key.as_ref().map(|key| key.as_str());
+        self.one("ssh_authorized_keys", key, || match &settings.key {
+            Some(key) => ssh::on(machine, key, true).map(drop),
+            None => Ok(()),
+        });
     }
-    clean
+
+    /// What is not named any more stays in force, and counts when it is named again.
+    fn one(&mut self, setting: &str, value: Option<&str>, enforce: impl FnOnce() -> Result<(), Wrong>) {
+        match value {
+            None => drop(self.taken.remove(setting)),
+            Some(value) if self.is_taken(setting, value) => {}
+            Some(value) => drop(self.done(setting, value, enforce())),
+        }
+    }
+
+    fn wired(&mut self, machine: &Machine, settings: &Settings) {
+        match &settings.wire {
+            Some(wire) => {
+                let text = network::wire(wire);
+                self.one("eth0", Some(&text), || {
+                    machine.write(network::WIRE_FILE, &text)?;
+                    call(machine, NETWORKCTL, &["reload"]).map(drop)
+                });
+            }
+            // A wrong address must not need a new card.
+            None if settings.is_whole => {
+                self.taken.remove("eth0");
+                if machine.exists(network::WIRE_FILE) {
+                    let removed = machine.remove(network::WIRE_FILE);
+                    let outcome = removed.and_then(|()| call(machine, NETWORKCTL, &["reload"]).map(drop));
+                    self.notes.extend(outcome.err().as_ref().map(sentence));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Whether what the file says of the Wi-Fi is in force.
+    fn wireless(&mut self, machine: &Machine, settings: &Settings) -> bool {
+        if settings.wifi.is_none() && settings.country.is_none() {
+            return true;
+        }
+        let networks = settings.wifi.as_deref().unwrap_or_default();
+        let keep = !settings.is_whole || settings.wifi.is_none();
+        let before = machine.text(network::WIFI_FILE).unwrap_or_default();
+        let wifi = network::wifi(settings.country.as_deref(), networks, keep, &before);
+        for ssid in &wifi.missing {
+            let ssid = shown(ssid);
+            self.notes.push(format!(
+                "network-config: the password of {ssid} is to be as before, and there is none; write it anew."
+            ));
+        }
+        let wanted = without_secrets(settings, networks, keep);
+        let is_new = networks
+            .iter()
+            .any(|wifi| matches!(wifi.password, Password::New(_)));
+        if !is_new && self.is_taken("wlan0", &wanted) {
+            return true;
+        }
+        let outcome = machine
+            .write_private(network::WIFI_FILE, &wifi.text)
+            .and_then(|()| call(machine, SYSTEMCTL, &["enable", WIFI_SERVICE]))
+            // A board without Wi-Fi has no such device, and waits for it for ever otherwise.
+            .and_then(|_| agrees(machine, SYSTEMCTL, &["--no-block", "restart", WIFI_SERVICE]));
+        self.done("wlan0", &wanted, outcome.map(drop))
+    }
+
+    /// Takes the passwords that are in force out of the file.
+    fn clean(&mut self, machine: &Machine, name: &str, text: &str, settings: &Settings) {
+        let networks = settings.wifi.iter().flatten();
+        let taken: Vec<&str> = networks
+            .filter_map(|wifi| match &wifi.password {
+                Password::New(password) => Some(password.as_str()),
+                _ => None,
+            })
+            .collect();
+        let clean = secrets::without(text, &taken);
+        if clean != text
+            && let Err(wrong) = card::write(machine, name, &clean)
+        {
+            self.notes
+                .push(format!("The Wi-Fi password is still on the card: {wrong}."));
+            return;
+        }
+        if secrets::are_in(&clean) {
+            self.notes.push(format!(
+                "{name} still holds a password that was not taken over: correct the file, or take it out."
+            ));
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn sentence(wrong: &Wrong) -> String {
+    format!("{}.", wrong.to_string().trim_end_matches('.'))
+}
 
-    #[test]
-    fn no_password_stays_on_the_card() {
-        let text = "version: 2\nwifis:\n  wlan0:\n    access-points:\n      home:\n        password: \"secret 12\"\n";
-        let clean = without_secrets(text);
-        assert!(!clean.contains("secret 12") && clean.contains("home:"), "{clean}");
-        let again = Settings::read(None, Some(&clean));
-        assert_eq!(again.wifi[0].password, Password::AsBefore);
-        assert_eq!(without_secrets(&clean), clean, "once is enough");
-        let inline = "version: 2\nwifis: {wlan0: {access-points: {home: {password: secret 12}}}}\n";
-        assert!(!without_secrets(inline).contains("secret"));
-        let broken = "version: 2\nwifis: {wlan0: {access-points: {home: {password: secret 12}}\n";
-        assert!(!without_secrets(broken).contains("secret"));
-        let folded = "version: 2\nwifis:\n  wlan0:\n    access-points:\n      home:\n        password: >-\n          secret12\n";
-        assert!(
-            !without_secrets(folded).contains("secret12"),
-            "{}",
-            without_secrets(folded)
-        );
-        let plain = "version: 2\nethernets: {eth0: {dhcp4: true}}";
-        assert_eq!(without_secrets(plain), plain, "what holds none is left alone");
+/// What is wanted of the Wi-Fi, to know it again.
+fn without_secrets(settings: &Settings, networks: &[Wifi], keep: bool) -> String {
+    let mut text = format!("{} {keep}", settings.country.as_deref().unwrap_or_default());
+    for wifi in networks {
+        let manner = match wifi.password {
+            Password::Open => "open",
+            Password::AsBefore | Password::New(_) => "by password",
+        };
+        let _ = write!(text, ", {:?} {manner}", wifi.ssid);
     }
+    text
 }

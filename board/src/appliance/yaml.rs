@@ -1,5 +1,7 @@
 //! YAML as far as settings need it: text, lists and maps, where every scalar is text. What must not live here: what it means.
 
+use std::ops::Range;
+
 use saphyr_parser::{Event, Parser, StrInput};
 
 /// Settings are flat; whatever is deeper is something else.
@@ -63,12 +65,35 @@ pub fn read(text: &str) -> Result<Node, String> {
             event => {
                 let node = node(event, &mut events, DEPTH)?;
                 return match node {
-                    Node::Text(text) if text.is_empty() || text == "~" => Ok(Node::Map(Vec::new())),
+                    Node::Text(text) if is_nothing(&text) => Ok(Node::Map(Vec::new())),
                     node => Ok(node),
                 };
             }
         }
     }
+}
+
+/// A name without a value.
+pub fn is_nothing(text: &str) -> bool {
+    matches!(text, "" | "~")
+}
+
+/// Every text of a document in its order, names and values, with the bytes where it is written.
+pub fn scalars(text: &str) -> Result<Vec<(String, Range<usize>)>, String> {
+    // The parser counts characters.
+    let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
+    let mut found = Vec::new();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        if let Event::Scalar(value, ..) = event {
+            found.push((
+                value.into_owned(),
+                place(span.start.index())..place(span.end.index()),
+            ));
+        }
+    }
+    Ok(found)
 }
 
 fn next<'a>(events: &mut Events<'a>) -> Result<Event<'a>, String> {

@@ -14,8 +14,8 @@ use std::time::Duration;
 use super::KEY;
 use super::bench::{BOARD, Bench};
 
-const WIFI: &str = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
-const NETWORK: &str = "\
+pub const WIFI: &str = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
+pub const NETWORK: &str = "\
 version: 2
 wifis:
   wlan0:
@@ -25,7 +25,7 @@ wifis:
         password: secret of the air
 ";
 
-fn appliance() -> Bench {
+pub fn appliance() -> Bench {
     let bench = Bench::new();
     for directory in [
         "boot/firmware",
@@ -50,14 +50,14 @@ fn appliance() -> Bench {
     bench
 }
 
-fn run(bench: &Bench, word: &str) -> bool {
+pub fn run(bench: &Bench, word: &str) -> bool {
     let root = bench.root().to_owned();
     let status = Command::new(BOARD).arg("--root").arg(root).arg(word).status();
     status.expect("the program is there").success()
 }
 
 /// A server that is asked once whether it has an owner.
-fn server(bench: &Bench, claimed: bool) -> JoinHandle<()> {
+pub fn server(bench: &Bench, claimed: bool) -> JoinHandle<()> {
     let path = bench.root().join("var/lib/kinglet/control.sock");
     // One that an earlier look left.
     let _ = fs::remove_file(&path);
@@ -77,7 +77,7 @@ fn server(bench: &Bench, claimed: bool) -> JoinHandle<()> {
     })
 }
 
-fn network_of(bench: &Bench, name: &str) {
+pub fn network_of(bench: &Bench, name: &str) {
     let card = r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","scope":"host"}]},{"ifname":"eth0","addr_info":[{"local":"192.168.1.20","scope":"global"}]}]"#;
     bench.program("usr/sbin/ip", &format!("echo '{card}'"));
     let avahi = format!(
