@@ -11,6 +11,8 @@ mod disks;
 mod packages;
 #[path = "board/settings.rs"]
 mod settings;
+#[path = "board/way_back.rs"]
+mod way_back;
 
 use std::ffi::OsString;
 use std::fs;

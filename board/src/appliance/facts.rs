@@ -39,6 +39,8 @@ pub struct Facts {
     pub code: Option<String>,
     pub notes: Vec<String>,
     pub way_back: Option<String>,
+    /// Its link by number, for a phone's camera.
+    pub link: Option<String>,
     /// How it stands with a backup that is to be put back.
     pub restore: Option<String>,
 }
@@ -46,8 +48,19 @@ pub struct Facts {
 impl Facts {
     pub fn look(machine: &Machine) -> Facts {
         let is_claimed = claimed(machine);
+        let addresses = addresses(machine);
+        let mut way_back = machine.text(way_back::SAID).filter(|text| !text.is_empty());
+        let link = way_back
+            .as_deref()
+            .zip(addresses.first())
+            .and_then(|(said, first)| way_back::by_number(said, first));
+        if let (Some(said), Some(link)) = (&mut way_back, &link) {
+            said.push_str(&format!(
+                "\n\nThe same by number, and as the picture above:\n{link}"
+            ));
+        }
         Facts {
-            addresses: addresses(machine),
+            addresses,
             name: machine.text("/etc/hostname").unwrap_or_default(),
             found_as: found_as(machine),
             is_claimed,
@@ -57,7 +70,8 @@ impl Facts {
                 None
             },
             notes: lines(machine.text(NOTES)),
-            way_back: machine.text(way_back::SAID).filter(|text| !text.is_empty()),
+            way_back,
+            link,
             restore: machine.text(restore::SAID).filter(|text| !text.is_empty()),
         }
     }
@@ -105,7 +119,7 @@ fn found_as(machine: &Machine) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn claimed(machine: &Machine) -> Option<bool> {
+pub fn claimed(machine: &Machine) -> Option<bool> {
     let mut stream = UnixStream::connect(machine.path(CONTROL)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;

@@ -32,6 +32,7 @@ use crate::machine::Machine;
 use crate::note;
 use facts::Facts;
 pub use take_over::TAKEN;
+use way_back::WayBack;
 
 /// How often it is looked whether something changed: while somebody waits in front of it, and later.
 const SOON: Duration = Duration::from_secs(5);
@@ -46,14 +47,10 @@ pub fn run(machine: &Machine, word: &str) -> Result<(), Wrong> {
         "grow" => grow::run(machine),
         "restore" => restore::run(machine),
         "screen-once" => {
-            way_back::run(machine);
-            show(machine, &mut String::new());
+            show(machine, &mut WayBack::look(machine), &mut String::new());
             Ok(())
         }
-        "screen" => {
-            way_back::run(machine);
-            watch(machine)
-        }
+        "screen" => watch(machine),
         other => Err(Wrong::because(
             Code::BadRequest,
             format!("there is no word {other:?}"),
@@ -63,10 +60,14 @@ pub fn run(machine: &Machine, word: &str) -> Result<(), Wrong> {
 
 /// Says where the server is found, whenever that changes, for as long as the machine is on.
 fn watch(machine: &Machine) -> Result<(), Wrong> {
-    let mut shown = String::new();
+    let (mut way_back, mut shown) = (WayBack::look(machine), String::new());
     loop {
-        let is_owned = show(machine, &mut shown);
-        pause(if is_owned { SELDOM } else { SOON })?;
+        let is_owned = show(machine, &mut way_back, &mut shown);
+        pause(if is_owned && !way_back.waits() {
+            SELDOM
+        } else {
+            SOON
+        })?;
     }
 }
 
@@ -78,7 +79,8 @@ fn pause(time: Duration) -> Result<(), Wrong> {
 }
 
 /// One look. Gives whether the server has an owner.
-fn show(machine: &Machine, shown: &mut String) -> bool {
+fn show(machine: &Machine, way_back: &mut WayBack, shown: &mut String) -> bool {
+    way_back.go_on(machine, || facts::claimed(machine).is_some());
     let facts = Facts::look(machine);
     if facts.is_claimed == Some(false) {
         match facts::settle_name(machine, &facts) {

@@ -52,7 +52,8 @@ pub fn text(facts: &Facts) -> String {
             }
             let name = facts.found_as.as_ref().unwrap_or(&facts.name);
             let _ = writeln!(text, "      http://{name}.local/   (many phones do not find this one)\n");
-            text.push_str(&picture(&format!("http://{first}/")));
+            let address = format!("http://{first}/");
+            text.push_str(&picture(facts.link.as_ref().unwrap_or(&address)));
         }
     }
     if let Some(way_back) = &facts.way_back {

@@ -58,22 +58,29 @@ pub fn run(bench: &Bench, word: &str) -> bool {
 
 /// A server that is asked once whether it has an owner.
 pub fn server(bench: &Bench, claimed: bool) -> JoinHandle<()> {
+    server_for(bench, claimed, 1)
+}
+
+/// The same, asked more than once.
+pub fn server_for(bench: &Bench, claimed: bool, times: usize) -> JoinHandle<()> {
     let path = bench.root().join("var/lib/kinglet/control.sock");
     // One that an earlier look left.
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(path).expect("the path is short");
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("it is asked");
-        let mut asked = String::new();
-        BufReader::new(&stream).read_line(&mut asked).expect("it asks");
-        assert_eq!(asked, "GET /health HTTP/1.1\r\n");
-        let body = format!("{{\"status\":\"ready\",\"claimed\":{claimed}}}");
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("it listens");
+        for _ in 0..times {
+            let (mut stream, _) = listener.accept().expect("it is asked");
+            let mut asked = String::new();
+            BufReader::new(&stream).read_line(&mut asked).expect("it asks");
+            assert_eq!(asked, "GET /health HTTP/1.1\r\n");
+            let body = format!("{{\"status\":\"ready\",\"claimed\":{claimed}}}");
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .expect("it listens");
+        }
     })
 }
 
@@ -292,7 +299,7 @@ fn who_holds_the_card_gets_one_link() {
         "case \"$*\" in *reset-link*) echo 'https://kinglet.local/reset#abc';; esac",
     );
     bench.file("boot/firmware/reset-admin.txt", "anna\r\n");
-    let asked = server(&bench, true);
+    let asked = server_for(&bench, true, 2);
     assert!(run(&bench, "screen-once"));
     asked.join().expect("it was asked");
     let calls = bench.calls();
