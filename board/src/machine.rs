@@ -34,6 +34,18 @@ impl Machine {
         read_text(&self.path(absolute)).ok()
     }
 
+    /// A short file as it is; nothing where there is none that can be opened, and an error where it cannot be read or is too long.
+    pub fn bytes(&self, absolute: &str) -> Option<io::Result<Vec<u8>>> {
+        let file = File::open(self.path(absolute)).ok()?;
+        let mut bytes = Vec::new();
+        let read = file.take(FILE_BYTES + 1).read_to_end(&mut bytes);
+        Some(match read {
+            Ok(count) if count as u64 > FILE_BYTES => Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(error),
+        })
+    }
+
     /// The names in a directory, in order; none where it cannot be read.
     pub fn names(&self, absolute: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(absolute)).into_iter().flatten();

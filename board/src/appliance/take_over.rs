@@ -20,11 +20,21 @@ const NETWORKCTL: &str = "/usr/bin/networkctl";
 const WIFI_SERVICE: &str = "wpa_supplicant@wlan0.service";
 
 pub fn run(machine: &Machine) -> Result<(), Wrong> {
-    let user_data = card::read(machine, card::USER_DATA);
-    let network = card::read(machine, card::NETWORK);
+    let mut unread = Vec::new();
+    unread.extend(card::tidy(machine).err());
+    let mut read = |name: &str| {
+        let found = card::read(machine, name);
+        found.unwrap_or_else(|wrong| {
+            unread.push(wrong);
+            None
+        })
+    };
+    let user_data = read(card::USER_DATA);
+    let network = read(card::NETWORK);
     let text = |file: &Option<(String, String)>| file.as_ref().map(|(_, text)| text.clone());
     let settings = Settings::read(text(&user_data).as_deref(), text(&network).as_deref());
     let mut taking = Taking::new(machine, &settings);
+    taking.notes.extend(unread.iter().map(sentence));
     if taking.wireless(machine, &settings)
         && let Some((name, text)) = &network
     {
@@ -178,7 +188,7 @@ impl Taking {
             .collect();
         let clean = secrets::without(text, &taken);
         if clean != text
-            && let Err(wrong) = card::write(machine, name, &clean)
+            && let Err(wrong) = card::replace_secret(machine, name, &clean)
         {
             self.notes
                 .push(format!("The Wi-Fi password is still on the card: {wrong}."));

@@ -23,8 +23,12 @@ pub struct WayBack {
 
 impl WayBack {
     pub fn look(machine: &Machine) -> WayBack {
+        let asked = card::read(machine, card::RESET).unwrap_or_else(|wrong| {
+            say(machine, &format!("{wrong}."));
+            None
+        });
         WayBack {
-            asked: card::read(machine, card::RESET),
+            asked,
             is_waiting: false,
         }
     }

@@ -505,3 +505,21 @@ fn a_backup_that_cannot_be_put_back_leaves_the_key_and_holds_the_server_back() {
         "no key stays on the card"
     );
 }
+
+#[test]
+fn a_recovery_key_that_cannot_be_read_holds_the_server_back_too() {
+    let bench = new_card();
+    let file = bench.root().join("boot/firmware/restore-key.txt");
+    fs::write(&file, [0xff]).expect("the root is ours");
+    plug_in(&bench);
+    let mut child = restoring(&bench, "its first line must be the recovery key");
+    assert!(child.try_wait().expect("ours").is_none(), "the server waits");
+    child.kill().and_then(|()| child.wait()).expect("ours");
+    // As Windows' own shell writes it.
+    let units = format!("\u{feff}{SECRET}\r\n");
+    let text: Vec<u8> = units.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&file, text).expect("the root is ours");
+    assert!(run(&bench, "restore"));
+    assert_eq!(bench.text("told"), Some(format!("{SECRET}\n")));
+    assert!(!file.exists());
+}

@@ -3,6 +3,7 @@
 //! should be (`appliance.rs`), and their forms one by one (`src/appliance/settings.rs`).
 
 use std::fs;
+use std::io::Read;
 
 use super::KEY;
 use super::appliance::{NETWORK, WIFI, appliance, network_of, run, server};
@@ -300,4 +301,78 @@ fn a_wifi_goes_when_its_list_does_not_name_it_and_not_when_there_is_no_list() {
     bench.file(FILE, "version: 2\nwifis: {wlan0: {access-points: {}}}\n");
     assert!(run(&bench, "settings"));
     assert!(bench.text(WIFI).is_some_and(|text| !text.contains("network=")));
+}
+
+fn utf_16(text: &str, is_little: bool) -> Vec<u8> {
+    let units = format!("\u{feff}{text}");
+    let both = units.encode_utf16();
+    both.flat_map(|unit| {
+        if is_little {
+            unit.to_le_bytes()
+        } else {
+            unit.to_be_bytes()
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn a_file_of_two_bytes_for_each_character_is_read_and_one_that_is_no_text_is_named() {
+    for is_little in [true, false] {
+        let bench = appliance();
+        bench.file(FILE, "");
+        let text = utf_16(&NETWORK.replace('\n', "\r\n"), is_little);
+        fs::write(bench.root().join(FILE), text).expect("the root is ours");
+        assert!(run(&bench, "settings"));
+        assert!(
+            bench
+                .text(WIFI)
+                .is_some_and(|text| text.contains("secret of the air"))
+        );
+        let left = bench.text(FILE).expect("in UTF-8 now");
+        assert!(left.contains("home:") && !left.contains("secret"), "{left}");
+        assert!(!card(&bench).contains("settings on the card"));
+    }
+    let without_mark = utf_16(NETWORK, true)[2..].to_vec();
+    for no_text in [b"version: \xff2\n".to_vec(), without_mark, vec![b'#'; 70_000]] {
+        let bench = by_wifi();
+        fs::write(bench.root().join(FILE), no_text).expect("the root is ours");
+        assert!(run(&bench, "settings"));
+        let said = card(&bench);
+        assert!(
+            said.contains("settings on the card") && said.contains("network-config"),
+            "{said}"
+        );
+        assert!(
+            bench
+                .text(WIFI)
+                .is_some_and(|text| text.contains("secret of the air"))
+        );
+    }
+}
+
+#[test]
+fn what_a_file_with_a_password_was_is_written_over() {
+    let bench = appliance();
+    bench.file(FILE, NETWORK);
+    // Its bytes, whatever their name is by now.
+    let mut old = fs::File::open(bench.root().join(FILE)).expect("it is there");
+    assert!(run(&bench, "settings"));
+    let mut left = String::new();
+    old.read_to_string(&mut left).expect("it is text");
+    assert_eq!(left, "#".repeat(NETWORK.len()));
+    let names: Vec<_> = fs::read_dir(bench.root().join("boot/firmware"))
+        .expect("it is there")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert_eq!(names, ["network-config"]);
+    // A power cut in the middle of it.
+    bench.file("boot/firmware/kinglet.new", NETWORK);
+    let mut old = fs::File::open(bench.root().join("boot/firmware/kinglet.new")).expect("it is there");
+    assert!(run(&bench, "settings"));
+    left.clear();
+    old.read_to_string(&mut left).expect("it is text");
+    assert_eq!(left, "#".repeat(NETWORK.len()));
+    assert_eq!(bench.text("boot/firmware/kinglet.new"), None);
 }
