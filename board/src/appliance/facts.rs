@@ -2,7 +2,7 @@
 //! here: how it is said.
 
 use std::io::{Read, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -85,16 +85,35 @@ fn lines(text: Option<String>) -> Vec<String> {
         .collect()
 }
 
-/// Those that others reach, the cable's first, since that is the order of the devices.
+/// Those that others reach, as they stand in a link, the cable's first, since that is the order of the devices. People read
+/// them off a screen, so the long ones are told only where there are no short ones.
 fn addresses(machine: &Machine) -> Vec<String> {
-    let said = run(machine, IP, &["-json", "-4", "address", "show", "up"]).unwrap_or_default();
+    let said = run(machine, IP, &["-json", "address", "show", "up"]).unwrap_or_default();
     let cards: Value = serde_json::from_str(&said).unwrap_or_default();
-    let cards = cards.as_array().into_iter().flatten();
-    cards
+    let all: Vec<(&Value, IpAddr)> = cards
+        .as_array()
+        .into_iter()
+        .flatten()
         .flat_map(|card| card["addr_info"].as_array().into_iter().flatten())
-        .filter(|about| about["scope"] != "host")
-        .filter_map(|about| Some(about["local"].as_str()?.parse::<Ipv4Addr>().ok()?.to_string()))
-        .collect()
+        .filter_map(|about| Some((about, about["local"].as_str()?.parse().ok()?)))
+        .collect();
+    let short = all
+        .iter()
+        .filter(|(about, ip)| ip.is_ipv4() && about["scope"] != "host")
+        .map(|(_, ip)| ip.to_string());
+    let short: Vec<String> = short.collect();
+    if !short.is_empty() {
+        return short;
+    }
+    // One of a device's own is of no use in a browser, and one that changes by itself not for long.
+    let passes = ["temporary", "deprecated", "tentative", "dadfailed"];
+    let long = all
+        .iter()
+        .filter(|(about, ip)| {
+            ip.is_ipv6() && about["scope"] == "global" && passes.iter().all(|flag| about[*flag] != true)
+        })
+        .map(|(_, ip)| format!("[{ip}]"));
+    long.collect()
 }
 
 /// The name that mDNS has settled on. It asks the network first, and takes another where somebody has this one.

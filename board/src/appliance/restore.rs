@@ -81,7 +81,8 @@ fn failed(wrong: &Wrong) -> String {
     format!(
         "The backup was not put back, nothing was changed, and the server does not start:\n{}\n\
          Plug in the stick with the backup, or another one. Or turn the power off and put the card into a computer: correct\n\
-         restore-key, or remove it for a new server without an owner.",
+         restore-key, or remove it for a new server without an owner. For an older backup than the newest write its name below the key,\n\
+         as it is on the stick (kinglet-1a2b3c4d-000007.json).",
         wrong.message
     )
 }

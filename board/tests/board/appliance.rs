@@ -264,6 +264,33 @@ fn address_and_code_are_on_the_screen_on_the_line_and_on_the_card() {
 }
 
 #[test]
+fn a_network_of_long_addresses_alone_is_a_network() {
+    let bench = appliance();
+    network_of(&bench, "kinglet");
+    let of = |more: &str| {
+        let long = r#"{"local":"2001:db8::7:1","scope":"global","temporary":true},{"local":"2001:db8::20","scope":"global"},{"local":"fe80::20","scope":"link"}"#;
+        let card = format!(r#"[{{"ifname":"eth0","addr_info":[{more}{long}]}}]"#);
+        // As the program says it that is asked for one kind.
+        bench.program(
+            "usr/sbin/ip",
+            &format!("case \"$*\" in *-4*) echo '[]';; *) echo '{card}';; esac"),
+        );
+        let asked = server(&bench, true);
+        assert!(run(&bench, "screen-once"));
+        asked.join().expect("it was asked");
+        bench.text("boot/firmware/KINGLET.txt").expect("it is there")
+    };
+    let said = of("");
+    assert!(
+        said.contains("http://[2001:db8::20]/") && !said.contains("no network"),
+        "{said}"
+    );
+    assert!(!said.contains("fe80") && !said.contains("::7:1"), "{said}");
+    let said = of(r#"{"local":"192.168.1.20","scope":"global"},"#);
+    assert!(said.contains("192.168.1.20") && !said.contains("2001"), "{said}");
+}
+
+#[test]
 fn a_second_box_keeps_the_name_that_was_free_unless_people_know_another() {
     let bench = appliance();
     network_of(&bench, "kinglet-2");
@@ -485,6 +512,7 @@ fn a_backup_that_cannot_be_put_back_leaves_the_key_and_holds_the_server_back() {
     );
     plug_in(&bench);
     let mut child = restoring(&bench, "Another key opens it");
+    assert!(said(&bench).contains("older backup"), "{}", said(&bench));
     assert!(
         child.try_wait().expect("ours").is_none(),
         "the server still waits"

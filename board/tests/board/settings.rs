@@ -376,3 +376,15 @@ fn what_a_file_with_a_password_was_is_written_over() {
     assert_eq!(left, "#".repeat(NETWORK.len()));
     assert_eq!(bench.text("boot/firmware/kinglet.new"), None);
 }
+
+#[test]
+fn version_2_may_be_left_out() {
+    let bench = appliance();
+    bench.file(FILE, &NETWORK.replace("version: 2\n", ""));
+    assert!(run(&bench, "settings"));
+    assert!(
+        bench
+            .text(WIFI)
+            .is_some_and(|text| text.contains("secret of the air"))
+    );
+}
