@@ -1,12 +1,12 @@
-//! How the board is: heat, power, cards, USB disks; its name, its time zone, and whether SSH is on. Whatever nobody reports is `null` and
-//! named in `not_reported`; nothing is guessed. What must not live here: when it is bad.
+//! How the board is: heat, power, cards, USB disks; its name, its time zone, whether SSH is on; whether it takes updates.
+//! Whatever nobody reports is `null` and named in `not_reported`; nothing is guessed. What must not live here: when it is bad.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::{names, ssh, usb};
+use crate::{names, ssh, update, usb};
 
 const THERMAL: &str = "/sys/class/thermal";
 const HWMON: &str = "/sys/class/hwmon";
@@ -58,6 +58,7 @@ pub fn read(machine: &Machine) -> Value {
         "host_name": host,
         "time_zone": zone,
         "ssh": ssh,
+        "updates": machine.exists(update::TRUSTED),
         "not_reported": missing,
     })
 }

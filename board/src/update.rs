@@ -21,8 +21,8 @@ const COME: &str = "/var/lib/kinglet/update/kinglet.deb";
 /// Where nobody but root writes.
 const OWN: &str = "/var/lib/kinglet-board/update";
 pub const OWN_PACKAGE: &str = "/var/lib/kinglet-board/update/kinglet.deb";
-/// Whom this machine trusts; comes with its packages.
-const TRUSTED: &str = "/usr/share/kinglet/update.pub";
+/// Whom this machine trusts: comes with an image that was made with a key.
+pub const TRUSTED: &str = "/usr/share/kinglet/update.pub";
 /// The oldest version without holes that are known; rises with each version that is kept (kinglet-switch).
 const FLOOR: &str = "/var/lib/kinglet-switch/floor";
 const PACKAGE_BYTES: u64 = 256 * 1024 * 1024;

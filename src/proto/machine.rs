@@ -241,6 +241,9 @@ pub struct BoardState {
     /// Whether SSH is on; absent where the machine's SSH is not the appliance's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<bool>,
+    /// Whether it takes updates; `false` where it knows no key that they could be signed by. Absent where kinglet-board does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<bool>,
     /// USB sticks that are plugged in and not in use at this moment; absent where kinglet-board does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticks: Option<Vec<UsbStick>>,

@@ -172,6 +172,17 @@ async fn a_name_is_given_and_one_that_is_none_is_refused_in_words() {
     let none = owner.post(BOARD, &asked("update", json!({}))).await;
     assert_eq!((none.refused().as_str(), none.status), ("board_failed", 409));
     assert!(none.text.contains("USB stick"), "{}", none.text);
+    let state = owner.get(BOARD).await.json(200);
+    assert!(may_update(&state) && state["updates"] == true, "{state}");
+    // Nobody is trusted: it is said before anybody looks for a stick.
+    fs::remove_file(bench.path("usr/share/kinglet/update.pub")).expect("it was there");
+    let state = owner.get(BOARD).await.json(200);
+    assert!(!may_update(&state) && state["updates"] == false, "{state}");
+}
+
+fn may_update(state: &Value) -> bool {
+    let may = state["may"].as_array().expect("a list");
+    may.contains(&json!("update"))
 }
 
 #[tokio::test]

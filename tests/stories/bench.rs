@@ -33,6 +33,7 @@ impl Bench {
             &format!("kinglet:x:{server}:991::/:/bin/false\nkinglet-admin:x:1000:1000::/:/bin/sh\n"),
         );
         bench.file("proc/sys/kernel/hostname", "kinglet\n");
+        bench.file("usr/share/kinglet/update.pub", "whose updates are taken\n");
         for folder in ["run/kinglet-board", "etc/kinglet-board", "etc/ssh/sshd_config.d"] {
             fs::create_dir_all(bench.path(folder)).expect("the root is ours");
         }

@@ -168,12 +168,15 @@ fn sensors_tell_what_the_kernel_reports() {
             "host_name": "kinglet",
             "time_zone": "Europe/Berlin",
             "ssh": false,
+            "updates": false,
             "not_reported": [],
         })
     );
     fs::create_dir_all(bench.root().join("sys/fs/cgroup/system.slice/ssh.service"))
         .expect("the root is ours");
     assert_eq!(bench.done(&json!({ "verb": "sensors" }))["ssh"], true);
+    bench.file("usr/share/kinglet/update.pub", "a key");
+    assert_eq!(bench.done(&json!({ "verb": "sensors" }))["updates"], true);
     assert_eq!(bench.calls(), [""; 0], "looking runs nothing");
 }
 

@@ -141,12 +141,14 @@ impl Machine {
         let is_ssh = |verb: &BoardVerb| matches!(verb, BoardVerb::SshOn | BoardVerb::SshOff);
         let mut may = BoardVerb::ALL.to_vec();
         may.retain(|verb| told.ssh.is_some() || !is_ssh(verb));
+        may.retain(|verb| told.updates != Some(false) || *verb != BoardVerb::Update);
         Ok(BoardState {
             answers: true,
             may,
             host_name: told.host_name,
             time_zone: told.time_zone,
             ssh: told.ssh,
+            updates: told.updates,
             sticks: told.usb_disks,
         })
     }

@@ -68,7 +68,8 @@ pub struct Told {
     pub time_zone: Option<String>,
     /// Whether the appliance's SSH is on.
     pub ssh: Option<bool>,
-    /// Absent from a board of an earlier version.
+    /// Whether it trusts anybody to sign updates. Absent from a board of an earlier version, as is the next.
+    pub updates: Option<bool>,
     pub usb_disks: Option<Vec<UsbStick>>,
 }
 

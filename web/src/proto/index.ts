@@ -320,6 +320,8 @@ export type BoardState = {
   /** USB sticks that are plugged in and not in use at this moment; absent where kinglet-board does not tell. */
   sticks?: (UsbStick[] | null);
   time_zone?: (string | null);
+  /** Whether it takes updates; `false` where it knows no key that they could be signed by. Absent where kinglet-board does not tell. */
+  updates?: (boolean | null);
 };
 
 /** What is wrong with the board. */

@@ -1,6 +1,6 @@
 // What an admin has the box do, from the page to the programs of its system, by the real kinglet-board; and that nothing of it is
 // there where nobody does it. What must not live here: what each verb does (board/tests), and who may ask (tests/stories/acts.rs).
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Person, shoot } from '../kit/browser';
@@ -112,6 +112,16 @@ test('on a phone and in Chinese: without a stick the box says what to do; everyt
   const calls = (await machine.calls()).slice(before);
   expect(calls.at(-1)).toBe('systemctl --no-block reboot');
   expect(calls).toContain('systemctl stop kinglet.socket kinglet-http.socket kinglet.service');
+  await desk.leave(one);
+});
+
+test('a box that knows nobody whose updates it could take says so, and offers none', async () => {
+  const one = await desk.at('ada', 'desktop');
+  await rm(path.join(machine.root, 'usr/share/kinglet/update.pub'));
+  await one.page.goto('/admin/box');
+  await says(one, 'This box takes no update from a stick');
+  expect(await button(one, 'Install from the stick').count()).toBe(0);
+  await good(one);
   await desk.leave(one);
 });
 

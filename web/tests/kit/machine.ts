@@ -34,6 +34,7 @@ export class Machine {
     const own = process.getuid!();
     await this.file('etc/passwd', `kinglet:x:${own === 0 ? 990 : own}:991::/:/bin/false\nkinglet-admin:x:1000:1000::/:/bin/sh\n`);
     await this.file('proc/sys/kernel/hostname', 'kinglet\n');
+    await this.file('usr/share/kinglet/update.pub', 'whose updates are taken\n');
     for (const folder of ['run/kinglet-board', 'etc/kinglet-board', 'etc/ssh/sshd_config.d']) await mkdir(path.join(this.root, folder), { recursive: true });
     for (const name of ['usr/bin/systemctl', 'usr/bin/hostnamectl', 'usr/bin/timedatectl', 'usr/bin/systemd-run', 'usr/bin/loginctl', 'usr/sbin/sshd']) await this.program(name);
   }

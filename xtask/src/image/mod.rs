@@ -9,6 +9,7 @@ mod secrets;
 mod system;
 mod tools;
 pub mod trial;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,12 @@ use tools::Tools;
 pub const HELP: &str = "\
 Makes the card of the appliance for 64-bit ARM boards, and looks by content whether each named board can start from it
 
-Usage: cargo xtask image [--programs DIR] [--key FILE] [--level N] [--mirror URL] [--unpacked]
+Usage: cargo xtask image [--programs DIR] [--key FILE] [--trust FILE] [--level N] [--mirror URL] [--unpacked]
 
   --programs DIR  Where kinglet and kinglet-board for 64-bit ARM are, stripped, instead of building them for release
-  --key FILE      Signs the image with this secret key of minisign
+  --key FILE      Signs the image with this secret key of minisign, whose public half goes onto the card: a box takes updates
+                  from a stick that are signed by it
+  --trust FILE    Puts this public key of minisign there instead; without any the box takes no update from a stick
   --level N       How hard zstd tries [default: 12]
   --mirror URL    Where Debian's packages come from [default: http://deb.debian.org/debian]
   --unpacked      Leaves the image as it is, for trying it
@@ -45,6 +48,7 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 pub struct Wanted {
     programs: Option<PathBuf>,
     key: Option<PathBuf>,
+    trust: Option<PathBuf>,
     level: u32,
     mirror: String,
     unpacked: bool,
@@ -55,6 +59,7 @@ impl Wanted {
         let mut wanted = Wanted {
             programs: None,
             key: None,
+            trust: None,
             level: 12,
             mirror: MIRROR.to_owned(),
             unpacked: false,
@@ -73,6 +78,10 @@ impl Wanted {
                 }
                 ["--key", file, rest @ ..] => {
                     wanted.key = Some(std::path::absolute(file)?);
+                    rest
+                }
+                ["--trust", file, rest @ ..] => {
+                    wanted.trust = Some(std::path::absolute(file)?);
                     rest
                 }
                 ["--level", number, rest @ ..] => {
@@ -97,6 +106,9 @@ pub fn run(words: &[&str]) -> Result<()> {
     let wanted = Wanted::read(words)?;
     let tools = Tools::fetch()?;
     let image = make(&tools, &wanted)?;
+    if wanted.key.is_none() && wanted.trust.is_none() {
+        println!("{}", trust::NEVER);
+    }
     if wanted.unpacked {
         println!("{}", image.display());
         return Ok(());
@@ -127,6 +139,7 @@ fn make(tools: &Tools, wanted: &Wanted) -> Result<PathBuf> {
     let folder = system::folder();
     let boot = boot(&root, &folder)?;
     contents::check(&boot, &root)?;
+    trust::put(tools, wanted, &root)?;
     secrets::check(&root)?;
     let name = format!("kinglet-{}-arm64", dist::version()?);
     let count = papers::list(&root, &folder.join(format!("{name}.cdx.json")))?;
@@ -210,6 +223,7 @@ mod tests {
         assert_eq!((wanted.level, wanted.unpacked, wanted.key), (3, true, None));
         for wrong in [
             &["--key"][..],
+            &["--trust"],
             &["--level", "20"],
             &["--level", "hard"],
             &["--flash", "/dev/sda"],

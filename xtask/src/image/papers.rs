@@ -86,7 +86,7 @@ fn sum(file: &Path) -> Result<()> {
     fs::write(&beside, said).with_context(|| format!("writing {}", beside.display()))
 }
 
-/// Signs it as updates are signed, by a key whose other half comes with Kinglet.
+/// Signs it as updates are signed: by a key whose other half is on the card (`trust`), unless another was wanted there.
 pub fn sign(tools: &Tools, file: &Path, key: &Path) -> Result<()> {
     must(
         tools

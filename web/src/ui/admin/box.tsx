@@ -57,12 +57,16 @@ function Parts({ now, again }: Given) {
         <Act verb="reboot" label={w.reboot} title={w.rebootTitle} lead={w.rebootLead} done={() => w.rebootDone} />
         <Act verb="power_off" label={w.off} title={w.offTitle} lead={w.offLead} done={() => w.offDone} danger />
       </Part>
-      <Part title={w.update} hint={w.updateHint}>
+      <Part title={w.update} hint={now.updates === false ? w.updateNever : w.updateHint}>
         <p>
           <Link to="/admin/backups">{backups.value.open}</Link>
         </p>
-        <Sticks machine={now} look={again} />
-        <Act verb="update" label={w.updateGo} title={w.updateTitle} lead={w.updateLead} done={({ version }) => w.updateDone(version ?? '')} />
+        {now.updates !== false && (
+          <>
+            <Sticks machine={now} look={again} />
+            <Act verb="update" label={w.updateGo} title={w.updateTitle} lead={w.updateLead} done={({ version }) => w.updateDone(version ?? '')} />
+          </>
+        )}
       </Part>
       <Part title={w.names}>
         <Host now={now} again={again} />
