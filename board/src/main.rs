@@ -6,12 +6,13 @@
 //! - `request.rs`: the verbs and the form of their arguments
 //! - `lib.rs`, `machine.rs`: files of the system below a root directory; `program.rs`: its programs, with bounds
 //! - `peer.rs`: who asks
-//! - `repair.rs`: an installation that was cut off
+//! - `install.rs`: an installation; `repair.rs`: one that was cut off
 //! - `power.rs`, `names.rs`, `ssh.rs`, `usb.rs`, `update.rs`, `reset.rs`, `sensors.rs`: the verbs
 //! - `answer.rs`: what is said of it
 //! - `appliance/`: what is done at the start of an appliance, started by units of its own with a word
 
 mod appliance;
+mod install;
 mod names;
 mod peer;
 mod power;
@@ -45,11 +46,12 @@ const LOCK: &str = "/run/kinglet-board/lock";
 const HELP: &str = "\
 What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 
-Usage: kinglet-board [--root DIR] [WORD | --repair]
+Usage: kinglet-board [--root DIR] [WORD | --repair | --install VERSION]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
 At the start of an appliance it is started with a WORD: settings, grow, restore, screen (docs/APPLIANCE.md).
 --repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
+--install: installs the update that was taken over, once no other installation is at work (kinglet-update.service).
 --root: files and programs are looked for below DIR, for tests.";
 
 fn main() -> ExitCode {
@@ -60,6 +62,10 @@ fn main() -> ExitCode {
         ["--root", root] => (Machine::at(PathBuf::from(root)), None),
         ["--repair"] => return repaired(&Machine::at(PathBuf::from("/"))),
         ["--root", root, "--repair"] => return repaired(&Machine::at(PathBuf::from(root))),
+        ["--install", version] => return installed(&Machine::at(PathBuf::from("/")), version),
+        ["--root", root, "--install", version] => {
+            return installed(&Machine::at(PathBuf::from(root)), version);
+        }
         [word] if appliance::WORDS.contains(word) => (Machine::at(PathBuf::from("/")), Some(*word)),
         ["--root", root, word] if appliance::WORDS.contains(word) => {
             (Machine::at(PathBuf::from(root)), Some(*word))
@@ -100,6 +106,16 @@ fn repaired(machine: &Machine) -> ExitCode {
             note(&format!(
                 "an installation that was cut off cannot be finished: {wrong}"
             ));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn installed(machine: &Machine, version: &str) -> ExitCode {
+    match install::install(machine, version) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            note(&format!("{version} was not installed: {wrong}"));
             ExitCode::FAILURE
         }
     }

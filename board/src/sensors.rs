@@ -1,12 +1,13 @@
-//! How the board is: heat, power, cards, USB disks; its name, its time zone, whether SSH is on; whether it takes updates.
-//! Whatever nobody reports is `null` and named in `not_reported`; nothing is guessed. What must not live here: when it is bad.
+//! How the board is: heat, power, cards, USB disks; its name, its time zone, whether SSH is on; whether it takes updates, and whether
+//! the last one came to nothing. Whatever nobody reports is `null` and named in `not_reported`; nothing is guessed. What must not live
+//! here: when it is bad.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::{names, ssh, update, usb};
+use crate::{install, names, ssh, update, usb};
 
 const THERMAL: &str = "/sys/class/thermal";
 const HWMON: &str = "/sys/class/hwmon";
@@ -59,6 +60,7 @@ pub fn read(machine: &Machine) -> Value {
         "time_zone": zone,
         "ssh": ssh,
         "updates": machine.exists(update::TRUSTED),
+        "failed_update": install::failed(machine),
         "not_reported": missing,
     })
 }

@@ -30,6 +30,10 @@ pub const DPKG: &str = "/usr/bin/dpkg";
 const DPKG_DEB: &str = "/usr/bin/dpkg-deb";
 pub const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
+/// This program, which waits and then calls dpkg.
+const INSTALLER: &str = "/usr/libexec/kinglet/kinglet-board";
+/// Leads to the version that runs (board/src/switch/versions.rs).
+const RUNS: &str = "/usr/lib/kinglet/current";
 const NAME: &str = "kinglet";
 
 /// The two files of an update.
@@ -58,8 +62,8 @@ pub fn install(machine: &Machine, from: Place) -> Outcome {
         "--no-block",
         "--setenv=DEBIAN_FRONTEND=noninteractive",
     ];
-    let install = [DPKG, "--force-confold", "--install", OWN_PACKAGE];
-    run(machine, SYSTEMD_RUN, &[words, install].concat())?;
+    let install = [INSTALLER, "--install", version];
+    run(machine, SYSTEMD_RUN, &[&words[..], &install].concat())?;
     Ok(json!({ "version": version, "unit": "kinglet-update.service" }))
 }
 
@@ -162,7 +166,8 @@ fn copied(machine: &Machine, mut from: File, mut see: impl FnMut(&[u8])) -> io::
     }
 }
 
-/// The version in the package, which must be ours, for this machine, and newer than what is installed.
+/// The version in the package, which must be ours, for this machine, and newer than what runs: of one that was gone back from dpkg
+/// says that it is installed, and it may be tried again.
 fn newer_version(machine: &Machine) -> Result<String, Wrong> {
     let path = machine.path(OWN_PACKAGE);
     let path = path.to_string_lossy();
@@ -189,15 +194,19 @@ fn newer_version(machine: &Machine) -> Result<String, Wrong> {
         let what = format!("The update is {version}, and everything below {floor} has holes that are known.");
         return Err(Wrong::because(Code::NotNewer, what));
     }
-    let installed = run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?;
-    let newer = agrees(
-        machine,
-        DPKG,
-        &["--compare-versions", &version, "gt", installed.trim()],
-    )?;
-    if newer {
+    let runs = match running(machine) {
+        Some(runs) => runs,
+        None => run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?,
+    };
+    let runs = runs.trim();
+    if agrees(machine, DPKG, &["--compare-versions", &version, "gt", runs])? {
         return Ok(version);
     }
-    let what = format!("The update is {version}, and {} is installed.", installed.trim());
+    let what = format!("The update is {version}, and {runs} runs.");
     Err(Wrong::because(Code::NotNewer, what))
+}
+
+fn running(machine: &Machine) -> Option<String> {
+    let leads_to = fs::read_link(machine.path(RUNS)).ok()?;
+    Some(leads_to.file_name()?.to_str()?.to_owned())
 }

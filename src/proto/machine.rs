@@ -244,9 +244,20 @@ pub struct BoardState {
     /// Whether it takes updates; `false` where it knows no key that they could be signed by. Absent where kinglet-board does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<bool>,
+    /// The last update, where it came to nothing: what ran before it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_update: Option<FailedUpdate>,
     /// USB sticks that are plugged in and not in use at this moment; absent where kinglet-board does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticks: Option<Vec<UsbStick>>,
+}
+
+/// An update that was not kept, and may be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedUpdate {
+    pub version: String,
+    /// In the machine's own words.
+    pub why: String,
 }
 
 /// A USB stick that kinglet-board could mount.

@@ -174,6 +174,12 @@ async fn a_name_is_given_and_one_that_is_none_is_refused_in_words() {
     assert!(none.text.contains("USB stick"), "{}", none.text);
     let state = owner.get(BOARD).await.json(200);
     assert!(may_update(&state) && state["updates"] == true, "{state}");
+    // One that was gone back from.
+    assert_eq!(state["failed_update"], Value::Null);
+    let failed = json!({ "version": "0.2.0-1", "why": "it ended 3 times by itself" });
+    let known = json!({ "failed": failed }).to_string();
+    bench.file("var/lib/kinglet-switch/state.json", &known);
+    assert_eq!(owner.get(BOARD).await.json(200)["failed_update"], failed);
     // Nobody is trusted: it is said before anybody looks for a stick.
     fs::remove_file(bench.path("usr/share/kinglet/update.pub")).expect("it was there");
     let state = owner.get(BOARD).await.json(200);

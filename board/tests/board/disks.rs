@@ -169,6 +169,7 @@ fn sensors_tell_what_the_kernel_reports() {
             "time_zone": "Europe/Berlin",
             "ssh": false,
             "updates": false,
+            "failed_update": null,
             "not_reported": [],
         })
     );

@@ -2,13 +2,15 @@
 //! else.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use blake2::{Blake2b512, Digest};
 use data_encoding::BASE64;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::json;
 
 use crate::bench::{Bench, code};
@@ -109,7 +111,7 @@ fn a_signed_and_newer_package_is_installed_by_a_unit_of_its_own() {
     let told = bench.done(&json!({ "verb": "update" }));
     assert_eq!(told["version"], "0.10.0");
     let expected = "systemd-run --unit=kinglet-update --collect --no-block --setenv=DEBIAN_FRONTEND=noninteractive \
-                    /usr/bin/dpkg --force-confold --install /var/lib/kinglet-board/update/kinglet.deb";
+                    /usr/libexec/kinglet/kinglet-board --install 0.10.0";
     assert_eq!(bench.calls().last().map(String::as_str), Some(expected));
     assert_eq!(
         fs::read(bench.root().join(OWN)).expect("the copy is what is installed"),
@@ -282,5 +284,94 @@ fn an_installation_that_was_cut_off_is_finished() {
     assert_eq!(
         repair(&bench),
         [unpacked, format!("{settings} --configure --pending")]
+    );
+}
+
+/// dpkg says that it is installed; what runs is the one before, and the file may have been mended.
+#[test]
+fn a_version_that_was_gone_back_from_is_told_and_may_be_tried_again() {
+    let bench = bench();
+    let versions = bench.root().join("usr/lib/kinglet");
+    fs::create_dir_all(&versions).expect("the root is ours");
+    symlink("versions/0.1.0", versions.join("current")).expect("the root is ours");
+    let state = json!({ "previous": null, "trial": null, "failed": { "version": "0.2.0", "why": "it ended 3 times" } });
+    bench.file("var/lib/kinglet-switch/state.json", &state.to_string());
+    let told = bench.done(&json!({ "verb": "sensors" }));
+    assert_eq!(told["failed_update"], state["failed"]);
+    for (version, is_taken) in [("0.1.0", false), ("0.2.0", true), ("0.2.1", true)] {
+        let made = package(&bench, "kinglet", version, &here());
+        put_down(&bench, &made, &Signer::new(1).sign(&made));
+        if is_taken {
+            assert_eq!(bench.done(&json!({ "verb": "update" }))["version"], version);
+        } else {
+            refused(&bench, "not_newer");
+        }
+        fs::remove_file(bench.root().join(OWN)).ok();
+    }
+}
+
+fn installing(bench: &Bench) -> std::process::Child {
+    let mut command = Command::new(crate::bench::BOARD);
+    command.arg("--root").arg(bench.root());
+    command.args(["--install", "0.3.0"]).stderr(Stdio::piped());
+    command.spawn().expect("it can be run")
+}
+
+/// The lock is held as apt and unattended-upgrades hold it.
+#[test]
+fn an_installation_waits_for_another_and_is_alone_meanwhile() {
+    let bench = bench();
+    let lock = bench.root().join("var/lib/dpkg/lock-frontend");
+    bench.file("var/lib/dpkg/lock-frontend", "");
+    let script = format!(
+        "[ \"$DPKG_FRONTEND_LOCKED\" = 1 ] || exit 7\n\
+         perl -MErrno -MFcntl -e 'open my $f, \"+<\", $ARGV[0] or die; \
+         my $lock = pack(\"s s x!8 q q i x!8\", F_WRLCK, 0, 0, 0, 0); \
+         exit(fcntl($f, F_SETLK, $lock) ? 8 : $!{{EAGAIN}} || $!{{EACCES}} ? 0 : 9)' '{}'",
+        lock.display()
+    );
+    bench.program("usr/bin/dpkg", &script);
+    let other = fs::OpenOptions::new()
+        .write(true)
+        .open(&lock)
+        .expect("it is there");
+    fcntl_lock(&other, FlockOperation::LockExclusive).expect("nobody else has it");
+    let mut child = installing(&bench);
+    let mut said = BufReader::new(child.stderr.take().expect("it was asked for")).lines();
+    let line = said.next().expect("it says something").expect("a line");
+    assert!(line.contains("waits for its end"), "{line}");
+    assert_eq!(bench.calls(), [""; 0], "it has not waited");
+    drop(other);
+    let status = child.wait().expect("ours");
+    assert!(status.success(), "{status}: {:?}", said.next());
+    assert_eq!(
+        bench.calls(),
+        ["dpkg --force-confold --install /var/lib/kinglet-board/update/kinglet.deb"]
+    );
+    assert_eq!(
+        bench.done(&json!({ "verb": "sensors" }))["failed_update"],
+        json!(null)
+    );
+}
+
+#[test]
+fn an_installation_that_fails_is_told_until_another_one_does_not() {
+    let bench = bench();
+    bench.file("var/lib/dpkg/lock-frontend", "");
+    bench.program("usr/bin/dpkg", "exit 2");
+    assert!(!installing(&bench).wait().expect("ours").success());
+    let told = bench.done(&json!({ "verb": "sensors" }))["failed_update"].clone();
+    assert_eq!(told["version"], "0.3.0");
+    assert!(
+        told["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("exit status: 2")),
+        "{told}"
+    );
+    bench.program("usr/bin/dpkg", "");
+    assert!(installing(&bench).wait().expect("ours").success());
+    assert_eq!(
+        bench.done(&json!({ "verb": "sensors" }))["failed_update"],
+        json!(null)
     );
 }

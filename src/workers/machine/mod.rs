@@ -149,6 +149,7 @@ impl Machine {
             time_zone: told.time_zone,
             ssh: told.ssh,
             updates: told.updates,
+            failed_update: told.failed_update,
             sticks: told.usb_disks,
         })
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::proto::machine::{BoardFlag, UsbStick};
+use crate::proto::machine::{BoardFlag, FailedUpdate, UsbStick};
 
 const THERMAL: &str = "sys/class/thermal";
 const HWMON: &str = "sys/class/hwmon";
@@ -68,8 +68,9 @@ pub struct Told {
     pub time_zone: Option<String>,
     /// Whether the appliance's SSH is on.
     pub ssh: Option<bool>,
-    /// Whether it trusts anybody to sign updates. Absent from a board of an earlier version, as is the next.
+    /// Whether it trusts anybody to sign updates. Absent from a board of an earlier version, as are the next two.
     pub updates: Option<bool>,
+    pub failed_update: Option<FailedUpdate>,
     pub usb_disks: Option<Vec<UsbStick>>,
 }
 

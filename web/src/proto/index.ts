@@ -312,6 +312,8 @@ export type BoardHealth = {
 export type BoardState = {
   /** Whether it answers. Where it does not, nothing can be asked. */
   answers: boolean;
+  /** The last update, where it came to nothing: what ran before it runs. */
+  failed_update?: (FailedUpdate | null);
   host_name?: (string | null);
   /** What the caller may ask for here. */
   may: BoardVerb[];
@@ -928,6 +930,13 @@ export type ExportSubscription = {
   /** Whose push service it is. */
   host: string;
   text: boolean;
+};
+
+/** An update that was not kept, and may be asked for again. */
+export type FailedUpdate = {
+  version: string;
+  /** In the machine's own words. */
+  why: string;
 };
 
 /** `GET /api/v1/conversations/{id}/files`: newest first. */

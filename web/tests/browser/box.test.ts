@@ -115,8 +115,14 @@ test('on a phone and in Chinese: without a stick the box says what to do; everyt
   await desk.leave(one);
 });
 
-test('a box that knows nobody whose updates it could take says so, and offers none', async () => {
+test('an update that did not work is told, and may be tried again; a box that knows nobody whose updates it could take says so, and offers none', async () => {
   const one = await desk.at('ada', 'desktop');
+  const failed = { version: '0.2.0-1', why: 'it ended 3 times by itself' };
+  await machine.file('var/lib/kinglet-switch/state.json', JSON.stringify({ failed }));
+  await one.page.goto('/admin/box');
+  await says(one, 'The last update, 0.2.0-1, did not work');
+  await button(one, 'Install from the stick').waitFor();
+  await good(one);
   await rm(path.join(machine.root, 'usr/share/kinglet/update.pub'));
   await one.page.goto('/admin/box');
   await says(one, 'This box takes no update from a stick');

@@ -61,6 +61,7 @@ function Parts({ now, again }: Given) {
         <p>
           <Link to="/admin/backups">{backups.value.open}</Link>
         </p>
+        {now.failed_update && <p class="note">{w.updateFailed(now.failed_update.version, now.failed_update.why)}</p>}
         {now.updates !== false && (
           <>
             <Sticks machine={now} look={again} />
