@@ -22,6 +22,8 @@ const KEY_BYTES: u64 = 4 * 1024;
 struct Told {
     version: String,
     made: u64,
+    host_name: Option<String>,
+    time_zone: Option<String>,
     users: u64,
     conversations: u64,
     events: u64,
@@ -85,6 +87,8 @@ fn told(restored: Restored) -> Told {
     Told {
         version: restored.version,
         made: restored.made,
+        host_name: restored.host_name,
+        time_zone: restored.time_zone,
         users: restored.users,
         conversations: restored.conversations,
         events: restored.events,
@@ -130,6 +134,13 @@ fn text(told: &Told) -> String {
             "{user} was erased after the backup, and owns something here that others need: transfer that, then erase them again.\n"
         ));
     }
+    // kinglet-board reads both lines on a new card (board/src/appliance/restore.rs).
+    if let Some(name) = &told.host_name {
+        text.push_str(&format!("Name of its machine: {}\n", line(name)));
+    }
+    if let Some(zone) = &told.time_zone {
+        text.push_str(&format!("Time zone of its machine: {}\n", line(zone)));
+    }
     if let Some(settings) = &told.settings {
         text.push_str(&format!(
             "The settings of that server are in {}; compare them with yours.\n",
@@ -147,4 +158,9 @@ fn text(told: &Told) -> String {
          those of the backup.\n",
     );
     text
+}
+
+/// Whatever the machine of before was called, it is one line.
+fn line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }

@@ -89,6 +89,8 @@ async fn on_a_new_card_phones_carry_on_without_trusting_again() {
         (&told["users"], &told["files"], &told["lost_files"]),
         (&json!(3), &json!(1), &json!(0))
     );
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a machine has one");
+    assert_eq!(told["host_name"], name.trim(), "for a new card to take over");
     server.restart().await;
     let ca = |data: &Path| std::fs::read(data.join("tls/ca.pem")).expect("a file");
     assert_eq!(ca(&server.data()), ca(&old), "the same authority");

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::settings::Settings;
 use super::{card, pause, server};
 use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
 use crate::power::SYSTEMCTL;
-use crate::program::run_with;
-use crate::{note, usb};
+use crate::program::{agrees, run_with};
+use crate::request::{HostName, Zone};
+use crate::{names, note, usb};
 
 /// How it stands, for the screen and the card, until the next start.
 pub const SAID: &str = "/run/kinglet-board/restore";
@@ -23,6 +25,11 @@ const KEY: &str = "AGE-SECRET-KEY-1";
 const AGAIN: Duration = Duration::from_secs(2);
 /// Of what is read, checked and written: a full stick at the speed of a slow one.
 const TIME: Duration = Duration::from_secs(12 * 3_600);
+
+/// How the server's program says them (src/app/restore.rs).
+const NAME: &str = "Name of its machine: ";
+const ZONE: &str = "Time zone of its machine: ";
+const AVAHI: &str = "avahi-daemon.service";
 
 const WAITS: &str =
     "A backup is to be put back: plug in the USB stick that has it. The server does not start before that.";
@@ -176,14 +183,58 @@ fn restored(machine: &Machine, order: &Order) -> Result<String, Wrong> {
     );
     let file = format!("{}/{name}", usb::PLACE);
     let told = server::ask(machine, &["restore", &file], &format!("{}\n", order.key), TIME)?;
+    let called = called(machine, &told);
     let told: Vec<&str> = told
         .lines()
-        .filter(|line| !line.starts_with("Start the server."))
+        .filter(|line| {
+            !["Start the server.", NAME, ZONE]
+                .iter()
+                .any(|begin| line.starts_with(begin))
+        })
+        .chain(called.iter().map(String::as_str))
         .collect();
     Ok(format!(
         "Put back from {name}; restore-key was taken off the card.\n{}",
         told.join("\n")
     ))
+}
+
+/// Gives this machine the name and the time zone of the one before, so that phones find it where it was; what the card's own
+/// settings name is not touched. Gives what there is to say of it: the server is put back either way.
+fn called(machine: &Machine, told: &str) -> Vec<String> {
+    let text = card::read(machine, card::USER_DATA).map(|(_, text)| text);
+    let own = Settings::read(text.as_deref(), None);
+    let said = |begin: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(begin))?;
+        Some(line.trim().to_owned())
+    };
+    let mut notes = Vec::new();
+    if let (None, Some(name)) = (&own.name, said(NAME)) {
+        notes.push(match named(machine, &name) {
+            Ok(()) => format!("It is called {name}.local, as before."),
+            Err(why) => format!("It was called {name:?} before, which could not be taken over: {why}"),
+        });
+    }
+    if let (None, Some(zone)) = (&own.zone, said(ZONE)) {
+        let set = Zone::try_from(zone.clone()).map_err(|_| "it is none.".to_owned());
+        let set = set.and_then(|zone| names::zone(machine, &zone).map_err(|wrong| wrong.message));
+        if let Err(why) = set {
+            notes.push(format!(
+                "Its time zone was {zone:?}, which could not be taken over: {why}"
+            ));
+        }
+    }
+    notes
+}
+
+fn named(machine: &Machine, name: &str) -> Result<(), String> {
+    let name = HostName::try_from(name.to_owned()).map_err(|_| "it is no name for a machine.".to_owned())?;
+    names::host(machine, &name).map_err(|wrong| wrong.message)?;
+    // It tells others the name that it began with. One that does not run yet begins with this.
+    if !agrees(machine, SYSTEMCTL, &["try-restart", AVAHI]).unwrap_or(false) {
+        note("the name is told on the network after the next start only");
+    }
+    Ok(())
 }
 
 fn chosen(names: &[String], wanted: Option<&str>) -> Result<String, Wrong> {

@@ -503,6 +503,53 @@ fn a_new_card_becomes_the_server_of_the_stick_once() {
     assert!(run(&bench, "restore") && bench.calls().is_empty());
 }
 
+/// A card may have a name of its own; else phones find the server where it was.
+#[test]
+fn a_new_card_is_called_as_the_machine_of_the_backup_unless_it_names_itself() {
+    let told = "cat >/dev/null; echo 'The backup is restored: 2 users.'; echo 'Name of its machine: NAME'; \
+                echo 'Time zone of its machine: Asia/Shanghai'";
+    let naming = |name: &str, user_data: &str| {
+        let bench = new_card();
+        bench.file("usr/share/zoneinfo/Asia/Shanghai", "TZif2");
+        bench.program("usr/bin/setpriv", &told.replace("NAME", name));
+        if !user_data.is_empty() {
+            bench.file(
+                "boot/firmware/user-data",
+                &format!("#cloud-config\n{user_data}\n"),
+            );
+        }
+        plug_in(&bench);
+        assert!(run(&bench, "restore"));
+        let mut calls = bench.calls();
+        calls.retain(|call| {
+            ["hostnamectl", "timedatectl"]
+                .iter()
+                .any(|it| call.starts_with(it))
+                || call.contains("avahi")
+        });
+        (calls, said(&bench))
+    };
+    let (calls, shown) = naming("kinglet-2", "");
+    assert_eq!(
+        calls,
+        [
+            "hostnamectl set-hostname kinglet-2",
+            "systemctl try-restart avahi-daemon.service",
+            "timedatectl set-timezone Asia/Shanghai"
+        ]
+    );
+    assert!(
+        shown.contains("It is called kinglet-2.local, as before.") && !shown.contains("Name of its machine"),
+        "{shown}"
+    );
+    let (calls, shown) = naming("kinglet-2", "hostname: attic\ntimezone: Asia/Shanghai");
+    assert_eq!(calls, [""; 0]);
+    assert!(!shown.contains("kinglet-2.local"), "{shown}");
+    let (calls, shown) = naming("--help", "timezone: Asia/Shanghai");
+    assert_eq!(calls, [""; 0]);
+    assert!(shown.contains("could not be taken over"), "{shown}");
+}
+
 #[test]
 fn a_backup_that_cannot_be_put_back_leaves_the_key_and_holds_the_server_back() {
     let bench = new_card();

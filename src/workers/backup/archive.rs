@@ -39,6 +39,11 @@ pub struct Head {
     pub unsynchronised: bool,
     /// Room that a restore needs, about.
     pub bytes: u64,
+    /// What the machine is called, for a new card; absent from backups of earlier builds, as is the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// What came.

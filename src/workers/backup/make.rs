@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::age::{Encryptor, Recipient};
 use super::archive::{self, Content, Head};
+use super::called;
 use super::journal;
 use super::parts::PartsWriter;
 use super::place::{self, Note, Place, sync_folder};
@@ -79,6 +80,8 @@ pub fn make(job: &Job<'_>) -> Outcome<Made> {
         made: now.ms,
         unsynchronised: !now.synchronised,
         bytes: needed,
+        host_name: called::host(),
+        time_zone: called::zone(),
     };
     let content = Content {
         image: &image,

@@ -2,6 +2,7 @@
 //! is kept at hand and in a small file. What must not live here: HTTP, and the permission to ask.
 //!
 //! - `make.rs`: making one; `archive.rs`: what is in it; `age.rs`: its encryption; `parts.rs`: its files; `place.rs`: its folder
+//! - `called.rs`: what of the machine is in it
 //! - `journal.rs`: the list of what was erased, beside it
 //! - `usb.rs`: a stick; `chosen.rs`: a place that an owner chooses; `schedule.rs`: when
 //! - `restore.rs` and `unpack.rs`: the way back; `swap.rs`: putting it in the place of what is there
@@ -9,6 +10,7 @@
 
 mod age;
 mod archive;
+mod called;
 mod chosen;
 mod journal;
 pub mod make;

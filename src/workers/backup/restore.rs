@@ -38,6 +38,9 @@ pub struct Restored {
     pub version: String,
     pub made: Timestamp,
     pub unsynchronised: bool,
+    /// What the machine was called whose backup it is.
+    pub host_name: Option<String>,
+    pub time_zone: Option<String>,
     pub users: u64,
     pub conversations: u64,
     pub events: u64,
@@ -123,6 +126,8 @@ async fn put_together(asked: &Asked<'_>) -> Outcome<Restored> {
         version: head.version,
         made: head.made,
         unsynchronised: head.unsynchronised,
+        host_name: head.host_name,
+        time_zone: head.time_zone,
         users: facts.users,
         conversations: facts.conversations,
         events: report.events,

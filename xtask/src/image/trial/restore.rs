@@ -1,5 +1,5 @@
 //! A new card becomes the server that there was, from a stick with its backup and the recovery key, before it first starts: phones
-//! carry on without trusting anew. What must not live here: other parts.
+//! carry on without trusting anew, and find it by the name of before. What must not live here: other parts.
 
 use std::path::{Path, PathBuf};
 
@@ -49,13 +49,9 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
 
     println!("a new card with that stick, and another server's key");
     bench.fresh_card(image)?;
-    let host = NAME.trim_end_matches(".local");
     bench.write(
         "user-data",
-        &format!(
-            "#cloud-config\nhostname: {host}\nssh_authorized_keys:\n  - {}\n",
-            inside.public()?
-        ),
+        &format!("#cloud-config\nssh_authorized_keys:\n  - {}\n", inside.public()?),
     )?;
     bench.write("restore-key", &format!("{OTHER_KEY}\n"))?;
     let mut machine = bench.start_with("restore-refused", &plugged, wire)?;
