@@ -202,7 +202,10 @@ fn restored(machine: &Machine, order: &Order) -> Result<String, Wrong> {
 /// Gives this machine the name and the time zone of the one before, so that phones find it where it was; what the card's own
 /// settings name is not touched. Gives what there is to say of it: the server is put back either way.
 fn called(machine: &Machine, told: &str) -> Vec<String> {
-    let text = card::read(machine, card::USER_DATA).map(|(_, text)| text);
+    let text = card::read(machine, card::USER_DATA)
+        .ok()
+        .flatten()
+        .map(|(_, text)| text);
     let own = Settings::read(text.as_deref(), None);
     let said = |begin: &str| {
         let line = told.lines().find_map(|line| line.strip_prefix(begin))?;

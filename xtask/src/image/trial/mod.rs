@@ -1,6 +1,6 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`, `control`), the parts themselves (`first`, `looks`, `later`, `stick`, `restore`, `wifi`), who asks (`inside`, `owner`),
+//! the machine (`machine`, `control`), the parts themselves (`first`, `looks`, `later`, `stick`, `update`, `restore`, `wifi`), who asks (`inside`, `owner`),
 //! and the bugs that they have to see (`planted`).
 
 mod control;
@@ -15,6 +15,7 @@ mod pi3;
 mod planted;
 mod restore;
 mod stick;
+mod update;
 mod wifi;
 
 use std::fs;
@@ -47,6 +48,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   idle       nothing is written to the system's partition for three minutes
                   full       no room on the data's partition, and room again
                   stick      a USB stick is plugged in, chosen for backups, pulled, and plugged in again
+                  update     an update from a stick: of another key, one that does not run, one that does
                   1970       a wrong clock; reset-admin and a Wi-Fi's password on the card
                   wifi       the Wi-Fi that network-config names, by simulated radios, and another password for it
                   reset      factory reset, with data kept and with everything erased
@@ -79,6 +81,7 @@ enum Part {
     Idle,
     Full,
     Stick,
+    Update,
     Clock,
     Wifi,
     Reset,
@@ -86,13 +89,14 @@ enum Part {
     Restore,
 }
 
-const PARTS: [(&str, Part); 11] = [
+const PARTS: [(&str, Part); 12] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
     ("idle", Part::Idle),
     ("full", Part::Full),
     ("stick", Part::Stick),
+    ("update", Part::Update),
     ("1970", Part::Clock),
     ("wifi", Part::Wifi),
     ("reset", Part::Reset),
@@ -234,7 +238,14 @@ fn with_an_owner(
     wire: &Neighbour,
     wanted: &Wanted,
 ) -> Result<()> {
-    let on = [Part::Looks, Part::Ports, Part::Idle, Part::Full, Part::Stick];
+    let on = [
+        Part::Looks,
+        Part::Ports,
+        Part::Idle,
+        Part::Full,
+        Part::Stick,
+        Part::Update,
+    ];
     if on.iter().any(|part| wanted.has(*part)) {
         println!("a start of a card that has an owner");
         let plugged = Plugged {
@@ -251,6 +262,7 @@ fn with_an_owner(
                 Part::Idle => &|| looks::idle(inside),
                 Part::Full => &|| later::full(inside),
                 Part::Stick => &|| stick::run(bench),
+                Part::Update => &|| update::run(bench, image, inside),
                 _ => continue,
             };
             if wanted.has(part) {

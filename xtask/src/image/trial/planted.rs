@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 20] = [
+const PLANTS: [Plant; 21] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -126,6 +126,13 @@ const PLANTS: [Plant; 20] = [
         change: "board=usr/libexec/kinglet/kinglet-board; grep -q X-mount.owner= $board
             LC_ALL=C sed -i 's/X-mount[.]/x-mount./g' $board",
         says: &["1 backups should be on the stick: "],
+    },
+    Plant {
+        part: Part::Update,
+        what: "nobody looks whether a new version is well",
+        change: "mkdir -p etc/systemd/system/kinglet-trial.service.d
+            printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >etc/systemd/system/kinglet-trial.service.d/zz.conf",
+        says: &["was to be kept: "],
     },
     Plant {
         part: Part::Clock,

@@ -110,7 +110,7 @@ pub fn run(bench: &Bench<'_>, image: &Path, inside: &Inside, wire: &Neighbour) -
 }
 
 /// As it is bought: one partition, FAT.
-fn fat(bench: &Bench<'_>) -> Result<PathBuf> {
+pub fn fat(bench: &Bench<'_>) -> Result<PathBuf> {
     let path = stick::blank(bench, "stick.img", "c")?;
     let end = std::fs::metadata(&path).context("the stick")?.len();
     must(

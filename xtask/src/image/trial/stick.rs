@@ -163,7 +163,7 @@ fn formatted(bench: &Bench<'_>, tools: &Tools, kind: &Kind) -> Result<PathBuf> {
 }
 
 /// Asks again until it is as wanted; the place may be at work for a moment, and the machine is slow.
-fn asked<T>(bench: &Bench<'_>, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn asked<T>(bench: &Bench<'_>, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + bench.patience;
     loop {
         if let Some(came) = ask()? {
@@ -175,7 +175,7 @@ fn asked<T>(bench: &Bench<'_>, what: &str, mut ask: impl FnMut() -> Result<Optio
 }
 
 /// So many sticks are shown to who looks at the page of the box.
-fn sees(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<()> {
+pub fn sees(bench: &Bench<'_>, owner: &Owner<'_>, count: usize) -> Result<()> {
     let mut last = Value::Null;
     asked(bench, "stick, or one too many", || {
         let (number, state) = owner.asks("GET", BOARD, None)?;
