@@ -20,6 +20,10 @@ const JOURNALCTL: &str = "/usr/bin/journalctl";
 const BUSCTL: &str = "/usr/bin/busctl";
 const HOSTNAMECTL: &str = "/usr/bin/hostnamectl";
 const SERVICE: &str = "kinglet.service";
+const MOUNTS: &str = "/proc/self/mounts";
+/// Where the data is seen, without which neither the server nor its ports are started.
+const DATA: &str = "/var/lib/kinglet";
+const MOUNT_UNITS: [&str; 2] = ["data.mount", "var-lib-kinglet.mount"];
 /// Where the server answers those who run it.
 const CONTROL: &str = "/var/lib/kinglet/control.sock";
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,6 +47,8 @@ pub struct Facts {
     pub link: Option<String>,
     /// How it stands with a backup that is to be put back.
     pub restore: Option<String>,
+    /// The data's partition is not there, and nobody is at it any more.
+    pub is_data_lost: bool,
 }
 
 impl Facts {
@@ -73,6 +79,7 @@ impl Facts {
             way_back,
             link,
             restore: machine.text(restore::SAID).filter(|text| !text.is_empty()),
+            is_data_lost: is_data_lost(machine),
         }
     }
 }
@@ -136,6 +143,19 @@ fn found_as(machine: &Machine) -> Option<String> {
         .as_str()
         .filter(|_| is_settled)
         .map(str::to_owned)
+}
+
+/// A slow card is waited for, and one that was not closed is looked over first: that is no loss yet. What cannot be found out is
+/// none either.
+fn is_data_lost(machine: &Machine) -> bool {
+    let Some(mounts) = machine.text(MOUNTS) else {
+        return false;
+    };
+    if mounts.lines().any(|line| line.split(' ').nth(1) == Some(DATA)) {
+        return false;
+    }
+    let words = [&["--no-legend", "list-jobs"][..], &MOUNT_UNITS].concat();
+    run(machine, SYSTEMCTL, &words).is_ok_and(|jobs| jobs.trim().is_empty())
 }
 
 pub fn claimed(machine: &Machine) -> Option<bool> {

@@ -22,8 +22,34 @@ const SCREEN: &str = "/dev/tty1";
 const PATIENCE: Duration = Duration::from_secs(3);
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
+/// What helps, the least first. Nothing can be typed at the box itself, since nobody has a password there.
+const DATA_LOST: &str = "  The data on this card cannot be reached, so this chat server does not run.
+
+  1. Turn the power off and on again, once.
+  2. If this stays: turn it off, and put the card into a computer with Linux. See by  lsblk  which disk it is. Then type
+     (for a card that is called /dev/sdX; for /dev/mmcblk0 it is /dev/mmcblk0p7):
+
+         sudo e2fsck -f -y /dev/sdX7
+
+     and put the card back. Whoever has no backup copies the whole card first: what e2fsck cannot mend it throws away.
+  3. If e2fsck finds no such partition or cannot read it, or if this comes back, the card is worn out: write a new one, and put
+     the last backup onto it from the USB stick, with the recovery key of the emergency sheet (APPLIANCE.md, \"A new card for
+     the server that there was\").
+";
+
 pub fn text(facts: &Facts) -> String {
     let mut text = String::from("\n  Kinglet\n\n");
+    if facts.is_data_lost {
+        text.push_str(DATA_LOST);
+        if let Some(address) = facts.addresses.first() {
+            let _ = writeln!(
+                text,
+                "\n  Why, by SSH where that was left on ({address}):  sudo journalctl -b -u data.mount -u 'systemd-fsck@*'"
+            );
+        }
+        said_of_settings(&mut text, facts);
+        return text;
+    }
     if let Some(restore) = &facts.restore {
         let _ = writeln!(text, "  {}\n", restore.replace('\n', "\n  "));
     }
@@ -59,13 +85,18 @@ pub fn text(facts: &Facts) -> String {
     if let Some(way_back) = &facts.way_back {
         let _ = writeln!(text, "\n  {}", way_back.replace('\n', "\n  "));
     }
-    if !facts.notes.is_empty() {
-        text.push_str("\n  About the settings on the card:\n");
-        for said in &facts.notes {
-            let _ = writeln!(text, "  - {said}");
-        }
-    }
+    said_of_settings(&mut text, facts);
     text
+}
+
+fn said_of_settings(text: &mut String, facts: &Facts) {
+    if facts.notes.is_empty() {
+        return;
+    }
+    text.push_str("\n  About the settings on the card:\n");
+    for said in &facts.notes {
+        let _ = writeln!(text, "  - {said}");
+    }
 }
 
 /// Light on dark, as a screen shows text.
@@ -99,7 +130,7 @@ pub fn put(machine: &Machine, text: &str, facts: &Facts) {
         }
     }
     // A server that is starting will be found in a moment; the card is not written twice for that.
-    if (facts.is_claimed.is_some() || facts.restore.is_some())
+    if (facts.is_claimed.is_some() || facts.restore.is_some() || facts.is_data_lost)
         && let Err(wrong) = card::write(machine, card::ANSWER, &lines)
     {
         note(&format!("the card does not say where the server is: {wrong}"));

@@ -25,6 +25,13 @@ wifis:
         password: secret of the air
 ";
 
+/// The system, and the data at its two places.
+const MOUNTED: &str = "\
+/dev/mmcblk0p5 / ext4 rw 0 0
+/dev/mmcblk0p7 /data ext4 rw 0 0
+/dev/mmcblk0p7 /var/lib/kinglet ext4 rw 0 0
+";
+
 pub fn appliance() -> Bench {
     let bench = Bench::new();
     for directory in [
@@ -41,6 +48,7 @@ pub fn appliance() -> Bench {
     bench.file("sys/class/tty/console/active", "tty0 ttyS1\n");
     bench.file("dev/ttyS1", "");
     bench.file("etc/hostname", "kinglet\n");
+    bench.file("proc/self/mounts", MOUNTED);
     for program in ["networkctl", "journalctl", "busctl", "setpriv", "partx"] {
         bench.program(&format!("usr/bin/{program}"), "");
     }
@@ -263,6 +271,53 @@ fn address_and_code_are_on_the_screen_on_the_line_and_on_the_card() {
     assert!(card.contains("192.168.1.20") && !card.contains("12345"), "{card}");
 }
 
+/// Neither the server nor its ports are started then, so nothing else says it.
+#[test]
+fn data_that_cannot_be_reached_is_said_with_what_helps() {
+    let bench = appliance();
+    network_of(&bench, "kinglet");
+    bench.file("proc/self/mounts", "/dev/mmcblk0p5 / ext4 rw 0 0\n");
+    // While the card is looked over, or is waited for, it is a start as any other.
+    bench.program(
+        "usr/bin/systemctl",
+        "case \"$*\" in *list-jobs*) echo '87 data.mount start waiting';; esac",
+    );
+    assert!(run(&bench, "screen-once"));
+    let said = bench.text("dev/tty1").expect("it is there");
+    assert!(
+        said.contains("is starting") && !said.contains("cannot be reached"),
+        "{said}"
+    );
+    bench.program("usr/bin/systemctl", "");
+    for place in ["dev/tty1", "dev/ttyS1"] {
+        bench.file(place, "");
+    }
+    assert!(run(&bench, "screen-once"));
+    for place in ["dev/tty1", "dev/ttyS1", "boot/firmware/KINGLET.txt"] {
+        let said = bench.text(place).expect("it is written");
+        for words in [
+            "data on this card cannot be reached",
+            "sudo e2fsck -f -y /dev/sdX7",
+            "recovery key",
+            "192.168.1.20",
+        ] {
+            assert!(said.contains(words), "{place}: {words}: {said}");
+        }
+        for words in ["is starting", "http://", "claim"] {
+            assert!(!said.contains(words), "{place}: {words}: {said}");
+        }
+    }
+    // What cannot be found out is no loss.
+    bench.program("usr/bin/systemctl", "exit 1");
+    bench.file("dev/tty1", "");
+    assert!(run(&bench, "screen-once"));
+    assert!(
+        bench
+            .text("dev/tty1")
+            .is_some_and(|said| said.contains("is starting"))
+    );
+}
+
 #[test]
 fn a_network_of_long_addresses_alone_is_a_network() {
     let bench = appliance();
@@ -369,10 +424,6 @@ fn who_holds_the_card_gets_one_link() {
 #[test]
 fn the_data_goes_to_the_end_of_the_card_once() {
     let bench = appliance();
-    bench.file(
-        "proc/self/mounts",
-        "/dev/mmcblk0p5 / ext4 rw 0 0\n/dev/mmcblk0p7 /data ext4 rw 0 0\n",
-    );
     for (name, number) in [
         ("mmcblk0/size", "30000000"),
         ("mmcblk0p7/partition", "7"),
@@ -407,7 +458,6 @@ fn the_data_goes_to_the_end_of_the_card_once() {
 /// A new card, a stick on USB, and the server's program, which notes what it is told.
 fn new_card() -> Bench {
     let bench = appliance();
-    bench.file("proc/self/mounts", "/dev/mmcblk0p5 / ext4 rw 0 0\n");
     bench.program("usr/sbin/blkid", "echo vfat");
     bench.program(
         "usr/bin/setpriv",
