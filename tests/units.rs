@@ -130,6 +130,7 @@ fn the_services_open_little_of_the_system() {
         "kinglet-health.service",
         "kinglet-trial.service",
         "kinglet-board@.service",
+        "kinglet-board-ssh-off.service",
     ] {
         let (level, text) = exposure(&units().join(name));
         println!("{name}: {level}");

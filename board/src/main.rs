@@ -46,10 +46,11 @@ const LOCK: &str = "/run/kinglet-board/lock";
 const HELP: &str = "\
 What the Kinglet appliance needs root for: a line of JSON in, a line of JSON out
 
-Usage: kinglet-board [--root DIR] [WORD | --repair | --install VERSION]
+Usage: kinglet-board [--root DIR] [WORD | ssh-off | --repair | --install VERSION]
 
 systemd starts it with a connection of /run/kinglet-board.sock as standard input (kinglet-board.socket).
 At the start of an appliance it is started with a WORD: settings, grow, restore, screen (docs/APPLIANCE.md).
+ssh-off: ends SSH when its time is over (kinglet-board-ssh-off.timer).
 --repair: finishes an installation that a power cut has ended (kinglet-board-repair.service).
 --install: installs the update that was taken over, once no other installation is at work (kinglet-update.service).
 --root: files and programs are looked for below DIR, for tests.";
@@ -57,19 +58,27 @@ At the start of an appliance it is started with a WORD: settings, grow, restore,
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (machine, word) = match words.as_slice() {
-        [] => (Machine::at(PathBuf::from("/")), None),
-        ["--root", root] => (Machine::at(PathBuf::from(root)), None),
-        ["--repair"] => return repaired(&Machine::at(PathBuf::from("/"))),
-        ["--root", root, "--repair"] => return repaired(&Machine::at(PathBuf::from(root))),
-        ["--install", version] => return installed(&Machine::at(PathBuf::from("/")), version),
-        ["--root", root, "--install", version] => {
-            return installed(&Machine::at(PathBuf::from(root)), version);
+    let (root, words) = match words.as_slice() {
+        ["--root", root, words @ ..] => (*root, words),
+        words => ("/", words),
+    };
+    let machine = Machine::at(PathBuf::from(root));
+    match words {
+        [] => {}
+        ["--repair"] => {
+            return ended(
+                "an installation that was cut off cannot be finished",
+                repair::repair(&machine),
+            );
         }
-        [word] if appliance::WORDS.contains(word) => (Machine::at(PathBuf::from("/")), Some(*word)),
-        ["--root", root, word] if appliance::WORDS.contains(word) => {
-            (Machine::at(PathBuf::from(root)), Some(*word))
+        ["--install", version] => {
+            return ended(
+                &format!("{version} was not installed"),
+                install::install(&machine, version),
+            );
         }
+        ["ssh-off"] => return ended("ssh-off", in_turn(&machine, ssh::off_in_time)),
+        [word] if appliance::WORDS.contains(word) => return ended(word, appliance::run(&machine, word)),
         ["--version"] => {
             println!("kinglet-board {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -78,15 +87,6 @@ fn main() -> ExitCode {
             eprintln!("{HELP}");
             return ExitCode::from(2);
         }
-    };
-    if let Some(word) = word {
-        return match appliance::run(&machine, word) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(wrong) => {
-                note(&format!("{word}: {wrong}"));
-                ExitCode::FAILURE
-            }
-        };
     }
     match serve(&machine) {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,26 +99,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn repaired(machine: &Machine) -> ExitCode {
-    match repair::repair(machine) {
+fn ended(what: &str, outcome: Result<(), Wrong>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {
-            note(&format!(
-                "an installation that was cut off cannot be finished: {wrong}"
-            ));
+            note(&format!("{what}: {wrong}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn installed(machine: &Machine, version: &str) -> ExitCode {
-    match install::install(machine, version) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(wrong) => {
-            note(&format!("{version} was not installed: {wrong}"));
-            ExitCode::FAILURE
-        }
-    }
+/// For what nobody waits for: after whatever is being done.
+fn in_turn(machine: &Machine, act: fn(&Machine) -> Result<(), Wrong>) -> Result<(), Wrong> {
+    let lock = machine.open_lock(LOCK)?;
+    lock.lock().map_err(|error| Wrong::io("lock", LOCK, &error))?;
+    act(machine)
 }
 
 /// One request, one answer.

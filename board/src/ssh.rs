@@ -16,10 +16,11 @@ const RUNNING: &str = "/sys/fs/cgroup/system.slice/ssh.service";
 const SSHD: &str = "/usr/sbin/sshd";
 const KEYS: &str = "/etc/kinglet-board/authorized_keys";
 const CONFIG: &str = "/etc/ssh/sshd_config.d/00-kinglet.conf";
-const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 const LOGINCTL: &str = "/usr/bin/loginctl";
-const TIMER: &str = "kinglet-ssh-off.timer";
-/// How long it is on, unless it is to stay.
+/// Starts this program again, to do what switching it off does.
+const TIMER: &str = "kinglet-board-ssh-off.timer";
+const TIMED: &str = "kinglet-board-ssh-off.service";
+/// How long it is on, unless it is to stay; the timer's own number.
 const HOURS: u32 = 24;
 
 /// What sshd is told. It takes the first word on a matter, and reads these files by their names.
@@ -61,19 +62,14 @@ fn needs(machine: &Machine) -> Result<(), Wrong> {
 fn let_in(machine: &Machine, key: &Key, keep: bool) -> Result<(), Wrong> {
     machine.write(KEYS, &format!("{}\n", key.as_str()))?;
     machine.write(CONFIG, SETTINGS)?;
-    forget_timer(machine)?;
+    // Also what has begun meanwhile, and waits for this to end.
+    agrees(machine, SYSTEMCTL, &["stop", TIMER, TIMED])?;
     // Neither survives a start of the machine unless it is to.
     let enabled = if keep { "enable" } else { "disable" };
     run(machine, SYSTEMCTL, &[enabled, SERVICE])?;
     run(machine, SYSTEMCTL, &["restart", SERVICE])?;
     if !keep {
-        let after = format!("--on-active={HOURS}h");
-        let unit = format!("--unit={}", TIMER.trim_end_matches(".timer"));
-        run(
-            machine,
-            SYSTEMD_RUN,
-            &[&unit, "--collect", &after, SYSTEMCTL, "stop", SERVICE],
-        )?;
+        run(machine, SYSTEMCTL, &["start", TIMER])?;
     }
     Ok(())
 }
@@ -81,8 +77,19 @@ fn let_in(machine: &Machine, key: &Key, keep: bool) -> Result<(), Wrong> {
 /// Nobody comes in any more, and who is in is shown out.
 pub fn off(machine: &Machine) -> Result<(), Wrong> {
     needs(machine)?;
+    // Says no when there is none.
+    agrees(machine, SYSTEMCTL, &["stop", TIMER])?;
+    show_out(machine)
+}
+
+/// The same when its time is over. The timer has gone by itself then.
+pub fn off_in_time(machine: &Machine) -> Result<(), Wrong> {
+    needs(machine)?;
+    show_out(machine)
+}
+
+fn show_out(machine: &Machine) -> Result<(), Wrong> {
     machine.remove(KEYS)?;
-    forget_timer(machine)?;
     run(machine, SYSTEMCTL, &["disable", "--now", SERVICE])?;
     machine.remove(CONFIG)?;
     // Says no when nobody is there.
@@ -93,9 +100,4 @@ pub fn off(machine: &Machine) -> Result<(), Wrong> {
 pub fn is_on(machine: &Machine) -> Option<bool> {
     needs(machine).ok()?;
     Some(machine.exists(RUNNING))
-}
-
-/// Says no when there is none.
-fn forget_timer(machine: &Machine) -> Result<(), Wrong> {
-    agrees(machine, SYSTEMCTL, &["stop", TIMER]).map(drop)
 }

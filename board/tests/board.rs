@@ -266,10 +266,10 @@ fn ssh_is_for_one_user_by_one_key_and_for_a_day() {
     assert_eq!(
         bench.calls(),
         [
-            "systemctl stop kinglet-ssh-off.timer",
+            "systemctl stop kinglet-board-ssh-off.timer kinglet-board-ssh-off.service",
             "systemctl disable ssh.service",
             "systemctl restart ssh.service",
-            "systemd-run --unit=kinglet-ssh-off --collect --on-active=24h /usr/bin/systemctl stop ssh.service",
+            "systemctl start kinglet-board-ssh-off.timer",
         ]
     );
     let told = bench.done(&json!({ "verb": "ssh_on", "key": KEY, "keep": true }));
@@ -284,7 +284,7 @@ fn ssh_is_for_one_user_by_one_key_and_for_a_day() {
     assert_eq!(
         bench.calls(),
         [
-            "systemctl stop kinglet-ssh-off.timer",
+            "systemctl stop kinglet-board-ssh-off.timer",
             "systemctl disable --now ssh.service",
             "loginctl terminate-user kinglet-admin",
         ]
@@ -308,6 +308,72 @@ fn ssh_is_for_one_user_by_one_key_and_for_a_day() {
         assert_eq!(bench.refused(&json!({ "verb": "ssh_off" })), "not_available");
         assert_eq!(bench.calls(), [""; 0], "somebody else's SSH is left alone");
     }
+}
+
+/// What the timer starts, by the command line that its unit has.
+#[test]
+fn ssh_ends_after_its_day_as_if_it_were_switched_off() {
+    let units = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd");
+    let read = |name: &str| fs::read_to_string(units.join(name)).unwrap_or_default();
+    let hours = "OnActiveSec=24h";
+    assert!(
+        read("kinglet-board-ssh-off.timer")
+            .lines()
+            .any(|line| line == hours),
+        "{hours}"
+    );
+    let unit = read("kinglet-board-ssh-off.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart="));
+    let words: Vec<&str> = line
+        .expect("the unit starts something")
+        .split(' ')
+        .skip(1)
+        .collect();
+
+    let bench = Bench::new();
+    bench.done(&json!({ "verb": "ssh_on", "key": KEY }));
+    bench.calls();
+    let end = || {
+        let mut command = Command::new(BOARD);
+        command.arg("--root").arg(bench.root()).args(&words);
+        command.stderr(Stdio::null()).spawn().expect("it can be run")
+    };
+    // A request that is being done is not disturbed.
+    let lock = fs::File::create(bench.root().join("run/kinglet-board/lock")).expect("the root is ours");
+    lock.lock().expect("nobody else has it");
+    let mut child = end();
+    // One that ended is a zombie until it is waited for.
+    let is_over = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    let waits = || {
+        let locks = fs::read_to_string("/proc/locks").expect("there is a /proc");
+        let pid = format!(" {} ", child.id());
+        locks
+            .lines()
+            .any(|line| line.contains("->") && line.contains(&pid))
+    };
+    while !waits() {
+        assert!(!is_over(child.id()), "it does not wait");
+        std::thread::yield_now();
+    }
+    assert_eq!(bench.calls(), [""; 0]);
+    drop(lock);
+    assert!(child.wait().expect("ours").success());
+    assert!(bench.text("etc/kinglet-board/authorized_keys").is_none());
+    assert!(bench.text("etc/ssh/sshd_config.d/00-kinglet.conf").is_none());
+    assert_eq!(
+        bench.calls(),
+        [
+            "systemctl disable --now ssh.service",
+            "loginctl terminate-user kinglet-admin"
+        ]
+    );
+    // The unit tries again what failed.
+    bench.program("usr/bin/systemctl", "exit 1");
+    assert!(!end().wait().expect("ours").success());
+    assert!(unit.lines().any(|line| line == "Restart=on-failure"));
 }
 
 #[test]
