@@ -245,6 +245,12 @@ fn a_new_version_is_watched_from_its_first_start_on() {
     assert_eq!(said(&health, "User"), "kinglet");
 }
 
+/// Ended in the middle it would leave a box that is off: the server was stopped for it.
+#[test]
+fn no_time_ends_a_factory_reset() {
+    assert_eq!(said(&unit("kinglet-board@.service"), "RuntimeMaxSec"), "infinity");
+}
+
 #[test]
 fn a_server_that_fails_is_started_again_for_ever() {
     let service = unit("kinglet.service");

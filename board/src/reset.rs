@@ -44,14 +44,26 @@ pub fn reset(machine: &Machine, keep_data: bool, confirm: &str) -> Outcome {
     // What lies on the boot partition counts again, or a box without a screen would have lost its way in.
     machine.remove(appliance::TAKEN)?;
     if !keep_data {
-        run(machine, SYSTEMCTL, &[&["stop"][..], &UNITS].concat())?;
-        for directory in [DATA, OWN] {
-            empty(machine, directory).map_err(|error| Wrong::io("empty", directory, &error))?;
-        }
-        rustix::fs::sync();
+        return erase(machine);
     }
+    power::reboot(machine)
+}
+
+/// The server is off from here on, so whatever comes of it the machine starts again: a box that nobody can reach helps nobody.
+fn erase(machine: &Machine) -> Outcome {
+    if let Err(wrong) = run(machine, SYSTEMCTL, &[&["stop"][..], &UNITS].concat()) {
+        // Nothing is gone yet. Some may have stopped; the first error is the one to tell.
+        let _ = run(machine, SYSTEMCTL, &[&["start"][..], &UNITS].concat());
+        return Err(wrong);
+    }
+    let emptied = [DATA, OWN]
+        .into_iter()
+        .map(|directory| empty(machine, directory).map_err(|error| Wrong::io("empty", directory, &error)))
+        // Each is tried; the first error is told.
+        .fold(Ok(()), Result::and);
+    rustix::fs::sync();
     power::reboot(machine)?;
-    Ok(Value::Null)
+    emptied.map(|()| Value::Null)
 }
 
 /// A power cut in between must leave a server of the first day, and not the old one with half of its data: what it is known by

@@ -465,6 +465,38 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
     );
 }
 
+/// The ports are closed while it erases: whatever comes of that, the machine must start again.
+#[test]
+fn a_reset_that_cannot_erase_all_still_starts_the_machine_again() {
+    let bench = Bench::new();
+    let asked = json!({ "verb": "factory_reset", "keep_data": false, "confirm": "erase everything" });
+    // Cannot be read as a folder, whoever reads it.
+    let data = bench.root().join("var/lib/kinglet");
+    fs::write(&data, "no folder").expect("the root is ours");
+    bench.file("var/lib/kinglet-board/update/kinglet.deb", "an update");
+    assert_eq!(bench.refused(&asked), "failed");
+    let calls = bench.calls();
+    assert_eq!(
+        calls.last().map(String::as_str),
+        Some("systemctl --no-block reboot")
+    );
+    assert!(
+        bench.text("var/lib/kinglet-board/update/kinglet.deb").is_none(),
+        "the rest goes all the same"
+    );
+    // Where the server does not stop nothing is erased, and what did stop is there again.
+    bench.program(
+        "usr/bin/systemctl",
+        "case \"$*\" in stop*kinglet.service*) exit 1;; esac",
+    );
+    assert_eq!(bench.refused(&asked), "failed");
+    let calls = bench.calls();
+    assert_eq!(
+        calls.last().map(String::as_str),
+        Some("systemctl start kinglet.socket kinglet-http.socket kinglet.service")
+    );
+}
+
 #[test]
 fn systemds_own_starter_passes_connections_on() {
     let bench = Bench::new();
