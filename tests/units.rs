@@ -251,6 +251,41 @@ fn no_time_ends_a_factory_reset() {
     assert_eq!(said(&unit("kinglet-board@.service"), "RuntimeMaxSec"), "infinity");
 }
 
+/// The lines of a file that name places which need not be there.
+fn places(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| c.is_whitespace() || c == '`' || c == '#');
+    let keys = ["ReadWritePaths=", "ExecPaths="];
+    let starts = |word: &&str| {
+        keys.iter()
+            .any(|key| word.starts_with(key) && word.len() > key.len())
+    };
+    words.filter(starts).collect()
+}
+
+/// What systemd cannot set up fails before the program, which then cannot count it, let alone show a page: a disk that is not there
+/// would leave nothing but starts each second.
+#[test]
+fn what_people_are_told_to_add_to_the_unit_does_not_keep_it_from_starting() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let guide = fs::read_to_string(docs.join("OPERATING.md")).expect("it is there");
+    let told = places(&guide);
+    assert!(told.len() >= 2, "{told:?}");
+    for word in told {
+        assert!(word.contains("=-/"), "{word}");
+    }
+    for name in ["acme.conf", "push.conf", "clock.conf"] {
+        let text = unit(name);
+        let lines = text.lines().filter_map(|line| {
+            let line = line.trim_start_matches('#').trim();
+            line.strip_prefix("ExecPaths=")
+                .or_else(|| line.strip_prefix("ReadWritePaths="))
+        });
+        for place in lines.flat_map(|line| line.split(' ')) {
+            assert!(place.starts_with('-'), "{name}: {place}");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_fails_is_started_again_for_ever() {
     let service = unit("kinglet.service");
