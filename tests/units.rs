@@ -286,6 +286,19 @@ fn what_people_are_told_to_add_to_the_unit_does_not_keep_it_from_starting() {
     }
 }
 
+/// What the units use is newer than 247, which the packages once asked for: 248 has ExecPaths=, 249 SocketBindDeny=.
+#[test]
+fn the_packages_ask_for_the_systemd_that_the_guide_names() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("docs/OPERATING.md")).expect("it is there");
+    assert!(guide.contains("systemd 252 or newer"));
+    for package in ["kinglet", "kinglet-board"] {
+        let control = root.join("packaging").join(package).join("control");
+        let control = fs::read_to_string(control).expect("it is there");
+        assert!(control.contains("systemd (>= 252)"), "{package}:\n{control}");
+    }
+}
+
 #[test]
 fn a_server_that_fails_is_started_again_for_ever() {
     let service = unit("kinglet.service");
