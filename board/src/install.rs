@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
 use crate::note;
-use crate::update::{DPKG, OWN_PACKAGE};
+use crate::update::{DPKG, copies};
 
 /// Whoever calls dpkg holds this one meanwhile (dpkg(1), `DPKG_FRONTEND_LOCKED`). dpkg itself waits for nobody.
 const LOCK: &str = "/var/lib/dpkg/lock-frontend";
@@ -78,8 +78,14 @@ fn alone(machine: &Machine, patience: Duration) -> Result<File, Wrong> {
 
 /// It takes as long as it takes: the new version is tried meanwhile. What it says goes to the journal.
 fn unpack(machine: &Machine) -> Result<(), Wrong> {
+    let copies = copies(machine);
+    if copies.is_empty() {
+        let what = "no update has been taken over";
+        return Err(Wrong::because(Code::NotAvailable, what));
+    }
     let status = Command::new(machine.path(DPKG))
-        .args(["--force-confold", "--install", OWN_PACKAGE])
+        .args(["--force-confold", "--install"])
+        .args(copies)
         .env("DPKG_FRONTEND_LOCKED", "1")
         .stdin(Stdio::null())
         .status()

@@ -7,7 +7,7 @@ use crate::answer::Wrong;
 use crate::machine::Machine;
 use crate::note;
 use crate::program::{run, run_with};
-use crate::update::{DPKG, DPKG_QUERY, OWN_PACKAGE};
+use crate::update::{BOARD, DPKG, DPKG_QUERY, NAME, OWN_BOARD, OWN_PACKAGE};
 
 const ENV: &str = "/usr/bin/env";
 /// Packages are set up, and a version that comes with one of them is tried.
@@ -16,10 +16,25 @@ const TIME: Duration = Duration::from_secs(25 * 60);
 const SETTINGS: [&str; 2] = ["DEBIAN_FRONTEND=noninteractive", "KINGLET_REPAIR=1"];
 
 pub fn repair(machine: &Machine) -> Result<(), Wrong> {
-    if is_half_unpacked(machine)? && machine.exists(OWN_PACKAGE) {
-        // The copy that only root writes, whose signature was verified before it was unpacked the first time.
+    // The copies that only root writes, whose signatures were verified before they were unpacked the first time. The server's
+    // comes first in an update: with this one cut off, the other was not begun.
+    let copies: &[&str] = match (is_half_unpacked(machine, NAME)?, is_half_unpacked(machine, BOARD)) {
+        (true, _) => &[OWN_PACKAGE, OWN_BOARD],
+        (false, Ok(true)) => &[OWN_BOARD],
+        // A machine may have this program without its package.
+        (false, _) => &[],
+    };
+    let copies: Vec<&str> = copies
+        .iter()
+        .copied()
+        .filter(|copy| machine.exists(copy))
+        .collect();
+    if !copies.is_empty() {
         note("an update was cut off while it was unpacked; it is unpacked again");
-        dpkg(machine, &["--force-confold", "--install", OWN_PACKAGE])?;
+        dpkg(
+            machine,
+            &[&["--force-confold", "--install"][..], copies.as_slice()].concat(),
+        )?;
     }
     if run(machine, DPKG, &["--audit"])?.trim().is_empty() {
         return Ok(());
@@ -28,12 +43,12 @@ pub fn repair(machine: &Machine) -> Result<(), Wrong> {
     dpkg(machine, &["--force-confold", "--configure", "--pending"])
 }
 
-/// In the words of dpkg's own list: the server's package has to be installed again.
-fn is_half_unpacked(machine: &Machine) -> Result<bool, Wrong> {
+/// In the words of dpkg's own list: the package has to be installed again.
+fn is_half_unpacked(machine: &Machine, package: &str) -> Result<bool, Wrong> {
     let status = run(
         machine,
         DPKG_QUERY,
-        &["--show", "--showformat=${Status}", "kinglet"],
+        &["--show", "--showformat=${Status}", package],
     )?;
     Ok(status.contains("half-installed") || status.contains("reinstreq"))
 }

@@ -1,5 +1,5 @@
 //! Installing an update: a package that the server's user has put down, or that lies on a USB disk, and that somebody whom this
-//! machine trusts has signed.
+//! machine trusts has signed; and this program's own package of the same release, where that lies beside it.
 //! It is copied first, so that what was examined is what is installed. What must not live here: fetching it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -17,10 +17,11 @@ use crate::request::Place;
 use crate::usb;
 
 /// Where the server's user puts it.
-const COME: &str = "/var/lib/kinglet/update/kinglet.deb";
+const COME: &str = "/var/lib/kinglet/update";
 /// Where nobody but root writes.
 const OWN: &str = "/var/lib/kinglet-board/update";
 pub const OWN_PACKAGE: &str = "/var/lib/kinglet-board/update/kinglet.deb";
+pub const OWN_BOARD: &str = "/var/lib/kinglet-board/update/kinglet-board.deb";
 /// Whom this machine trusts: comes with an image that was made with a key.
 pub const TRUSTED: &str = "/usr/share/kinglet/update.pub";
 /// The oldest version without holes that are known; rises with each version that is kept (kinglet-switch).
@@ -34,25 +35,33 @@ const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 const INSTALLER: &str = "/usr/libexec/kinglet/kinglet-board";
 /// Leads to the version that runs (board/src/switch/versions.rs).
 const RUNS: &str = "/usr/lib/kinglet/current";
-const NAME: &str = "kinglet";
+pub const NAME: &str = "kinglet";
+pub const BOARD: &str = "kinglet-board";
 
-/// The two files of an update.
-struct Bundle {
-    package: String,
-    signature: String,
+/// One package of an update, which has its signature beside it.
+struct Part {
+    name: &'static str,
+    from: String,
+    /// What only root writes, and what is installed.
+    copy: &'static str,
 }
 
 pub fn install(machine: &Machine, from: Place) -> Outcome {
     machine.needs(TRUSTED, "This machine trusts nobody to sign updates.")?;
-    let bundle = match from {
-        Place::Data => Bundle::of(COME.to_owned()),
+    let (server, board) = match from {
+        Place::Data => put_down(machine),
         Place::Usb => on_usb(machine)?,
     };
-    machine.needs(&bundle.package, "No update has been put down.")?;
-    machine.needs(&bundle.signature, "The update has no signature beside it.")?;
-    let checked = take_over(machine, &bundle).and_then(|()| newer_version(machine));
+    machine.needs(&server.from, "No update has been put down.")?;
+    for part in [Some(&server), board.as_ref()].into_iter().flatten() {
+        let what = format!("The update has no signature beside it ({}).", part.name);
+        machine.needs(&part.signature(), &what)?;
+    }
+    // What an earlier update left is no part of this one.
+    forget(machine)?;
+    let checked = checked(machine, &server, board.as_ref());
     let Ok(version) = &checked else {
-        machine.remove(OWN_PACKAGE)?;
+        forget(machine)?;
         return checked.map(|_| json!({}));
     };
     // In a unit of its own: the installation ends and starts the server, and may replace this program.
@@ -67,50 +76,148 @@ pub fn install(machine: &Machine, from: Place) -> Outcome {
     Ok(json!({ "version": version, "unit": "kinglet-update.service" }))
 }
 
-impl Bundle {
-    fn of(package: String) -> Bundle {
-        Bundle {
-            signature: format!("{package}.minisig"),
-            package,
+impl Part {
+    fn server(from: String) -> Part {
+        Part {
+            name: NAME,
+            from,
+            copy: OWN_PACKAGE,
         }
+    }
+
+    fn board(from: String) -> Part {
+        Part {
+            name: BOARD,
+            from,
+            copy: OWN_BOARD,
+        }
+    }
+
+    fn signature(&self) -> String {
+        format!("{}.minisig", self.from)
     }
 }
 
-/// The one package on the disk that is called as ours are, in its topmost folder.
-fn on_usb(machine: &Machine) -> Result<Bundle, Wrong> {
-    let mut names = machine.names(usb::PLACE);
-    names.retain(|name| name.starts_with("kinglet_") && name.ends_with(".deb"));
-    match names.as_slice() {
-        [] => Err(Wrong::because(
-            Code::NotAvailable,
-            format!(
-                "No kinglet_….deb lies on a disk at {}; mount it first.",
-                usb::PLACE
-            ),
-        )),
-        [only] => Ok(Bundle::of(format!("{}/{only}", usb::PLACE))),
-        _ => Err(Wrong::several(names)),
+/// What has been taken over and verified.
+pub fn copies(machine: &Machine) -> Vec<&'static str> {
+    let mut copies = vec![OWN_PACKAGE, OWN_BOARD];
+    copies.retain(|copy| machine.exists(copy));
+    copies
+}
+
+fn forget(machine: &Machine) -> Result<(), Wrong> {
+    machine.remove(OWN_PACKAGE)?;
+    machine.remove(OWN_BOARD)
+}
+
+fn put_down(machine: &Machine) -> (Part, Option<Part>) {
+    let at = |name: &str| format!("{COME}/{name}.deb");
+    let board = machine.exists(&at(BOARD)).then(|| Part::board(at(BOARD)));
+    (Part::server(at(NAME)), board)
+}
+
+/// The packages on the disk that are called as ours are, in its topmost folder: one of the server's, and perhaps one of this
+/// program's.
+fn on_usb(machine: &Machine) -> Result<(Part, Option<Part>), Wrong> {
+    let only = |name: &str| {
+        let mut names = machine.names(usb::PLACE);
+        names.retain(|file| {
+            let rest = file.strip_prefix(name).unwrap_or_default();
+            rest.starts_with('_') && rest.ends_with(".deb")
+        });
+        match names.as_slice() {
+            [] => Ok(None),
+            [only] => Ok(Some(format!("{}/{only}", usb::PLACE))),
+            _ => Err(Wrong::several(names)),
+        }
+    };
+    let none = || {
+        let what = format!(
+            "No kinglet_….deb lies on a disk at {}; mount it first.",
+            usb::PLACE
+        );
+        Wrong::because(Code::NotAvailable, what)
+    };
+    let server = only(NAME)?.ok_or_else(none)?;
+    Ok((Part::server(server), only(BOARD)?.map(Part::board)))
+}
+
+/// Gives the update's version; the copies that are there then are to be installed ([`copies`]). All of them are verified, and are
+/// of one release. What this machine has already is left out, so that this program can be brought along later.
+fn checked(machine: &Machine, server: &Part, board: Option<&Part>) -> Result<String, Wrong> {
+    take_over(machine, server)?;
+    let version = version_of(machine, server)?;
+    if let Some(floor) = machine.text(FLOOR)
+        && !compare(machine, &version, "ge", &floor)?
+    {
+        let what = format!("The update is {version}, and everything below {floor} has holes that are known.");
+        return Err(Wrong::because(Code::NotNewer, what));
     }
+    // Of one that was gone back from dpkg says that it is installed, and it may be tried again.
+    let has = match running(machine) {
+        Some(runs) => runs,
+        None => run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?,
+    };
+    let not_newer = || {
+        let what = format!("The update is {version}, and {} runs.", has.trim());
+        Wrong::because(Code::NotNewer, what)
+    };
+    if !compare(machine, &version, "ge", has.trim())? {
+        return Err(not_newer());
+    }
+    let mut copies = Vec::new();
+    if compare(machine, &version, "gt", has.trim())? {
+        copies.push(server.copy);
+    }
+    if let Some(board) = board {
+        take_over(machine, board)?;
+        let own = version_of(machine, board)?;
+        if own != version {
+            let what = format!(
+                "The update is {version}, and the {BOARD} beside it is {own}: put both of one release there."
+            );
+            return Err(Wrong::because(Code::NotAvailable, what));
+        }
+        // A machine that has it in another way than by its package keeps that.
+        let has = run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", BOARD]).unwrap_or_default();
+        if !has.trim().is_empty() && compare(machine, &own, "gt", has.trim())? {
+            copies.push(board.copy);
+        }
+    }
+    if copies.is_empty() {
+        return Err(not_newer());
+    }
+    // What is not installed must not be taken for an update that was cut off.
+    for copy in [OWN_PACKAGE, OWN_BOARD] {
+        if !copies.contains(&copy) {
+            machine.remove(copy)?;
+        }
+    }
+    Ok(version)
+}
+
+fn compare(machine: &Machine, one: &str, relation: &str, other: &str) -> Result<bool, Wrong> {
+    agrees(machine, DPKG, &["--compare-versions", one, relation, other])
 }
 
 /// Copies it, and verifies the copy while it is made.
-fn take_over(machine: &Machine, bundle: &Bundle) -> Result<(), Wrong> {
+fn take_over(machine: &Machine, part: &Part) -> Result<(), Wrong> {
     let bad = |what: &str| Wrong::because(Code::BadSignature, what);
     let key = read_text(&machine.path(TRUSTED)).map_err(|error| Wrong::io("read", TRUSTED, &error))?;
     let key = PublicKey::decode(&key)
         .map_err(|error| Wrong::because(Code::Failed, format!("{TRUSTED} is no public key: {error}")))?;
     let mut text = String::new();
-    let signature = plain_file(machine, &bundle.signature)?;
+    let signature = plain_file(machine, &part.signature())?;
     let read = signature.take(4_096).read_to_string(&mut text);
-    read.map_err(|error| Wrong::io("read", &bundle.signature, &error))?;
+    read.map_err(|error| Wrong::io("read", &part.signature(), &error))?;
     let signature = Signature::decode(&text).map_err(|_| bad("The signature beside the update is none."))?;
     let mut verifier = key
         .verify_stream(&signature)
         .map_err(|_| bad("The update is signed by another key, or in an old way."))?;
-    let from = plain_file(machine, &bundle.package)?;
-    copied(machine, from, |piece| verifier.update(piece)).map_err(|error| match error.kind() {
+    let from = plain_file(machine, &part.from)?;
+    copied(machine, from, part.copy, |piece| verifier.update(piece)).map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => Wrong::because(Code::TooLarge, "The update is larger than 256 MiB."),
-        _ => Wrong::io("copy to", OWN_PACKAGE, &error),
+        _ => Wrong::io("copy to", part.copy, &error),
     })?;
     verifier
         .finalize()
@@ -137,12 +244,12 @@ fn plain_file(machine: &Machine, path: &str) -> Result<File, Wrong> {
     ))
 }
 
-fn copied(machine: &Machine, mut from: File, mut see: impl FnMut(&[u8])) -> io::Result<()> {
+fn copied(machine: &Machine, mut from: File, copy: &str, mut see: impl FnMut(&[u8])) -> io::Result<()> {
     let directory = machine.path(OWN);
     if !directory.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     }
-    let path = machine.path(OWN_PACKAGE);
+    let path = machine.path(copy);
     if path.exists() {
         fs::remove_file(&path)?;
     }
@@ -166,15 +273,14 @@ fn copied(machine: &Machine, mut from: File, mut see: impl FnMut(&[u8])) -> io::
     }
 }
 
-/// The version in the package, which must be ours, for this machine, and newer than what runs: of one that was gone back from dpkg
-/// says that it is installed, and it may be tried again.
-fn newer_version(machine: &Machine) -> Result<String, Wrong> {
-    let path = machine.path(OWN_PACKAGE);
+/// The version in a copy, which must be of the package that it is to be, for this machine.
+fn version_of(machine: &Machine, part: &Part) -> Result<String, Wrong> {
+    let path = machine.path(part.copy);
     let path = path.to_string_lossy();
     let field =
         |name: &str| run(machine, DPKG_DEB, &["--field", &path, name]).map(|said| said.trim().to_owned());
     let (package, version, made_for) = (field("Package")?, field("Version")?, field("Architecture")?);
-    if package != NAME {
+    if package != part.name {
         return Err(Wrong::because(
             Code::NotAvailable,
             "The update is for another program.",
@@ -188,22 +294,7 @@ fn newer_version(machine: &Machine) -> Result<String, Wrong> {
         );
         return Err(Wrong::because(Code::NotAvailable, what));
     }
-    if let Some(floor) = machine.text(FLOOR)
-        && !agrees(machine, DPKG, &["--compare-versions", &version, "ge", &floor])?
-    {
-        let what = format!("The update is {version}, and everything below {floor} has holes that are known.");
-        return Err(Wrong::because(Code::NotNewer, what));
-    }
-    let runs = match running(machine) {
-        Some(runs) => runs,
-        None => run(machine, DPKG_QUERY, &["--show", "--showformat=${Version}", NAME])?,
-    };
-    let runs = runs.trim();
-    if agrees(machine, DPKG, &["--compare-versions", &version, "gt", runs])? {
-        return Ok(version);
-    }
-    let what = format!("The update is {version}, and {runs} runs.");
-    Err(Wrong::because(Code::NotNewer, what))
+    Ok(version)
 }
 
 fn running(machine: &Machine) -> Option<String> {

@@ -149,7 +149,12 @@ fn a_line_has_a_length_and_a_time() {
         .expect("a socket can");
     let mut first = [0];
     let mut sent = 0;
-    while std::io::Read::read(&mut client, &mut first).is_err() {
+    while let Err(error) = std::io::Read::read(&mut client, &mut first) {
+        // A machine that was stopped for a moment goes on with this one.
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            continue;
+        }
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
         writer.write_all(b" ").expect("it is read");
         sent += 1;
         assert!(sent < 60, "it waits for ever");

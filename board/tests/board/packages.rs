@@ -77,10 +77,14 @@ fn here() -> String {
 /// The real programs where they only look; the installed version is 0.2.0.
 fn bench() -> Bench {
     let bench = Bench::new();
-    bench.program("usr/bin/dpkg", "exec /usr/bin/dpkg \"$@\"");
+    bench.program(
+        "usr/bin/dpkg",
+        "case \"$*\" in *--install*) ;; *) exec /usr/bin/dpkg \"$@\";; esac",
+    );
     bench.program("usr/bin/dpkg-deb", "exec /usr/bin/dpkg-deb \"$@\"");
     bench.program("usr/bin/dpkg-query", "printf 0.2.0");
     bench.file("usr/share/kinglet/update.pub", &Signer::new(1).public());
+    bench.file("var/lib/dpkg/lock-frontend", "");
     bench
 }
 
@@ -232,6 +236,122 @@ fn an_update_may_lie_on_a_usb_disk() {
     assert_eq!(bench.refused(&wrong), "bad_request");
 }
 
+const OWN_BOARD: &str = "var/lib/kinglet-board/update/kinglet-board.deb";
+
+/// A package on the disk with its signature, called as it is made.
+fn on_the_disk(bench: &Bench, name: &str, version: &str, key: u8) -> Vec<u8> {
+    let made = package(bench, name, version, &here());
+    let path = format!("{ON_USB}/{name}_{version}_{}.deb", here());
+    bench.file(&path, "");
+    fs::write(bench.root().join(&path), &made).expect("the root is ours");
+    bench.file(&format!("{path}.minisig"), &Signer::new(key).sign(&made));
+    made
+}
+
+/// What is given to the one call of dpkg that installs, by the unit that was begun.
+#[track_caller]
+fn installed(bench: &Bench) -> Vec<String> {
+    let calls = bench.calls();
+    let begun = calls
+        .iter()
+        .filter(|call| call.starts_with("systemd-run"))
+        .count();
+    assert_eq!(begun, 1, "{calls:?}");
+    assert!(installing(bench).wait().expect("ours").success());
+    let calls = bench.calls();
+    let call = calls
+        .iter()
+        .find_map(|call| call.strip_prefix("dpkg --force-confold --install "));
+    let files = call.unwrap_or_else(|| panic!("nothing is installed: {calls:?}"));
+    files.split(' ').map(str::to_owned).collect()
+}
+
+/// Root's program has no other way to come to a box without a shell.
+#[test]
+fn the_boards_own_package_of_the_same_release_comes_along() {
+    let bench = bench();
+    let asked = json!({ "verb": "update", "from": "usb" });
+    let empty_disk = || fs::remove_dir_all(bench.root().join(ON_USB)).expect("it was there");
+    let (server, board) = (format!("/{OWN}"), format!("/{OWN_BOARD}"));
+    on_the_disk(&bench, "kinglet", "0.10.0", 1);
+    let own = on_the_disk(&bench, "kinglet-board", "0.10.0", 1);
+    assert_eq!(bench.done(&asked)["version"], "0.10.0");
+    assert_eq!(installed(&bench), [server.clone(), board.clone()]);
+    assert_eq!(fs::read(bench.root().join(OWN_BOARD)).expect("a copy"), own);
+
+    // The next one brings the server alone: what is left of this one is no part of it.
+    empty_disk();
+    on_the_disk(&bench, "kinglet", "0.11.0", 1);
+    bench.done(&asked);
+    assert_eq!(installed(&bench), [server]);
+    assert!(!bench.root().join(OWN_BOARD).exists(), "an old copy stays");
+
+    // A server that has it already, by a board that knew only the server's package.
+    empty_disk();
+    on_the_disk(&bench, "kinglet", "0.10.0", 1);
+    on_the_disk(&bench, "kinglet-board", "0.10.0", 1);
+    bench.program(
+        "usr/bin/dpkg-query",
+        "case \"$*\" in *kinglet-board) printf 0.2.0;; *) printf 0.10.0;; esac",
+    );
+    bench.done(&asked);
+    assert_eq!(installed(&bench), [board]);
+    assert!(!bench.root().join(OWN).exists(), "what is not installed stays");
+    // And one that has both, or has a newer server.
+    for has in [
+        "printf 0.10.0",
+        "case \"$*\" in *kinglet-board) printf 0.2.0;; *) printf 0.10.1;; esac",
+    ] {
+        bench.program("usr/bin/dpkg-query", has);
+        assert_eq!(bench.refused(&asked), "not_newer", "{has}");
+    }
+    // Without its package it is not there by dpkg, and is left alone.
+    bench.program(
+        "usr/bin/dpkg-query",
+        "case \"$*\" in *kinglet-board) exit 1;; *) printf 0.2.0;; esac",
+    );
+    bench.calls();
+    bench.done(&asked);
+    assert_eq!(installed(&bench), [format!("/{OWN}")]);
+}
+
+#[test]
+fn the_boards_own_package_is_verified_as_the_servers_is() {
+    let asked = json!({ "verb": "update", "from": "usb" });
+    for (name, version, key, expected) in [
+        ("kinglet-board", "0.10.0", 2, "bad_signature"),
+        ("kinglet-board", "0.9.0", 1, "not_available"),
+        ("kinglet-board", "0.11.0", 1, "not_available"),
+    ] {
+        let bench = bench();
+        on_the_disk(&bench, "kinglet", "0.10.0", 1);
+        on_the_disk(&bench, name, version, key);
+        assert_eq!(bench.refused(&asked), expected, "{version} by {key}");
+        let calls = bench.calls();
+        assert!(
+            !calls.iter().any(|call| call.starts_with("systemd-run")),
+            "{calls:?}"
+        );
+        for copy in [OWN, OWN_BOARD] {
+            assert!(!bench.root().join(copy).exists(), "{copy} stays");
+        }
+    }
+    let bench = bench();
+    on_the_disk(&bench, "kinglet", "0.10.0", 1);
+    on_the_disk(&bench, "kinglet-board", "0.10.0", 1);
+    let own = format!("{ON_USB}/kinglet-board_0.10.0_{}.deb", here());
+    // Another program that calls itself so, signed as ours.
+    let other = package(&bench, "dropbear", "0.10.0", &here());
+    fs::write(bench.root().join(&own), &other).expect("the root is ours");
+    bench.file(&format!("{own}.minisig"), &Signer::new(1).sign(&other));
+    assert_eq!(bench.refused(&asked), "not_available");
+    fs::remove_file(bench.root().join(format!("{own}.minisig"))).expect("it was there");
+    assert_eq!(bench.refused(&asked), "not_available", "it is not signed");
+    on_the_disk(&bench, "kinglet-board", "0.10.0", 1);
+    on_the_disk(&bench, "kinglet-board", "0.9.0", 1);
+    assert_eq!(bench.refused(&asked), "several");
+}
+
 /// Somebody who holds an old update, signed and with a hole, and a machine that lost what it had installed.
 #[test]
 fn what_is_below_the_floor_is_refused_though_it_is_newer_than_what_is_installed() {
@@ -283,8 +403,15 @@ fn an_installation_that_was_cut_off_is_finished() {
     let unpacked = format!("{settings} --install /{OWN}");
     assert_eq!(
         repair(&bench),
-        [unpacked, format!("{settings} --configure --pending")]
+        [unpacked.clone(), format!("{settings} --configure --pending")]
     );
+    bench.file(OWN_BOARD, "verified before");
+    assert_eq!(repair(&bench)[0], format!("{unpacked} /{OWN_BOARD}"));
+    bench.program(
+        "usr/bin/dpkg-query",
+        "case \"$*\" in *kinglet-board) printf 'install reinstreq half-installed';; *) printf 'install ok installed';; esac",
+    );
+    assert_eq!(repair(&bench)[0], format!("{settings} --install /{OWN_BOARD}"));
 }
 
 /// dpkg says that it is installed; what runs is the one before, and the file may have been mended.
@@ -322,7 +449,7 @@ fn installing(bench: &Bench) -> std::process::Child {
 fn an_installation_waits_for_another_and_is_alone_meanwhile() {
     let bench = bench();
     let lock = bench.root().join("var/lib/dpkg/lock-frontend");
-    bench.file("var/lib/dpkg/lock-frontend", "");
+    bench.file(OWN, "a package");
     let script = format!(
         "[ \"$DPKG_FRONTEND_LOCKED\" = 1 ] || exit 7\n\
          perl -MErrno -MFcntl -e 'open my $f, \"+<\", $ARGV[0] or die; \
@@ -357,7 +484,7 @@ fn an_installation_waits_for_another_and_is_alone_meanwhile() {
 #[test]
 fn an_installation_that_fails_is_told_until_another_one_does_not() {
     let bench = bench();
-    bench.file("var/lib/dpkg/lock-frontend", "");
+    bench.file(OWN, "a package");
     bench.program("usr/bin/dpkg", "exit 2");
     assert!(!installing(&bench).wait().expect("ours").success());
     let told = bench.done(&json!({ "verb": "sensors" }))["failed_update"].clone();
