@@ -180,7 +180,7 @@ fn tell(file: &Path, target: &Target) -> Result<()> {
         "{} still has the names of its functions; the release profile strips them",
         file.display()
     );
-    let [major, minor] = needs.glibc();
+    let [major, minor] = needs.glibc()?;
     println!(
         "{}: {:.1} MB, needs glibc {major}.{minor}, links {}",
         file.display(),

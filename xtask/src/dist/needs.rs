@@ -15,6 +15,10 @@ use super::Target;
 /// Debian bookworm's C library, which Raspberry Pi OS of that name has, too. What needs a newer one does not start there.
 pub const NEWEST_GLIBC: [u32; 2] = [2, 36];
 
+/// What is asked for by a name without a number, and the C library that first had it: the loader of an older one refuses the
+/// program. Packed relocations are what build.rs has the linker write, where the linker can.
+const FEATURES: [(&str, [u32; 2]); 1] = [("ABI_DT_RELR", [2, 36])];
+
 /// The packages that hold the libraries a program may need. The C library's own parts come with it.
 const PACKAGES: [(&str, &str); 2] = [("libgcc_s.so.", "libgcc-s1"), ("", "libc6")];
 const C_LIBRARY: [&str; 8] = [
@@ -77,11 +81,24 @@ impl Needs {
         })
     }
 
-    /// The newest C library that anything in it asks for.
-    pub fn glibc(&self) -> [u32; 2] {
+    /// The newest C library that anything in it asks for. A name that says no number and that nobody knows is an error: passed
+    /// over, it would make a package that installs where its program does not start.
+    pub fn glibc(&self) -> Result<[u32; 2]> {
+        let mut newest = [2, 0];
         let names = self.versions.values().flatten();
-        let asked = names.filter_map(|name| name.strip_prefix("GLIBC_"));
-        asked.filter_map(two_numbers).max().unwrap_or([2, 0])
+        for asked in names.filter_map(|name| name.strip_prefix("GLIBC_")) {
+            let feature = FEATURES.iter().find(|(name, _)| *name == asked);
+            let version = feature
+                .map(|(_, version)| *version)
+                .or_else(|| two_numbers(asked));
+            let version = version.with_context(|| {
+                format!(
+                    "it asks for GLIBC_{asked}, and nobody said which glibc has that; add it to xtask/src/dist/needs.rs"
+                )
+            })?;
+            newest = newest.max(version);
+        }
+        Ok(newest)
     }
 
     /// Refuses what would not start on the oldest system that is promised.
@@ -91,7 +108,7 @@ impl Needs {
             "it is for another processor than {}",
             target.triple
         );
-        let [major, minor] = self.glibc();
+        let [major, minor] = self.glibc()?;
         ensure!(
             [major, minor] <= NEWEST_GLIBC,
             "it needs glibc {major}.{minor}, and Debian bookworm has {}.{}: it would not start there. Build it on Debian \
@@ -119,7 +136,7 @@ impl Needs {
                     "it needs {library}, and nobody said which package has that; add it to xtask/src/dist/needs.rs"
                 )
             })?;
-            let [major, minor] = self.glibc();
+            let [major, minor] = self.glibc()?;
             // GCC's library has had everything Rust takes from it since long before bookworm.
             let said = match *package {
                 "libc6" => format!("libc6 (>= {major}.{minor})"),
@@ -167,11 +184,39 @@ mod tests {
         }
     }
 
+    /// Packed relocations, as build.rs has the linker write them, are asked for by a name without a number.
+    #[test]
+    fn what_asks_for_a_feature_needs_the_library_that_first_had_it() {
+        let target = Target::named("x86_64-unknown-linux-gnu").expect("it is one of ours");
+        let asking = |name: &str| {
+            let mut needs = needing("2.34", "libc.so.6");
+            let names = needs.versions.get_mut("libc.so.6").expect("it is there");
+            names.push(name.to_owned());
+            needs
+        };
+        let packed = asking("GLIBC_ABI_DT_RELR");
+        assert_eq!(packed.glibc().expect("it is known"), [2, 36]);
+        assert_eq!(
+            packed.packages().expect("both are known"),
+            ["libc6 (>= 2.36)", "libgcc-s1 (>= 4.2)"]
+        );
+        assert!(packed.check(target).is_ok(), "bookworm has it");
+        for unknown in ["GLIBC_ABI_GNU2_TLS", "GLIBC_PRIVATE"] {
+            let refused = asking(unknown).check(target).expect_err(unknown);
+            assert!(refused.to_string().contains(unknown), "{refused:#}");
+            assert!(asking(unknown).packages().is_err(), "{unknown}");
+        }
+    }
+
     #[test]
     fn a_newer_c_library_than_the_boards_is_refused() {
         let target = Target::named("x86_64-unknown-linux-gnu").expect("it is one of ours");
         let old = needing("2.34", "libc.so.6");
-        assert_eq!(old.glibc(), [2, 34], "2.9 is older than 2.34");
+        assert_eq!(
+            old.glibc().expect("all are numbers"),
+            [2, 34],
+            "2.9 is older than 2.34"
+        );
         assert!(needing("2.36", "libm.so.6").check(target).is_ok());
         assert_eq!(
             old.packages().expect("both are known"),
@@ -197,7 +242,10 @@ mod tests {
             needs.libraries.iter().any(|name| name.starts_with("libc.so.")),
             "{needs:?}"
         );
-        assert!(needs.glibc() > [2, 0] && needs.has_symbols, "{needs:?}");
+        assert!(
+            needs.glibc().expect("all are known") > [2, 0] && needs.has_symbols,
+            "{needs:?}"
+        );
         assert!(Needs::read(b"#!/bin/sh\n").is_err());
     }
 }
