@@ -26,7 +26,7 @@ const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3652);
 /// Browsers refuse more than 398 days. The backdated day counts.
 const LEAF_LIFE: Duration = DAY.saturating_mul(397);
 
-/// 2026-10-01: no copy of this program is older.
+/// 2026-10-01: no copy of this program is older. A release is told the time of its sources (SOURCE_DATE_EPOCH).
 const OLDEST_BUILD: u64 = 1_790_812_800;
 
 /// The earliest moment that can be now: the build's time. A box without a clock battery wakes up in 1970.

@@ -101,7 +101,7 @@ fn folder() -> PathBuf {
 
 /// Makes the packages that are wanted, and gives where they lie.
 pub fn make(wanted: &Wanted) -> Result<Vec<PathBuf>> {
-    let (folder, time) = (folder(), time()?);
+    let (folder, time) = (folder(), dist::time()?);
     let version = format!("{}-{}", dist::version()?, wanted.revision);
     let mut packages = Vec::new();
     for target in &wanted.targets {
@@ -134,20 +134,6 @@ pub fn make(wanted: &Wanted) -> Result<Vec<PathBuf>> {
         lint(&packages)?;
     }
     Ok(packages)
-}
-
-/// When the sources were last changed: the time of everything in a package.
-fn time() -> Result<u64> {
-    let said = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(time) => time,
-        Err(_) => ask(Command::new("git")
-            .args(["log", "-1", "--format=%ct"])
-            .current_dir(repository::root()))
-        .context("outside of git, set SOURCE_DATE_EPOCH to the time of the sources")?,
-    };
-    said.trim()
-        .parse()
-        .context("the time of the sources in seconds since 1970")
 }
 
 /// The program says the version that the package is called by.

@@ -63,8 +63,24 @@ fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     };
     let folder = root.join("target/dist/build");
     println!("building for {} with {}", target.triple, toolchain.name);
+    must(
+        command(&toolchain, root, target, programs)?
+            .arg("--target-dir")
+            .arg(&folder),
+    )?;
+    Ok(Built {
+        folder: folder.join(target.triple).join("release"),
+        libraries: toolchain.libraries,
+    })
+}
+
+/// The compiler's call. The date is the programs' own: no clock before it is believed.
+fn command(toolchain: &Toolchain, root: &Path, target: &Target, programs: &[&str]) -> Result<Command> {
     let mut command = toolchain.cargo(target.triple, &flags(root)?);
-    command.args(["build", "--release", "--locked", "--target", target.triple]);
+    command
+        .args(["build", "--release", "--locked", "--target", target.triple])
+        .env("SOURCE_DATE_EPOCH", super::time()?.to_string())
+        .current_dir(root);
     let packages: BTreeSet<&str> = programs
         .iter()
         .map(|program| super::package_of(program))
@@ -72,11 +88,7 @@ fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     for package in packages {
         command.args(["--package", package]);
     }
-    must(command.arg("--target-dir").arg(&folder).current_dir(root))?;
-    Ok(Built {
-        folder: folder.join(target.triple).join("release"),
-        libraries: toolchain.libraries,
-    })
+    Ok(command)
 }
 
 /// What stands for the places of this machine, for the compilers of Rust and of C.
@@ -122,4 +134,21 @@ fn copy_sources(to: &Path) -> Result<()> {
         must(Command::new("cp").args(words))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a release of years from now would take a clock of today for right.
+    #[test]
+    fn a_release_is_told_the_time_of_its_sources() {
+        let target = Target::own().expect("it is one of ours");
+        let command = command(&Toolchain::own(), &tree::root(), target, &["kinglet"]).expect("it is known");
+        let told = command
+            .get_envs()
+            .find_map(|(name, value)| (name == "SOURCE_DATE_EPOCH").then_some(value?));
+        let time = super::super::time().expect("the sources have one").to_string();
+        assert_eq!(told.and_then(|told| told.to_str()), Some(time.as_str()));
+    }
 }

@@ -28,11 +28,11 @@ Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
   --twice          Builds each once more, from a copy of the sources in another folder, and fails unless the programs are
                    the same, byte for byte
 
-They come to lie in target/dist, with SHA256SUMS. An installed rustup target is used if it is there; else, on an amd64 Debian,
-the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not installed. Needed for 64-bit
-ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run, qemu-aarch64 (qemu-user, or qemu-user-static). A program that
-needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that: CROSS_CONFIG=cross.toml cross build --release
---locked --target TARGET";
+They come to lie in target/dist: the programs, with SHA256SUMS. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
+else, on an amd64 Debian, the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not
+installed. Needed for 64-bit ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run,
+qemu-aarch64 (qemu-user, or qemu-user-static). A program that needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that:
+CROSS_CONFIG=cross.toml cross build --release --locked --target TARGET";
 
 /// The programs that are given to people.
 pub const PROGRAMS: [&str; 3] = ["kinglet", "kinglet-board", "kinglet-switch"];
@@ -153,6 +153,22 @@ pub fn run(words: &[&str]) -> Result<()> {
         }
     }
     sums(&folder)
+}
+
+/// When the sources were last changed, in seconds since 1970: the time of everything in a package, and the programs' own date.
+pub fn time() -> Result<u64> {
+    let said = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(time) => time,
+        Err(_) => git(&["log", "-1", "--format=%ct"])
+            .context("outside of git, set SOURCE_DATE_EPOCH to the time of the sources")?,
+    };
+    said.trim()
+        .parse()
+        .context("the time of the sources in seconds since 1970")
+}
+
+fn git(words: &[&str]) -> Result<String> {
+    ask(Command::new("git").args(words).current_dir(tree::root()))
 }
 
 /// What this version of the server is called.
