@@ -24,7 +24,7 @@ Builds the Debian packages for 64-bit ARM and for x86-64
 
 Usage: cargo xtask deb [--target TARGET]... [--programs DIR] [--revision N] [--no-lint]
 
-  --target TARGET  aarch64-unknown-linux-gnu or x86_64-unknown-linux-gnu [default: both]
+  --target TARGET  aarch64-unknown-linux-gnu, or on a PC x86_64-unknown-linux-gnu [default: both on a PC, else the first]
   --programs DIR   Takes the programs from there, for one target, instead of building them as `cargo xtask dist` does
   --revision N     The package's own number, behind the version of the program [default: 1]
   --no-lint        Leaves lintian out
@@ -72,7 +72,7 @@ impl Wanted {
             };
         }
         match (wanted.targets.len(), &wanted.programs) {
-            (0, None) => wanted.targets = dist::TARGETS.iter().collect(),
+            (0, None) => wanted.targets = dist::built_here(),
             (0, Some(_)) => wanted.targets.push(Target::own()?),
             (1, _) | (_, None) => {}
             _ => bail!("--programs are for one target\n\n{HELP}"),
@@ -189,7 +189,10 @@ mod tests {
     #[test]
     fn options_are_known_or_refused() {
         let all = Wanted::read(&[]).expect("nothing has to be said");
-        assert_eq!((all.targets.len(), all.revision, all.lint), (2, 1, true));
+        assert_eq!(
+            (all.targets.len(), all.revision, all.lint),
+            (dist::built_here().len(), 1, true)
+        );
         let own = Wanted::read(&["--programs", "/x", "--revision", "2", "--no-lint"]).expect("all are known");
         assert!(own.targets.len() == 1 && own.targets[0].is_own());
         assert_eq!((own.revision, own.lint), (2, false));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::Target;
 use crate::aarch64::toolchain::{self, Toolchain};
@@ -51,14 +51,10 @@ pub fn again(target: &Target, programs: &[&str]) -> Result<Built> {
 }
 
 fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
+    target.check_here()?;
     let toolchain = if target.is_own() {
         Toolchain::own()
     } else {
-        ensure!(
-            target.triple.starts_with("aarch64"),
-            "{} is built on such a machine, or where rustup has that target",
-            target.triple
-        );
         toolchain::find()?
     };
     let folder = root.join("target/dist/build");

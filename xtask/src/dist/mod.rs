@@ -23,14 +23,14 @@ Builds the release programs for 64-bit ARM and for x86-64, checks what they need
 
 Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
 
-  --target TARGET  aarch64-unknown-linux-gnu or x86_64-unknown-linux-gnu [default: both]
+  --target TARGET  aarch64-unknown-linux-gnu, or on a PC x86_64-unknown-linux-gnu [default: both on a PC, else the first]
   --program NAME   kinglet, kinglet-board or kinglet-switch [default: all]
   --twice          Builds each once more, from a copy of the sources in another folder, and fails unless the programs are
                    the same, byte for byte
 
-They come to lie in target/dist: the programs, with SHA256SUMS. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
+They come to lie in target/dist: the programs of this run and their sums in SHA256SUMS. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
 else, on an amd64 Debian, the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not
-installed. Needed for 64-bit ARM: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run,
+installed. Needed for 64-bit ARM on another machine: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run,
 qemu-aarch64 (qemu-user, or qemu-user-static). A program that needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that:
 CROSS_CONFIG=cross.toml cross build --release --locked --target TARGET";
 
@@ -82,8 +82,41 @@ impl Target {
     }
 
     pub fn is_own(&self) -> bool {
-        self.triple.starts_with(std::env::consts::ARCH)
+        self.is_own_of(std::env::consts::ARCH)
     }
+
+    fn is_own_of(&self, processor: &str) -> bool {
+        self.triple.starts_with(processor)
+    }
+
+    /// There is a way to the boards' processor from every machine, and to a PC's from a PC.
+    fn is_built_on(&self, processor: &str) -> bool {
+        self.is_own_of(processor) || self.machine == elf::EM_AARCH64
+    }
+
+    /// Refuses what this machine cannot build, before anything is built.
+    fn check_here(&self) -> Result<()> {
+        ensure!(
+            self.is_built_on(std::env::consts::ARCH),
+            "{} is built on such a machine, and this is {}; name the other with --target",
+            self.triple,
+            std::env::consts::ARCH
+        );
+        Ok(())
+    }
+}
+
+/// All targets that a machine with this processor can build.
+fn built_on(processor: &str) -> Vec<&'static Target> {
+    TARGETS
+        .iter()
+        .filter(|target| target.is_built_on(processor))
+        .collect()
+}
+
+/// All that this machine can build.
+pub fn built_here() -> Vec<&'static Target> {
+    built_on(std::env::consts::ARCH)
 }
 
 #[derive(Debug)]
@@ -122,7 +155,7 @@ impl Wanted {
             };
         }
         if wanted.targets.is_empty() {
-            wanted.targets = TARGETS.iter().collect();
+            wanted.targets = built_here();
         }
         if wanted.programs.is_empty() {
             wanted.programs = PROGRAMS.to_vec();
@@ -138,12 +171,17 @@ pub fn folder() -> PathBuf {
 
 pub fn run(words: &[&str]) -> Result<()> {
     let wanted = Wanted::read(words)?;
+    for target in &wanted.targets {
+        target.check_here()?;
+    }
     let folder = folder();
+    let mut files = Vec::new();
     for target in &wanted.targets {
         let built = build(target, &wanted.programs)?;
         for program in &wanted.programs {
             let file = keep(&built, target, program, &folder)?;
             tell(&file, target)?;
+            files.push(file);
         }
         if wanted.programs.contains(&"kinglet") {
             shown_to_run(&built, target)?;
@@ -152,7 +190,7 @@ pub fn run(words: &[&str]) -> Result<()> {
             same_again(&built, target, &wanted.programs)?;
         }
     }
-    sums(&folder)
+    sums(&folder, &files)
 }
 
 /// When the sources were last changed, in seconds since 1970: the time of everything in a package, and the programs' own date.
@@ -234,14 +272,9 @@ fn same_again(built: &Built, target: &Target, programs: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Of everything that lies there, in the order of its names.
-fn sums(folder: &Path) -> Result<()> {
-    let version = version()?;
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .context("listing target/dist")?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.contains(&format!("-{version}-")))
-        .collect();
+/// Of what was built now, in the order of its names: what else lies there may be of other sources.
+fn sums(folder: &Path, files: &[PathBuf]) -> Result<()> {
+    let mut names: Vec<_> = files.iter().filter_map(|file| file.file_name()).collect();
     names.sort();
     let said = ask(Command::new("sha256sum").args(&names).current_dir(folder))?;
     print!("{said}");
@@ -255,7 +288,7 @@ mod tests {
     #[test]
     fn options_are_known_or_refused() {
         let all = Wanted::read(&[]).expect("nothing has to be said");
-        assert_eq!((all.targets.len(), all.twice), (2, false));
+        assert_eq!((all.targets.len(), all.twice), (built_here().len(), false));
         assert_eq!(all.programs, PROGRAMS);
         let one =
             Wanted::read(&["--target", "aarch64-unknown-linux-gnu", "--twice"]).expect("both are known");
@@ -273,5 +306,40 @@ mod tests {
     #[test]
     fn the_version_is_the_workspaces() {
         assert_eq!(version().expect("it stands there"), env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn a_machine_builds_what_it_can_when_nothing_is_named() {
+        let triples = |processor| -> Vec<&str> {
+            let targets = built_on(processor).into_iter();
+            targets.map(|target| target.triple).collect()
+        };
+        assert_eq!(
+            triples("x86_64"),
+            ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"]
+        );
+        assert_eq!(triples("aarch64"), ["aarch64-unknown-linux-gnu"]);
+        assert!(Target::own().expect("it is one of ours").check_here().is_ok());
+    }
+
+    #[test]
+    fn sums_are_of_this_run_alone() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let at = |program: &str| {
+            folder
+                .path()
+                .join(format!("{program}-{}-x", version().expect("it stands there")))
+        };
+        for program in ["kinglet", "kinglet-board", "kinglet-switch"] {
+            fs::write(at(program), program).expect("written");
+        }
+        sums(folder.path(), &[at("kinglet-switch"), at("kinglet")]).expect("all are there");
+        let said = fs::read_to_string(folder.path().join("SHA256SUMS")).expect("it was written");
+        let names: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
+        let file = |program| at(program).file_name().expect("it has one").to_owned();
+        assert_eq!(names, [file("kinglet"), file("kinglet-switch")], "{said}");
     }
 }
