@@ -13,6 +13,7 @@ use crate::debian::{Debian, ask};
 
 /// Where Debian's cross packages put the C library of the board.
 const CROSS_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+const LINKER_NAME: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER";
 const LINKER: &str = "aarch64-linux-gnu-gcc";
 
 pub struct Toolchain {
@@ -37,6 +38,28 @@ impl Toolchain {
             libraries: PathBuf::from("/"),
             environment: Vec::new(),
         }
+    }
+
+    /// Which compilers and which linker, as they say it themselves.
+    pub fn tools(&self) -> Result<Vec<String>> {
+        let said = |name: &str| {
+            self.environment
+                .iter()
+                .find_map(|(is, value)| (is == name).then_some(value.as_str()))
+        };
+        let rustc = said("RUSTC").unwrap_or("rustc");
+        let c = said(LINKER_NAME).unwrap_or("cc");
+        let run = |program: &str, word: &str| {
+            let mut command = Command::new(program);
+            ask(command.arg(word).envs(self.environment.iter().cloned()))
+        };
+        let linker = run(c, "-print-prog-name=ld")?;
+        let mut tools = Vec::new();
+        for program in [rustc, c, linker.trim()] {
+            let said = run(program, "--version")?;
+            tools.extend(said.lines().next().map(str::to_owned));
+        }
+        Ok(tools)
     }
 
     pub fn cargo(&self, target: &str, flags: &Flags) -> Command {
@@ -75,10 +98,7 @@ pub fn find() -> Result<Toolchain> {
     ask(Command::new(LINKER).arg("-dumpversion"))
         .context("linking for the board needs the package gcc-aarch64-linux-gnu")?;
     let (libraries, mut environment) = c_library()?;
-    environment.push((
-        "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER".to_owned(),
-        LINKER.to_owned(),
-    ));
+    environment.push((LINKER_NAME.to_owned(), LINKER.to_owned()));
     let installed = installed_target()?;
     let name = if installed {
         "the installed rustup target".to_owned()

@@ -29,7 +29,7 @@ Usage: cargo xtask deb [--target TARGET]... [--programs DIR] [--revision N] [--n
   --revision N     The package's own number, behind the version of the program [default: 1]
   --no-lint        Leaves lintian out
 
-They come to lie in target/deb. The same sources give the same bytes: all times in them are that of the last commit, or
+They come to lie in target/deb. The same programs give the same bytes: all times in them are that of the last commit, or
 SOURCE_DATE_EPOCH. Needed: dpkg-deb (dpkg), gzip, lintian, and what `cargo xtask dist` needs.";
 
 #[derive(Clone, Debug)]

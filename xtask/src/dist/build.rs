@@ -1,5 +1,5 @@
-//! Builds the programs so that whoever builds the same sources anywhere gets the same bytes: no path of the builder's
-//! machine is in them. What must not live here: what they are checked for.
+//! Builds the programs so that the same sources and the same compilers give the same bytes in whatever folder: no path of the
+//! builder's machine is in them, and no time but the sources' own. What must not live here: what they are checked for.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -26,6 +26,8 @@ pub struct Built {
     pub folder: PathBuf,
     /// The folder that holds the dynamic linker and libraries, for the emulator.
     pub libraries: PathBuf,
+    /// What they were built with, each in a line of its own words.
+    pub tools: Vec<String>,
 }
 
 impl Built {
@@ -66,6 +68,7 @@ fn build_in(root: &Path, target: &Target, programs: &[&str]) -> Result<Built> {
     )?;
     Ok(Built {
         folder: folder.join(target.triple).join("release"),
+        tools: toolchain.tools()?,
         libraries: toolchain.libraries,
     })
 }
@@ -85,6 +88,21 @@ fn command(toolchain: &Toolchain, root: &Path, target: &Target, programs: &[&str
         command.args(["--package", package]);
     }
     Ok(command)
+}
+
+/// What the web client is built with, unless it comes ready made.
+pub fn client_tools() -> Vec<String> {
+    if std::env::var_os("KINGLET_WEB_DIST").is_some() {
+        return vec!["built before (KINGLET_WEB_DIST)".to_owned()];
+    }
+    let version = |program: &str| {
+        let said = ask(Command::new(program).arg("--version"));
+        format!(
+            "{program} {}",
+            said.as_deref().map_or("of an unknown version", str::trim)
+        )
+    };
+    vec![version("node"), version("npm")]
 }
 
 /// What stands for the places of this machine, for the compilers of Rust and of C.
@@ -146,5 +164,12 @@ mod tests {
             .find_map(|(name, value)| (name == "SOURCE_DATE_EPOCH").then_some(value?));
         let time = super::super::time().expect("the sources have one").to_string();
         assert_eq!(told.and_then(|told| told.to_str()), Some(time.as_str()));
+    }
+
+    #[test]
+    fn the_compilers_say_who_they_are() {
+        let tools = Toolchain::own().tools().expect("they are here");
+        let all = tools.join(", ");
+        assert!(all.contains("rustc 1.") && all.contains("ld "), "{all}");
     }
 }

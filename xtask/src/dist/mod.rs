@@ -28,7 +28,8 @@ Usage: cargo xtask dist [--target TARGET]... [--program NAME]... [--twice]
   --twice          Builds each once more, from a copy of the sources in another folder, and fails unless the programs are
                    the same, byte for byte
 
-They come to lie in target/dist: the programs of this run and their sums in SHA256SUMS. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
+They come to lie in target/dist: the programs of this run, their sums in SHA256SUMS, and in BUILT-WITH what they were built
+with. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
 else, on an amd64 Debian, the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not
 installed. Needed for 64-bit ARM on another machine: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run,
 qemu-aarch64 (qemu-user, or qemu-user-static). A program that needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that:
@@ -175,7 +176,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         target.check_here()?;
     }
     let folder = folder();
-    let mut files = Vec::new();
+    let (mut files, mut notes) = (Vec::new(), Vec::new());
     for target in &wanted.targets {
         let built = build(target, &wanted.programs)?;
         for program in &wanted.programs {
@@ -183,6 +184,7 @@ pub fn run(words: &[&str]) -> Result<()> {
             tell(&file, target)?;
             files.push(file);
         }
+        notes.push(format!("{}: {}", target.triple, built.tools.join(", ")));
         if wanted.programs.contains(&"kinglet") {
             shown_to_run(&built, target)?;
         }
@@ -190,7 +192,12 @@ pub fn run(words: &[&str]) -> Result<()> {
             same_again(&built, target, &wanted.programs)?;
         }
     }
-    sums(&folder, &files)
+    sums(&folder, &files)?;
+    notes.push(format!("web client: {}", build::client_tools().join(", ")));
+    notes.push(sources()?);
+    let notes = notes.join("\n") + "\n";
+    print!("{notes}");
+    fs::write(folder.join("BUILT-WITH"), notes).context("writing BUILT-WITH")
 }
 
 /// When the sources were last changed, in seconds since 1970: the time of everything in a package, and the programs' own date.
@@ -203,6 +210,16 @@ pub fn time() -> Result<u64> {
     said.trim()
         .parse()
         .context("the time of the sources in seconds since 1970")
+}
+
+/// Which sources were built, and whether they were changed since they were committed.
+fn sources() -> Result<String> {
+    let commit = match (git(&["rev-parse", "HEAD"]), git(&["status", "--porcelain"])) {
+        (Ok(commit), Ok(changes)) if changes.is_empty() => format!("commit {}", commit.trim()),
+        (Ok(commit), _) => format!("commit {} and changes on top of it", commit.trim()),
+        (Err(_), _) => "not from git".to_owned(),
+    };
+    Ok(format!("sources: {commit}, of {} (seconds since 1970)", time()?))
 }
 
 fn git(words: &[&str]) -> Result<String> {
