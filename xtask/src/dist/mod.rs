@@ -32,8 +32,9 @@ They come to lie in target/dist: the programs of this run, their sums in SHA256S
 with. The programs' own date is that of the last commit, or SOURCE_DATE_EPOCH. An installed rustup target is used if it is there;
 else, on an amd64 Debian, the compiler for 64-bit ARM comes from Debian's packages, unpacked below target/debian and not
 installed. Needed for 64-bit ARM on another machine: aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu) and, to see it run,
-qemu-aarch64 (qemu-user, or qemu-user-static). A program that needs a newer C library than Debian bookworm's is refused. Who has `cross` may use that:
-CROSS_CONFIG=cross.toml cross build --release --locked --target TARGET";
+qemu-aarch64 (qemu-user, or qemu-user-static). A program that needs a newer C library than Debian bookworm's is refused. Who has
+`cross` may use that, with a web client that was built before (KINGLET_WEB_DIST), since its images have no Node: the head of
+cross.toml has the two commands";
 
 /// The programs that are given to people.
 pub const PROGRAMS: [&str; 3] = ["kinglet", "kinglet-board", "kinglet-switch"];

@@ -112,7 +112,8 @@ impl Needs {
         ensure!(
             [major, minor] <= NEWEST_GLIBC,
             "it needs glibc {major}.{minor}, and Debian bookworm has {}.{}: it would not start there. Build it on Debian \
-             bookworm, or with `cross` (see cross.toml)",
+             bookworm, or with `cross` and a web client that was built before (KINGLET_WEB_DIST): the head of cross.toml has \
+             both commands",
             NEWEST_GLIBC[0],
             NEWEST_GLIBC[1]
         );
@@ -226,6 +227,8 @@ mod tests {
             .check(target)
             .expect_err("bookworm has not got it");
         assert!(new.to_string().contains("bookworm"), "{new:#}");
+        // The images of cross have no Node: its build fails without that.
+        assert!(new.to_string().contains("KINGLET_WEB_DIST"), "{new:#}");
         let board = Target::named("aarch64-unknown-linux-gnu").expect("it is one of ours");
         assert!(old.check(board).is_err(), "another processor");
         let foreign = needing("2.34", "libssl.so.3")
