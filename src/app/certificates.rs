@@ -225,8 +225,8 @@ fn cannot_name(missing: &[&str], named: &[String], data_dir: &Path) -> String {
         names.into_iter().partition(|name| tls::is_public_tree(name));
     if !trees.is_empty() {
         text.push_str(&format!(
-            ". Else, for {}, by which a whole part of the internet is called: use the name that ends in .local, or call the \
-             machine something longer",
+            ". Else, for {}, by which a whole part of the internet is or may be called: use the name that ends in .local, or call \
+             the machine by a name with a digit or a hyphen in it",
             trees.join(", ")
         ));
     }
@@ -281,7 +281,7 @@ mod tests {
         );
         let tree = said(&["de"]);
         assert!(
-            tree.contains("something longer") && !tree.contains("away"),
+            tree.contains("a digit or a hyphen") && !tree.contains("away"),
             "{tree}"
         );
         let both = said(&["chat.example.org", "2001:db8::1"]);

@@ -24,12 +24,9 @@ const PRIVATE_RANGES: [(&str, u8); 8] = [
     ("::1", 128),
 ];
 
-/// Single labels that are a whole public tree: permitting one would permit everybody's names below it. Two-letter
-/// labels are all countries. Not a full list of top-level domains; it stops the likely accident, not intent.
-const PUBLIC_TREES: [&str; 16] = [
-    "app", "biz", "cloud", "com", "dev", "edu", "gov", "home", "info", "int", "mil", "net", "online", "org",
-    "site", "xyz",
-];
+/// Labels of letters that are nobody's tree: the name that a card comes with, which is no part of the internet, and RFC 6761's.
+const OWN_LABELS: [&str; 2] = ["kinglet", "localhost"];
+
 
 /// What the operator and the network say this box is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,10 +252,14 @@ impl Permitted {
     }
 }
 
-/// Whether a name is a whole tree of the internet, so that no authority of one box may vouch for it.
+/// Whether a name is or may become a whole tree of the internet, so that no authority of one box may vouch for it: a constraint
+/// permits what is below, too. New trees come each few years, and an authority lives for ten; but each is of letters alone, or of
+/// another script's (RFC 1123, section 2.1; ICANN's rules for them).
 #[must_use]
 pub fn is_public_tree(name: &str) -> bool {
-    !name.contains('.') && (name.len() == 2 || PUBLIC_TREES.contains(&name))
+    let of_letters = name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let of_another_script = name.starts_with("xn--");
+    !name.contains('.') && (of_letters || of_another_script) && !OWN_LABELS.contains(&name)
 }
 
 #[cfg(test)]
@@ -318,9 +319,13 @@ mod tests {
             let is_host = |tree: &GeneralSubtree| *tree == GeneralSubtree::DnsName(host.to_string());
             constraints.permitted_subtrees.iter().any(is_host)
         };
-        assert!(trees("kinglet"));
-        assert!(!trees("com"));
-        assert!(!trees("de"));
+        for own in ["kinglet", "kinglet-2", "chat1", "my-chat", "chat.example.org"] {
+            assert!(trees(own), "{own}");
+        }
+        // The first two are trees already; the last may be one tomorrow.
+        for public in ["chat", "box", "com", "de", "xn--p1ai", "raspberrypi"] {
+            assert!(!trees(public), "{public}");
+        }
     }
 
     #[test]
