@@ -5,13 +5,14 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kinglet::gateway::tls::{
     AUTHORITY_FILE, CLOCK_FLOOR, Names, Reloaded, Source, SourceKind, Tls, TlsConfig, TlsStream, trust,
 };
-use rcgen::{CertificateParams, Issuer, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -254,6 +255,71 @@ fn a_stolen_authority_is_worth_nothing_outside_its_constraints() {
             format!("{cause:?}").contains("NameConstraintViolation"),
             "{outside}: {cause:?}"
         );
+    }
+}
+
+/// What OpenSSL, which most mail programs and servers ask, says to a certificate that this authority signed.
+fn openssl(dir: &Path, ca: &str, leaf: &str, more: &[&str]) -> Result<(), String> {
+    let (root, file) = (dir.join("root.pem"), dir.join("made.pem"));
+    fs::write(&root, ca).expect("written");
+    fs::write(&file, leaf).expect("written");
+    let at = today().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let ran = Command::new("openssl")
+        .args(["verify", "-attime", &at.to_string(), "-CAfile"])
+        .arg(&root)
+        .args(more)
+        .arg(&file)
+        .output()
+        .expect("openssl is there; on Debian: apt install openssl");
+    let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+    ran.status.success().then_some(()).ok_or(said)
+}
+
+/// Someone has the key of a box that is called like a part of the internet: no mail, no visitor and no shop is theirs.
+#[test]
+fn a_stolen_authority_is_worth_nothing_for_mail_for_clients_and_below_a_public_tree() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let source = Source::Local {
+        dir: dir.path().join("tls"),
+        names: Names::new("chat"),
+    };
+    let tls = Tls::open(TlsConfig::of(source), today()).expect("opened");
+    assert_eq!(tls.status().names, ["chat.local"]);
+    assert_eq!(tls.status().left_out, ["chat"], "it is told of");
+    let pem = fs::read(dir.path().join("tls").join(AUTHORITY_FILE)).expect("the authority");
+    let key = PrivateKeyDer::from_pem_slice(&pem).expect("its key");
+    let thief =
+        Issuer::from_ca_cert_der(&ca(&tls), KeyPair::try_from(&key).expect("its key")).expect("an issuer");
+    let authority = tls.ca_pem().expect("PEM");
+    let made = |name: Option<SanType>, purpose: ExtendedKeyUsagePurpose| {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.extend(name);
+        params.extended_key_usages = vec![purpose];
+        let key = KeyPair::generate().expect("a key");
+        params.signed_by(&key, &thief).expect("signed").pem()
+    };
+    let host = |name: &str| Some(SanType::DnsName(name.try_into().expect("a name")));
+    let mail = |name: &str| Some(SanType::Rfc822Name(name.try_into().expect("an address")));
+    let verdict = |leaf: &str, more: &[&str]| openssl(dir.path(), &authority, leaf, more);
+
+    let inside = made(host("robin.local"), ExtendedKeyUsagePurpose::ServerAuth);
+    verdict(&inside, &["-purpose", "sslserver"]).expect("a box of this network");
+    let shop = made(host("www.shop.chat"), ExtendedKeyUsagePurpose::ServerAuth);
+    let refused = verdict(&shop, &["-purpose", "sslserver"]).expect_err("a shop");
+    assert!(refused.contains("permitted subtree violation"), "{refused}");
+    // Whatever it is for, and for each purpose without a name that the constraints know.
+    let letter = made(
+        mail("boss@bank.example"),
+        ExtendedKeyUsagePurpose::EmailProtection,
+    );
+    let refused = verdict(&letter, &[]).expect_err("a mail address");
+    assert!(refused.contains("permitted subtree violation"), "{refused}");
+    for (purpose, asked) in [
+        (ExtendedKeyUsagePurpose::EmailProtection, "smimesign"),
+        (ExtendedKeyUsagePurpose::ClientAuth, "sslclient"),
+    ] {
+        let refused = verdict(&made(None, purpose), &["-purpose", asked]).expect_err(asked);
+        assert!(refused.contains("purpose"), "{asked}: {refused}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! The box's own certificate authority: made once, kept in one file that never leaves the box but in an encrypted
-//! backup, permitted to vouch for nothing but this box's names and private addresses. What must not live here:
+//! backup, permitted to vouch for web servers alone, by nothing but this box's names and private addresses. What must not live here:
 //! serving handshakes (mod.rs), reading the system clock (it is handed in).
 
 use std::path::{Path, PathBuf};
@@ -194,6 +194,8 @@ fn make(dir: &Path, wanted: &SanSet, now: SystemTime) -> Result<()> {
     params.distinguished_name = common_name(&name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // Names alone would let it vouch for who writes a mail or who comes to a server.
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.name_constraints = Some(Permitted::for_new(wanted));
     let certificate = params.self_signed(&key).context("signing its certificate")?;
     write_secret(

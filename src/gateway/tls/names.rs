@@ -27,6 +27,8 @@ const PRIVATE_RANGES: [(&str, u8); 8] = [
 /// Labels of letters that are nobody's tree: the name that a card comes with, which is no part of the internet, and RFC 6761's.
 const OWN_LABELS: [&str; 2] = ["kinglet", "localhost"];
 
+/// Who has a constraint of their kind may have no other of it, and no mail goes to this one (RFC 2606): so no address of anybody.
+const NOBODYS_MAIL: &str = "invalid";
 
 /// What the operator and the network say this box is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,9 +165,12 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    /// The constraints for a new authority: `.local`, the box's own names, private addresses.
+    /// The constraints for a new authority: `.local`, the box's own names, private addresses, and nobody's mail.
     pub(super) fn for_new(wanted: &SanSet) -> NameConstraints {
-        let mut permitted_subtrees = vec![GeneralSubtree::DnsName("local".to_string())];
+        let mut permitted_subtrees = vec![
+            GeneralSubtree::DnsName("local".to_string()),
+            GeneralSubtree::Rfc822Name(NOBODYS_MAIL.to_string()),
+        ];
         for name in wanted
             .dns
             .iter()

@@ -26,8 +26,8 @@ pub fn profile(server_name: &str, ca_name: &str, ca_der: &[u8]) -> String {
          <key>PayloadIdentifier</key><string>kinglet.{mark}</string>\n\
          <key>PayloadUUID</key><string>{outer}</string>\n\
          <key>PayloadDisplayName</key><string>{ca}</string>\n\
-         <key>PayloadDescription</key><string>Lets this device check that it talks to {server}. It vouches for that box and \
-         private networks, and for nothing else on the internet.</string>\n\
+         <key>PayloadDescription</key><string>Lets this device check that it talks to {server}. It vouches for websites of that box and \
+         of private networks, and for nothing else on the internet.</string>\n\
          <key>PayloadContent</key>\n<array>\n<dict>\n\
          <key>PayloadType</key><string>com.apple.security.root</string>\n\
          <key>PayloadVersion</key><integer>1</integer>\n\

@@ -227,8 +227,8 @@ const ENGLISH: Text = Text {
           one on the box’s own screen or in its log. It should be:",
     install: "Install it",
     then: "Open the protected address",
-    limits: "What this certificate can do: vouch for <code>.local</code> names, for the names this box had when it made \
-             the certificate, and for private network addresses; nothing else on the internet. To undo it, remove it in \
+    limits: "What this certificate can do: vouch for websites by <code>.local</code> names, by the names this box had when it \
+             made the certificate, and by private network addresses; nothing else on the internet. To undo it, remove it in \
              the same place.",
     systems: &[
         (
@@ -297,7 +297,7 @@ const CHINESE: Text = Text {
           并与设备自己的屏幕或日志中的指纹核对。指纹应为：",
     install: "安装证书",
     then: "打开受保护的地址",
-    limits: "此证书的能力：只能证明 <code>.local</code> 名称、制作证书时这台设备已有的名称，以及内网地址；\
+    limits: "此证书的能力：只能证明使用 <code>.local</code> 名称、制作证书时这台设备已有的名称，以及内网地址的网站；\
              对互联网上的其他网站无效。若要撤销，请在安装的位置删除它。",
     systems: &[
         (
