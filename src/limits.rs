@@ -236,7 +236,7 @@ pub const PUSH_GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Signed greetings kept, one for each push service.
 pub const PUSH_GREETINGS: usize = 64;
 
-/// Ordering a certificate: all of it, waiting for the authority to have checked, one request, and the operator's hook.
+/// Ordering a certificate: each of its two parts, the proof (and the time of a hook for each name) and the certificate; waiting for the authority to have checked, one request, and the operator's hook.
 pub const ACME_TIME: Duration = Duration::from_secs(15 * 60);
 pub const ACME_ASKING_TIME: Duration = Duration::from_secs(3 * 60);
 pub const ACME_REQUEST_TIME: Duration = Duration::from_secs(30);

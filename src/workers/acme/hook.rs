@@ -18,6 +18,18 @@ pub(super) async fn call(hook: &Path, act: &str, name: &str, value: &str) -> Res
     call_within(limits::ACME_HOOK_TIME, hook, [act, name, value]).await
 }
 
+/// The hook with all that it started, which ends when nobody waits for it any more: its time is over, or the order's.
+struct Running(Option<Pid>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // One that has just ended by itself is what was wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 async fn call_within(time: Duration, hook: &Path, words: [&str; 3]) -> Result<(), String> {
     let shown = hook.display();
     let mut child = Command::new(hook)
@@ -27,21 +39,15 @@ async fn call_within(time: Duration, hook: &Path, words: [&str; 3]) -> Result<()
         .process_group(0)
         .spawn()
         .map_err(|error| format!("the hook {shown} cannot be run: {error}"))?;
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let mut running = Running(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
     let waiting = tokio::task::spawn_blocking(move || child.wait());
-    let ended = match tokio::time::timeout(time, waiting).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            if let Some(group) = group {
-                // One that has just ended by itself is what was wanted.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            return Err(format!(
-                "the hook {shown} did not end within {} seconds",
-                time.as_secs()
-            ));
-        }
+    let Ok(ended) = tokio::time::timeout(time, waiting).await else {
+        return Err(format!(
+            "the hook {shown} did not end within {} seconds",
+            time.as_secs()
+        ));
     };
+    running.0 = None;
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!(
@@ -53,8 +59,27 @@ async fn call_within(time: Duration, hook: &Path, words: [&str; 3]) -> Result<()
     }
 }
 
+/// A hook of this text.
+#[cfg(test)]
+pub(super) fn installed(dir: &Path, text: &str) -> std::path::PathBuf {
+    let (draft, hook) = (dir.join("draft"), dir.join("hook"));
+    std::fs::write(&draft, text).expect("written");
+    // By another process: a file that this one has open for writing cannot be run.
+    let done = Command::new("install")
+        .args(["-m", "755"])
+        .arg(&draft)
+        .arg(&hook)
+        .status();
+    assert!(done.expect("coreutils are there").success());
+    hook
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::{ErrorKind, Write};
+    use std::path::PathBuf;
+
     use super::*;
 
     async fn called(hook: &str) -> Result<(), String> {
@@ -81,35 +106,60 @@ mod tests {
     #[tokio::test]
     async fn a_hook_without_end_is_ended_with_all_that_it_started() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let pipe = dir.path().join("pipe");
-        let made = Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.expect("coreutils are there").success());
-        let (draft, hook) = (dir.path().join("draft"), dir.path().join("hook"));
-        // What it started holds the pipe open for reading.
-        std::fs::write(&draft, "#!/bin/sh\ncat \"$2\" &\nwait\n").expect("written");
-        // By another process: a file that this one has open for writing cannot be run.
-        let installed = Command::new("install")
-            .args(["-m", "755"])
-            .arg(&draft)
-            .arg(&hook)
-            .status();
-        assert!(installed.expect("coreutils are there").success());
-        // Opening the other end waits until somebody reads.
-        let writing = pipe.clone();
-        let opened =
-            tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(writing));
+        let (hook, pipe) = endless(dir.path());
+        let reader = reader_of(&pipe);
         let time = Duration::from_millis(500);
         let words = ["add", pipe.to_str().expect("a path in UTF-8"), "x"];
         let failed = call_within(time, &hook, words).await.expect_err("it has no end");
         assert!(failed.contains("did not end within"), "{failed}");
-        let mut writing = opened.await.expect("no panic").expect("somebody read it");
-        // Nobody reads any more, once the kernel has taken the reader away.
-        let broken = loop {
-            if let Err(error) = std::io::Write::write_all(&mut writing, b"x") {
-                break error;
-            }
-            tokio::task::yield_now().await;
+        gone(reader.await.expect("no panic")).await;
+    }
+
+    /// As when the whole order took too long.
+    #[tokio::test]
+    async fn a_hook_that_nobody_waits_for_any_more_is_ended_too() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (hook, pipe) = endless(dir.path());
+        let reader = reader_of(&pipe);
+        let name = pipe.to_str().expect("a path in UTF-8");
+        let mut calling = Box::pin(call(&hook, "add", name, "x"));
+        let pipe = tokio::select! {
+            ended = &mut calling => panic!("it has an end: {ended:?}"),
+            pipe = reader => pipe.expect("no panic"),
         };
-        assert_eq!(broken.kind(), std::io::ErrorKind::BrokenPipe);
+        drop(calling);
+        gone(pipe).await;
+    }
+
+    /// A hook that starts a reader of the pipe that it is given and waits for it, and the pipe.
+    fn endless(dir: &Path) -> (PathBuf, PathBuf) {
+        let pipe = dir.join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("coreutils are there").success());
+        (installed(dir, "#!/bin/sh\ncat \"$2\" &\nwait\n"), pipe)
+    }
+
+    /// Opening the other end waits until somebody reads.
+    fn reader_of(pipe: &Path) -> tokio::task::JoinHandle<File> {
+        let pipe = pipe.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let opened = OpenOptions::new().write(true).open(pipe);
+            opened.expect("somebody read it")
+        })
+    }
+
+    /// Nobody reads any more, once the kernel has taken the reader away.
+    async fn gone(mut pipe: File) {
+        let broken = async {
+            loop {
+                if let Err(error) = pipe.write_all(b"x") {
+                    return error;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let broken = tokio::time::timeout(Duration::from_secs(20), broken).await;
+        let broken = broken.expect("what the hook started runs on");
+        assert_eq!(broken.kind(), ErrorKind::BrokenPipe);
     }
 }

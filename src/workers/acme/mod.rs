@@ -24,7 +24,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::monotonic;
-use crate::limits;
 use crate::meters::{METERS, add};
 use line::Line;
 
@@ -138,9 +137,7 @@ impl Acme {
             "a certificate for {names} is ordered from {}",
             self.settings.directory
         );
-        let ordered = tokio::time::timeout(limits::ACME_TIME, order::order(self)).await;
-        let ordered = ordered.unwrap_or_else(|_| Err("it took too long".to_owned()));
-        self.place.withdraw();
+        let ordered = order::order(self).await;
         let mut state = self.state();
         state.tried = self
             .place

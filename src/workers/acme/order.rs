@@ -1,12 +1,14 @@
 //! One order: the account, the proof that each name leads here, the certificate. What must not live here: when, and where
 //! certificates are kept.
 
+use std::path::Path;
 use std::time::Duration;
 
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder,
     Order, OrderStatus, RetryPolicy,
 };
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{ACCOUNT_FILE, Acme, Challenge, hook};
@@ -35,29 +37,66 @@ struct Record {
 
 /// Orders one certificate, and has it kept and served.
 pub(super) async fn order(acme: &Acme) -> Result<(), String> {
-    let names = &acme.settings.names;
-    let identifiers: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
-    let ordering = NewOrder::new(&identifiers);
-    let account = account(acme, true).await?;
-    let mut order = match account.new_order(&ordering).await {
-        // It was forgotten there, as a test authority does at each start; then nobody loses anything by a new one.
-        Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
-            let anew = self::account(acme, false).await?;
-            anew.new_order(&ordering).await.map_err(said("the order"))?
-        }
-        order => order.map_err(said("the order"))?,
+    let records = Mutex::new(Vec::new());
+    let proving = async {
+        let mut order = begin(acme).await?;
+        prove(acme, &mut order, &records).await?;
+        Ok::<_, String>(order)
     };
-    let mut records = Vec::new();
-    let proven = prove(acme, &mut order, &mut records).await;
+    let (hook, time) = match &acme.settings.challenge {
+        Challenge::TlsAlpn => (None, limits::ACME_TIME),
+        // Each record may take all of a hook's time.
+        Challenge::Dns { hook } => (
+            Some(hook.as_path()),
+            limits::ACME_TIME + limits::ACME_HOOK_TIME * acme.settings.names.len() as u32,
+        ),
+    };
+    let proven = and_tidy(time, hook, &records, proving).await;
     acme.place.withdraw();
-    if let Challenge::Dns { hook } = &acme.settings.challenge {
-        for Record { name, value } in records {
+    in_time(limits::ACME_TIME, finish(acme, proven?)).await
+}
+
+async fn in_time<T>(time: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let done = tokio::time::timeout(time, work).await;
+    done.unwrap_or_else(|_| Err("it took too long".to_owned()))
+}
+
+/// Takes away the records that `work` made, however it ended; a hook that it is dropped in has ended before.
+async fn and_tidy<T>(
+    time: Duration,
+    hook: Option<&Path>,
+    records: &Mutex<Vec<Record>>,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let done = in_time(time, work).await;
+    let made = std::mem::take(&mut *records.lock());
+    if let Some(hook) = hook {
+        for Record { name, value } in made {
             if let Err(error) = hook::call(hook, "remove", &name, &value).await {
                 log::warn!("the record {name} may still be there: {error}");
             }
         }
     }
-    proven?;
+    done
+}
+
+/// Tells the authority which names it is about.
+async fn begin(acme: &Acme) -> Result<Order, String> {
+    let names = acme.settings.names.iter().cloned();
+    let identifiers: Vec<Identifier> = names.map(Identifier::Dns).collect();
+    let ordering = NewOrder::new(&identifiers);
+    match account(acme, true).await?.new_order(&ordering).await {
+        // It was forgotten there, as a test authority does at each start; then nobody loses anything by a new one.
+        Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+            let anew = account(acme, false).await?;
+            anew.new_order(&ordering).await.map_err(said("the order"))
+        }
+        order => order.map_err(said("the order")),
+    }
+}
+
+/// The certificate, once each name was proven.
+async fn finish(acme: &Acme, mut order: Order) -> Result<(), String> {
     let key = order
         .finalize()
         .await
@@ -66,7 +105,7 @@ pub(super) async fn order(acme: &Acme) -> Result<(), String> {
         .poll_certificate(&ASKING)
         .await
         .map_err(said("the certificate"))?;
-    let names = names.clone();
+    let names = acme.settings.names.clone();
     acme.on_disk(move |place| place.install(&key, &chain, &names))
         .await
 }
@@ -104,7 +143,7 @@ async fn account(acme: &Acme, may_be_kept: bool) -> Result<Account, String> {
 }
 
 /// Shows the authority that each name leads here.
-async fn prove(acme: &Acme, order: &mut Order, records: &mut Vec<Record>) -> Result<(), String> {
+async fn prove(acme: &Acme, order: &mut Order, records: &Mutex<Vec<Record>>) -> Result<(), String> {
     let kind = match acme.settings.challenge {
         Challenge::TlsAlpn => ChallengeType::TlsAlpn01,
         Challenge::Dns { .. } => ChallengeType::Dns01,
@@ -132,7 +171,7 @@ async fn prove(acme: &Acme, order: &mut Order, records: &mut Vec<Record>) -> Res
                 };
                 let (name, value) = (record.name.clone(), record.value.clone());
                 // Also one that was made in part is taken away.
-                records.push(record);
+                records.lock().push(record);
                 hook::call(hook, "add", &name, &value).await?;
             }
         }
@@ -166,4 +205,29 @@ async fn why(order: &mut Order) -> String {
 
 fn said(of: &'static str) -> impl Fn(Error) -> String {
     move |error| format!("{of} failed: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_took_too_long_leaves_no_record() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // It says what it is called for, and is never done with adding.
+        let text = "#!/bin/sh\necho \"$@\" >>\"$0.log\"\n[ \"$1\" = remove ] || exec sleep 600\n";
+        let hook = hook::installed(dir.path(), text);
+        let records = Mutex::new(Vec::new());
+        let proving = async {
+            records.lock().push(Record {
+                name: "_acme-challenge.example.org".to_owned(),
+                value: "x".to_owned(),
+            });
+            hook::call(&hook, "add", "_acme-challenge.example.org", "x").await
+        };
+        let done = and_tidy(Duration::from_secs(1), Some(&hook), &records, proving).await;
+        assert_eq!(done, Err("it took too long".to_owned()));
+        let log = std::fs::read_to_string(hook.with_extension("log")).expect("it was called");
+        assert_eq!(log.lines().last(), Some("remove _acme-challenge.example.org x"));
+    }
 }
