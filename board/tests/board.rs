@@ -7,6 +7,8 @@ mod appliance;
 mod bench;
 #[path = "board/disks.rs"]
 mod disks;
+#[path = "board/new_card.rs"]
+mod new_card;
 #[path = "board/packages.rs"]
 mod packages;
 #[path = "board/settings.rs"]
