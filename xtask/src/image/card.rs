@@ -94,11 +94,12 @@ pub fn make(tools: &Tools, content: &Content<'_>, image: &Path) -> Result<()> {
     let folder = image.parent().context("an image lies in a folder")?;
     put(&boot(tools, content.boot, folder)?, image, BOOT)?;
     put(
-        &linux(tools, content.root, folder, ROOT, "kinglet-root", &[])?,
+        &linux(tools, content.root, folder, ROOT, "kinglet-root", &["-m", "1"])?,
         image,
         ROOT,
     )?;
-    // A journal as the grown partition wants one; it cannot be changed later while it is in use.
+    // A journal as the grown partition wants one; it cannot be changed later while it is in use. Nothing is kept for root, who writes
+    // nothing here: of a disk that is full to its last byte the server could not use what it held back itself.
     put(
         &linux(
             tools,
@@ -106,7 +107,7 @@ pub fn make(tools: &Tools, content: &Content<'_>, image: &Path) -> Result<()> {
             folder,
             DATA,
             "kinglet-data",
-            &["-J", "size=32"],
+            &["-m", "0", "-J", "size=32"],
         )?,
         image,
         DATA,
@@ -184,7 +185,7 @@ fn linux(
     must(
         tools
             .command("mke2fs")
-            .args(["-q", "-t", "ext4", "-m", "1", "-L", name])
+            .args(["-q", "-t", "ext4", "-L", name])
             // Else the running system would write what is empty now, for an hour.
             .args(["-E", "lazy_itable_init=0,lazy_journal_init=0"])
             .args(more)
