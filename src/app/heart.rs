@@ -94,7 +94,10 @@ pub struct Log {
 /// Takes the data directory's lock and opens the log in it. Touches the disk.
 pub fn open_log(config: &Config, limits: &Limits, notifier: &Notifier) -> Outcome<Log> {
     complete_restore(&config.data_dir)?;
-    if let Err(error) = Vault::at(&config.data_dir).give_up_spare() {
+    // A server that runs keeps what its own next start needs: whoever asks beside it gets no lock.
+    if let Ok(_held) = lock(&config.data_dir)
+        && let Err(error) = Vault::at(&config.data_dir).give_up_spare()
+    {
         log::warn!("cannot free the room that was held back for a start: {error}");
     }
     let hub = Hub::new(0);

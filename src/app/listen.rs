@@ -57,10 +57,13 @@ impl Sockets {
 
     /// Whether clients come over TLS, by the sockets that are there or else by the one that will be bound.
     pub fn speak_tls(&self, config: &Config) -> bool {
-        let there = self.clients.iter().map(|bound| bound.transport.clone());
-        let bound = || config.transport(config.own_address().ok()?).ok();
-        let mut all = there.chain(self.clients.is_empty().then(bound).flatten());
-        all.any(|transport| transport != Transport::Plain)
+        if self.clients.is_empty() {
+            let transport = config.own_address().and_then(|address| config.transport(address));
+            return transport.is_ok_and(|transport| transport != Transport::Plain);
+        }
+        self.clients
+            .iter()
+            .any(|bound| bound.transport != Transport::Plain)
     }
 }
 
