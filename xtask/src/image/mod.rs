@@ -5,6 +5,7 @@ mod card;
 pub mod check;
 mod contents;
 mod papers;
+mod processor;
 mod secrets;
 mod system;
 mod tools;
@@ -21,12 +22,13 @@ use anyhow::{Context, Result, bail};
 use crate::debian::{ask, must};
 use crate::dist::{self, Target};
 use crate::{deb, tree};
+use processor::{BOARD, PC, Processor};
 use tools::Tools;
 
 pub const HELP: &str = "\
 Makes the card of the appliance for 64-bit ARM boards, and looks by content whether each named board can start from it
 
-Usage: cargo xtask image [--programs DIR] [--key FILE] [--trust FILE] [--level N] [--mirror URL] [--unpacked]
+Usage: cargo xtask image [--programs DIR] [--key FILE] [--trust FILE] [--level N] [--mirror URL] [--unpacked] [--pc]
 
   --programs DIR  Where kinglet and kinglet-board for 64-bit ARM are, stripped, instead of building them for release
   --key FILE      Signs the image with this secret key of minisign, whose public half goes onto the card: a box takes updates
@@ -35,6 +37,7 @@ Usage: cargo xtask image [--programs DIR] [--key FILE] [--trust FILE] [--level N
   --level N       How hard zstd tries [default: 12]
   --mirror URL    Where Debian's packages come from [default: http://deb.debian.org/debian]
   --unpacked      Leaves the image as it is, for trying it
+  --pc            For a PC's processor instead, by the same recipe: to be tried where emulating a board takes too long, not to be used
 
 It comes to lie in target/image: kinglet-VERSION-arm64.img.zst, with its sum, the list of everything in it (CycloneDX) and, with a
 key, its signature. Debian itself is made once for the same pi-image/packages.list and pi-image/first; remove target/image/debian-*
@@ -42,10 +45,10 @@ to have it made anew with newer packages. Needed: root, an amd64 or arm64 Debian
 zstd, and what `cargo xtask deb` needs. Other tools come from Debian's packages, unpacked below target/debian and not installed.";
 
 const MIRROR: &str = "http://deb.debian.org/debian";
-const TARGET: &str = "aarch64-unknown-linux-gnu";
 
 #[derive(Debug, PartialEq)]
 pub struct Wanted {
+    processor: &'static Processor,
     programs: Option<PathBuf>,
     key: Option<PathBuf>,
     trust: Option<PathBuf>,
@@ -57,6 +60,7 @@ pub struct Wanted {
 impl Wanted {
     fn read(words: &[&str]) -> Result<Wanted> {
         let mut wanted = Wanted {
+            processor: &BOARD,
             programs: None,
             key: None,
             trust: None,
@@ -70,6 +74,10 @@ impl Wanted {
                 [] => return Ok(wanted),
                 ["--unpacked", rest @ ..] => {
                     wanted.unpacked = true;
+                    rest
+                }
+                ["--pc", rest @ ..] => {
+                    wanted.processor = &PC;
                     rest
                 }
                 ["--programs", folder, rest @ ..] => {
@@ -124,13 +132,24 @@ pub fn run(words: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// A card for a PC's processor, to be tried.
+fn for_trial(tools: &Tools, programs: Option<PathBuf>) -> Result<PathBuf> {
+    let wanted = Wanted {
+        processor: &PC,
+        programs,
+        ..Wanted::read(&[])?
+    };
+    make(tools, &wanted)
+}
+
 /// The image as it goes onto a card.
 fn make(tools: &Tools, wanted: &Wanted) -> Result<PathBuf> {
-    tools::runs_foreign_programs()?;
+    let processor = wanted.processor;
+    processor.can_be_made_for()?;
     let begun = Instant::now();
-    let base = system::base(tools, &wanted.mirror)?;
+    let base = system::base(tools, processor, &wanted.mirror)?;
     let packages = deb::make(&deb::Wanted {
-        targets: vec![Target::named(TARGET)?],
+        targets: vec![Target::named(processor.target)?],
         programs: wanted.programs.clone(),
         revision: 1,
         lint: false,
@@ -138,10 +157,13 @@ fn make(tools: &Tools, wanted: &Wanted) -> Result<PathBuf> {
     let root = system::complete(&base, &packages)?;
     let folder = system::folder();
     let boot = boot(&root, &folder)?;
-    contents::check(&boot, &root)?;
+    if processor == &BOARD {
+        contents::check(&boot, &root)?;
+    }
+    processor.lay_out(&root, &boot)?;
     trust::put(tools, wanted, &root)?;
     secrets::check(&root)?;
-    let name = format!("kinglet-{}-arm64", dist::version()?);
+    let name = image_name(processor)?;
     let count = papers::list(&root, &folder.join(format!("{name}.cdx.json")))?;
     let data = data(&root, &folder)?;
     let image = folder.join(format!("{name}.img"));
@@ -158,6 +180,11 @@ fn make(tools: &Tools, wanted: &Wanted) -> Result<PathBuf> {
         begun.elapsed().as_secs_f64()
     );
     Ok(image)
+}
+
+/// Without its ending.
+fn image_name(processor: &Processor) -> Result<String> {
+    Ok(format!("kinglet-{}-{}", dist::version()?, processor.debian))
 }
 
 /// The boot partition's files move out of the system, and the notes for people come beside them.

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::processor::Processor;
 use super::tools::Tools;
 use crate::debian::{ask, must};
 use crate::tree as repository;
@@ -78,15 +79,16 @@ fn recipe(name: &str) -> PathBuf {
 }
 
 /// Debian itself.
-pub fn base(tools: &Tools, mirror: &str) -> Result<PathBuf> {
-    let packages = packages()?;
+pub fn base(tools: &Tools, processor: &Processor, mirror: &str) -> Result<PathBuf> {
+    let packages = processor.packages(packages()?);
     let first = recipe("first");
     let root = folder().join(format!("debian-{:016x}", fingerprint(&first, &packages)?));
     if root.join("etc/os-release").exists() {
         return Ok(root);
     }
     println!(
-        "making a Debian {RELEASE} for 64-bit ARM in {}, which takes some ten minutes the first time",
+        "making a Debian {RELEASE} for {} in {}, which takes up to ten minutes the first time",
+        processor.name,
         root.display()
     );
     let draft = folder().join("debian-draft");
@@ -102,13 +104,8 @@ pub fn base(tools: &Tools, mirror: &str) -> Result<PathBuf> {
     let mut command = tools.command("perl");
     command
         .arg(tools.path("mmdebstrap"))
-        .args([
-            "--quiet",
-            "--skip=check/qemu",
-            "--mode=root",
-            "--architectures=arm64",
-            "--variant=minbase",
-        ])
+        .args(["--quiet", "--skip=check/qemu", "--mode=root", "--variant=minbase"])
+        .arg(format!("--architectures={}", processor.debian))
         .arg(format!("--include={}", packages.join(",")))
         .args([
             "--keyring=/usr/share/keyrings",
@@ -127,7 +124,7 @@ pub fn base(tools: &Tools, mirror: &str) -> Result<PathBuf> {
 }
 
 /// Names alone: why each is there is said in the list.
-fn packages() -> Result<Vec<String>> {
+pub fn packages() -> Result<Vec<String>> {
     let list = fs::read_to_string(recipe("packages.list")).context("reading pi-image/packages.list")?;
     let names = list
         .lines()
@@ -217,7 +214,12 @@ fn laid_over(root: &Path) -> Result<()> {
     fs::create_dir_all(&generators).context("making the folder of generators")?;
     std::os::unix::fs::symlink("/dev/null", generators.join("systemd-ssh-generator"))
         .context("leaving SSH's out")?;
-    for place in ["data", "var/lib/kinglet-board", "var/lib/systemd/timesync"] {
+    for place in [
+        "boot/firmware",
+        "data",
+        "var/lib/kinglet-board",
+        "var/lib/systemd/timesync",
+    ] {
         fs::create_dir_all(root.join(place)).with_context(|| format!("making {place}"))?;
     }
     Ok(())

@@ -104,11 +104,6 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
     let mut talk = Talk::begin(bench, load, &code)?;
     said_of_it(&mut machine, bench)?;
     pause(&mut talk, TALK)?;
-    if short {
-        talk.end(0)?;
-        inside.awaited(&mut machine)?;
-        return looks::all(inside);
-    }
     machine.cut()?;
     println!("power cut under the talk; second start");
     let mut machine = bench.start("second", wire)?;
@@ -116,6 +111,10 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
     pause(&mut talk, TALK)?;
     talk.end(1)?;
     inside.awaited(&mut machine)?;
+    if short {
+        looks::all(inside)?;
+        return looks::closed(inside);
+    }
     println!("  {}", inside.run("systemd-analyze 2>/dev/null | head -n 1")?);
     inside.run("runuser -u kinglet -- kinglet --config /etc/kinglet/kinglet.toml health >/dev/null")?;
     inside.end("systemctl --no-block poweroff");

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use super::super::card;
+use super::super::processor::{BOARD, Processor};
+use super::super::system;
 use super::super::tools::Tools;
 use super::neighbour::Neighbour;
 use crate::debian::{ask, must};
 use crate::guest::boot::BARE;
 
-const EMULATOR: &str = "qemu-system-aarch64";
 const MIB: u64 = 1 << 20;
 /// Lines that wait to be read here.
 const LINES: usize = 4_096;
@@ -29,6 +30,7 @@ const LAST: usize = 12;
 /// The card and what is outside of it: ports of this machine that lead to ports of that one.
 pub struct Bench<'a> {
     pub tools: &'a Tools,
+    pub processor: &'static Processor,
     pub folder: PathBuf,
     pub card: PathBuf,
     pub memory: u32,
@@ -78,7 +80,13 @@ impl Drop for Running {
 
 impl<'a> Bench<'a> {
     /// Without a card in it yet.
-    pub fn new(tools: &'a Tools, folder: PathBuf, memory: u32, patience: Duration) -> Result<Bench<'a>> {
+    pub fn new(
+        tools: &'a Tools,
+        processor: &'static Processor,
+        memory: u32,
+        patience: Duration,
+    ) -> Result<Bench<'a>> {
+        let folder = system::folder().join(processor.trial);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let card = folder.join("card.img");
         let free = || {
@@ -91,6 +99,7 @@ impl<'a> Bench<'a> {
         };
         Ok(Bench {
             tools,
+            processor,
             folder,
             card,
             memory,
@@ -268,12 +277,13 @@ impl<'a> Bench<'a> {
     }
 
     pub fn start_with(&self, name: &str, plugged: &Plugged<'_>, wire: &Neighbour) -> Result<Running> {
-        let mut command = self.tools.command(EMULATOR);
+        let mut command = self.tools.command(self.processor.emulator);
         command
-            .args(["-machine", "virt", "-cpu", "cortex-a72", "-smp", "2"])
+            .args(self.processor.machine)
+            .args(["-smp", "2"])
             .args(["-m", &self.memory.to_string()])
             .args(BARE)
-            .args(self.handed("ttyAMA0", plugged.told)?)
+            .args(self.handed(self.processor.line, plugged.told)?)
             .arg("-drive")
             .arg(format!(
                 "if=none,id=card,format=raw,cache=writeback,file={}",
@@ -321,7 +331,7 @@ impl<'a> Bench<'a> {
             .open(&self.card)
             .context("opening the card")?;
         card.set_len(8_192 * MIB).context("making the card larger")?;
-        let mut command = self.tools.command(EMULATOR);
+        let mut command = self.tools.command(BOARD.emulator);
         command
             // Its first line is for Bluetooth.
             .args(["-machine", "raspi3b", "-serial", "null"])
@@ -345,7 +355,7 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("starting {EMULATOR}"))?;
+            .with_context(|| format!("starting {}", command.get_program().display()))?;
         let output = child.stdout.take().context("its output was asked for")?;
         let troubles = child.stderr.take().context("its troubles were asked for")?;
         let (say, lines) = sync_channel::<String>(LINES);

@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::processor::{BOARD, PC, Processor};
 use super::system;
 use super::tools::Tools;
 use crate::ci::program_of;
 use crate::debian::{ask, must};
-use crate::{dist, tree};
+use crate::tree;
 use inside::Inside;
 use machine::{Bench, Plugged, Running};
 use neighbour::Neighbour;
@@ -40,6 +41,7 @@ Starts the card in an emulated machine: it is found, claimed over https, talked 
 inside, started with a clock of 1970, filled up and reset
 
 Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short] [--planted]
+                              [--pc] [--where-possible]
 
   --only PART     Only this part, and others so named [default: all, in this order]:
                   first-day  found, claimed, talked through, the power cut under it, and the start after that
@@ -55,16 +57,20 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   pi3        started as a Raspberry Pi 3 B: its SD card and its USB, by the card's device tree
                   restore    a backup onto a stick, and from there onto a new card
   --image FILE    The image, unpacked [default: target/image/kinglet-VERSION-arm64.img, made with `cargo xtask image --unpacked`]
-  --programs DIR  Where this machine's kinglet-load is, instead of building it for release
+  --programs DIR  Where this machine's kinglet-load is, instead of building it for release; with --pc kinglet and kinglet-board, too
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     How long one step may take [default: 15]
-  --short         One start: found, claimed, talked through, looked at
+  --short         The first day with a look inside and every port tried, in two starts and without another: what each change passes
   --planted       Each part with each of the bugs that it has to see, planted into a copy of the card: all have to be red, and some
                   are by what does not come in the time that a step may take
+  --pc            A card by the same recipe for this PC's own processor, which takes a third of the time: made on the way
+                  unless --image names one. Without the part pi3
+  --where-possible
+                  Says what this machine lacks for it, and passes: a container may lack mounts
 
 The first day keeps the card that it gave an owner, beside the consoles' logs in target/image/trial; every other part needs that card,
 and takes a copy of it unless the first day was asked for as well. Needed: what `cargo xtask image` needs, ssh (openssh-client) and
-curl. The machine is emulated in software: seconds mean nothing.";
+curl; with --pc qemu-system-x86_64 (qemu-system-x86). The machine is emulated in software: seconds mean nothing.";
 
 const AGAIN: Duration = Duration::from_millis(500);
 const TIME_ZONE: &str = "Asia/Shanghai";
@@ -113,6 +119,8 @@ struct Wanted {
     minutes: u64,
     short: bool,
     planted: bool,
+    is_pc: bool,
+    where_possible: bool,
 }
 
 impl Wanted {
@@ -125,6 +133,8 @@ impl Wanted {
             minutes: 15,
             short: false,
             planted: false,
+            is_pc: false,
+            where_possible: false,
         };
         let mut rest = words;
         loop {
@@ -132,6 +142,14 @@ impl Wanted {
                 [] => break,
                 ["--short", rest @ ..] => {
                     wanted.short = true;
+                    rest
+                }
+                ["--pc", rest @ ..] => {
+                    wanted.is_pc = true;
+                    rest
+                }
+                ["--where-possible", rest @ ..] => {
+                    wanted.where_possible = true;
                     rest
                 }
                 ["--planted", rest @ ..] => {
@@ -167,8 +185,13 @@ impl Wanted {
             !wanted.short || (wanted.parts.is_empty() && !wanted.planted),
             "--short has parts of its own, and takes neither --only nor --planted"
         );
+        ensure!(
+            !wanted.is_pc || !wanted.has(Part::Pi3),
+            "a PC is no Raspberry Pi 3: --pc goes without the part pi3"
+        );
         if wanted.parts.is_empty() {
             wanted.parts = PARTS.iter().map(|(_, part)| *part).collect();
+            wanted.parts.retain(|part| !wanted.is_pc || *part != Part::Pi3);
         }
         Ok(wanted)
     }
@@ -180,18 +203,30 @@ impl Wanted {
 
 pub fn run(words: &[&str]) -> Result<()> {
     let wanted = Wanted::read(words)?;
+    let processor = if wanted.is_pc { &PC } else { &BOARD };
+    if wanted.where_possible
+        && let Err(error) = can_try(processor)
+    {
+        println!("not tried here: {error:#}");
+        return Ok(());
+    }
     let tools = Tools::fetch()?;
     let image = match &wanted.image {
         Some(image) => image.clone(),
-        None => system::folder().join(format!("kinglet-{}-arm64.img", dist::version()?)),
+        // The owner of its card would go with it.
+        None if wanted.is_pc && (wanted.short || wanted.has(Part::FirstDay)) => {
+            super::for_trial(&tools, wanted.programs.clone())?
+        }
+        None => system::folder().join(format!("{}.img", super::image_name(processor)?)),
     };
     ensure!(
         image.exists(),
-        "there is no {}; make it with `cargo xtask image --unpacked`",
-        image.display()
+        "there is no {}; make it with `cargo xtask image --unpacked{}`",
+        image.display(),
+        if wanted.is_pc { " --pc" } else { "" }
     );
     let patience = Duration::from_secs(60 * wanted.minutes);
-    let bench = Bench::new(&tools, system::folder().join("trial"), wanted.memory, patience)?;
+    let bench = Bench::new(&tools, processor, wanted.memory, patience)?;
     let wire = Neighbour::with(TAKEN)?;
     if wanted.planted {
         planted::run(&bench, &image, &wire, &wanted)?;
@@ -207,6 +242,24 @@ pub fn run(words: &[&str]) -> Result<()> {
         with_an_owner(&bench, &image, &inside, &wire, &wanted)?;
     }
     fs::remove_file(&bench.card).context("removing the card")
+}
+
+/// What it cannot do without, and not every machine has.
+fn can_try(processor: &Processor) -> Result<()> {
+    processor.can_be_made_for()?;
+    let mounts = "mount -t tmpfs none /mnt && mount -t proc proc /mnt";
+    ask(Command::new("unshare").args(["--mount", "--propagation", "private", "sh", "-c", mounts]))
+        .context("this machine lets nobody mount anything")?;
+    // A board's emulator is among the tools that are unpacked.
+    for (program, package) in [
+        (PC.emulator, "qemu-system-x86"),
+        ("ssh", "openssh-client"),
+        ("curl", "curl"),
+    ] {
+        ask(Command::new("sh").args(["-c", &format!("command -v {program}")]))
+            .with_context(|| format!("{program} is missing; it is in the package {package}"))?;
+    }
+    Ok(())
 }
 
 fn first_day(bench: &Bench<'_>, image: &Path, wire: &Neighbour, wanted: &Wanted) -> Result<Inside> {
@@ -358,6 +411,7 @@ mod tests {
             &["--kvm"],
             &["--only", "2038"],
             &["--short", "--only", "looks"],
+            &["--pc", "--only", "pi3"],
         ] {
             assert!(Wanted::read(wrong).is_err(), "{wrong:?}");
         }

@@ -161,7 +161,7 @@ fn repacked(bench: &Bench<'_>, image: &Path, version: &str, change: &str) -> Res
     );
     Ok(Package {
         file: tree.with_extension("deb"),
-        name: format!("kinglet_{version}_arm64.deb"),
+        name: format!("kinglet_{version}_{}.deb", bench.processor.debian),
         version: version.to_owned(),
     })
 }

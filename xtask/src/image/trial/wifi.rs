@@ -150,7 +150,10 @@ fn filled(text: &str, password: &str) -> String {
 
 /// A disk with what the access point is made of, for this trial alone: nothing of it comes onto the card.
 fn disk(bench: &Bench<'_>) -> Result<PathBuf> {
-    let packages: Vec<String> = PROGRAMS.iter().map(|(name, _)| format!("{name}:arm64")).collect();
+    let packages: Vec<String> = PROGRAMS
+        .iter()
+        .map(|(name, _)| format!("{name}:{}", bench.processor.debian))
+        .collect();
     let unpacked = Debian::open()?.unpack("image-air", &packages)?;
     let (content, disk) = (bench.folder.join("air"), bench.folder.join("air.img"));
     if content.exists() {
