@@ -46,6 +46,18 @@ impl Machine {
         })
     }
 
+    /// A disk that udev leaves alone until this is dropped (<https://systemd.io/BLOCK_DEVICE_LOCKING>). What it looks at while the table
+    /// and the kernel do not agree on a partition, it takes for gone by its name, and systemd unmounts what is on it.
+    pub fn locked(&self, disk: &str) -> Result<File, Wrong> {
+        // Not to write: udev looks at each disk that was, once it is closed.
+        let lock = || {
+            let file = File::open(self.path(disk))?;
+            file.lock()?;
+            io::Result::Ok(file)
+        };
+        lock().map_err(|error| Wrong::because(Code::Failed, format!("locking {disk}: {error}")))
+    }
+
     /// The names in a directory, in order; none where it cannot be read.
     pub fn names(&self, absolute: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(absolute)).into_iter().flatten();

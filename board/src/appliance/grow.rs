@@ -50,6 +50,7 @@ pub fn run(machine: &Machine) -> Result<(), Wrong> {
     if all.saturating_sub(start + size) >= LEAST {
         let device = format!("/dev/{disk}");
         let index = index.to_string();
+        let _locked = machine.locked(&device)?;
         // The one around it first. Each is one sector that is written; whatever comes between, the next start goes on.
         for number in [EXTENDED, &index] {
             let words = ["--no-reread", "--no-tell-kernel", "-N", number, &device];

@@ -430,7 +430,11 @@ fn the_data_goes_to_the_end_of_the_card_once() {
     ] {
         bench.file(&format!("sys/class/block/{name}"), number);
     }
-    bench.program("usr/sbin/sfdisk", "cat >> told");
+    bench.file("dev/mmcblk0", "");
+    // udev takes no partition for gone meanwhile.
+    let locked = "flock --nonblock dev/mmcblk0 true && echo unlocked >> told";
+    bench.program("usr/sbin/sfdisk", &format!("cat >> told; {locked} || true"));
+    bench.program("usr/bin/partx", &format!("{locked} || true"));
     assert!(run(&bench, "grow"));
     let options = "--no-reread --no-tell-kernel -N";
     assert_eq!(

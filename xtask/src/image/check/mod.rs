@@ -275,7 +275,10 @@ fn grown(bench: &Bench, image: &Path) -> Result<()> {
     for folder in ["data", "proc/self", "usr/bin", "usr/sbin"] {
         fs::create_dir_all(system.join(folder)).context("making a system's folders")?;
     }
-    std::os::unix::fs::symlink("/sys", system.join("sys")).context("linking the kernel's own")?;
+    for own in ["sys", "dev"] {
+        std::os::unix::fs::symlink(Path::new("/").join(own), system.join(own))
+            .context("linking the kernel's own")?;
+    }
     std::os::unix::fs::symlink(bench.tools.path("sfdisk"), system.join("usr/sbin/sfdisk"))
         .context("linking sfdisk")?;
     for (name, place) in [
