@@ -66,7 +66,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
   --pc            A card by the same recipe for this PC's own processor, which takes a third of the time: made on the way
                   unless --image names one. Without the part pi3
   --where-possible
-                  Says what this machine lacks for it, and passes: a container may lack mounts
+                  Says what this machine lacks for it, and passes: a container may lack mounts, or a way to Debian's packages
 
 The first day keeps the card that it gave an owner, beside the consoles' logs in target/image/trial; every other part needs that card,
 and takes a copy of it unless the first day was asked for as well. Needed: what `cargo xtask image` needs, ssh (openssh-client) and
@@ -211,6 +211,12 @@ pub fn run(words: &[&str]) -> Result<()> {
         return Ok(());
     }
     let tools = Tools::fetch()?;
+    if wanted.where_possible
+        && let Err(error) = system::base(&tools, processor, super::MIRROR)
+    {
+        println!("not tried here, where Debian's packages cannot be had: {error:#}");
+        return Ok(());
+    }
     let image = match &wanted.image {
         Some(image) => image.clone(),
         // The owner of its card would go with it.
