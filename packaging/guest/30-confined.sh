@@ -34,3 +34,10 @@ umount /media/kinglet-backup
 # Its threads at the door stand back, which a system call filter must not take away.
 nice=$(for task in /proc/"$pid"/task/*; do if [ "$(cat "$task/comm")" = door ]; then awk '{ print $19 }' "$task/stat"; fi; done | sort -u)
 [ "$nice" = 10 ] || { say "the threads at the door have a niceness of $nice"; exit 1; }
+# What it sends of its own accord does not leave the machine; out of any other place in it the same does.
+out='echo >/dev/udp/10.9.8.9/9'
+bash -c "$out"
+within=/sys/fs/cgroup/system.slice/kinglet.service/cgroup.procs
+sent=$(bash -c "echo \$\$ >$within || exit 3; { $out; } 2>/dev/null || exit 4; echo yes" || echo "status $?")
+[ "$sent" = "status 4" ] || { say "sending out of the server's place ended with: $sent"; exit 1; }
+say "nothing that the server sends by itself leaves the machine"

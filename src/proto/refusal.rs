@@ -70,7 +70,7 @@ codes! {
     NameTaken = "name_taken", 409, "This name, or one that looks like it, is taken.", "Choose another.";
     PasswordWeak = "password_weak", 400, "This password is too short, too common or the user's name.", "Use at least eight characters that are not easy to guess.";
     DeviceTaken = "device_taken", 409, "This device id belongs to another user.", "Make a new device id (a UUID).";
-    ClaimClosed = "claim_closed", 403, "This server cannot be claimed now.", "If it has no owner yet, restart it to get a new claim code, and claim from the same network.";
+    ClaimClosed = "claim_closed", 403, "This server cannot be claimed now.", "If it has no owner yet, restart it, which gives five tries again, and claim from the same network.";
     ClaimWrong = "claim_wrong", 403, "This is not the claim code.", "Read it again where the server printed it.";
     InvitationInvalid = "invitation_invalid", 404, "This invitation does not exist, was revoked, or is used up or over.", "Ask the person who sent it for a new one.";
     WrongOffset = "wrong_offset", 409, "The upload goes on at another place.", "Go on where `Upload-Offset` says.";

@@ -73,7 +73,8 @@ impl Accounts {
         let gate = gate.as_mut().ok_or(Code::ClaimClosed)?;
         gate.try_code(code).map_err(|refused| match refused.tries_left {
             0 => {
-                let message = "The claim code was wrong too often and is dead now.";
+                let message =
+                    "The claim code was wrong too often: none is taken until the server is restarted.";
                 Refusal::because(Code::ClaimClosed, message)
             }
             1 => Refusal::because(Code::ClaimWrong, "This is not the claim code. One try is left."),

@@ -114,14 +114,14 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Opens the accounts. On a server that nobody has claimed, also makes the claim code and gives the text to show to
-    /// the operator: it exists only in memory, and every start makes another.
+    /// Opens the accounts. On a server that nobody has claimed, also gives the claim code to show to the operator: it is drawn from
+    /// the server's secret, so it stays the same until there is an owner.
     pub async fn open(store: Store, settings: AccountSettings) -> Outcome<(Accounts, Option<String>)> {
         let secret = store.server_secret().await?;
         let code = if store.owner_exists().await? {
             None
         } else {
-            Some(ClaimCode::new(&mut |bytes| store.clock().random(bytes)))
+            Some(ClaimCode::of(&secret))
         };
         let mut links = [0; 32];
         store.clock().random(&mut links);

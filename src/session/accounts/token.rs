@@ -19,11 +19,12 @@ pub const TOKEN_TEXT_BYTES: usize = TOKEN_PREFIX.len() + 43;
 // One context per kind, so that no hash of one kind can ever serve as another. Changing one revokes what was issued.
 const TOKEN_CONTEXT: &str = "kinglet 2026 session token v1";
 const CLAIM_CONTEXT: &str = "kinglet 2026 claim code v1";
+const DRAWN_CONTEXT: &str = "kinglet 2026 claim code drawn from the server's secret v1";
 const BOT_LABEL: &[u8] = b"kinglet 2026 bot token v1";
 
 const CLAIM_DIGITS: usize = 10;
 const CLAIM_CODES: u64 = 10_u64.pow(CLAIM_DIGITS as u32);
-/// Wrong claim codes before the code is dead until the next start.
+/// Wrong claim codes before none is taken until the next start.
 pub const CLAIM_TRIES: u8 = 5;
 
 /// No code is longer with all its separators; longer input is refused unread.
@@ -111,17 +112,17 @@ impl TokenHash {
     }
 }
 
-/// The one-time code that makes its holder the owner of a new server: ten digits, printed at the first start.
+/// The one-time code that makes its holder the owner of a new server: ten digits, printed at each start until then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimCode(u64);
 
 impl ClaimCode {
     #[must_use]
-    pub fn new(chance: Chance<'_>) -> Self {
-        let mut bytes = [0; 8];
-        chance(&mut bytes);
+    /// The server's own, the same at each start: who has no screen turns the machine off to read it from its card.
+    pub fn of(secret: &[u8; 32]) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = blake3::derive_key(DRAWN_CONTEXT, secret);
         // 2^64 is no multiple of 10^10: the first codes are likelier by one part in 10^9, which helps no one.
-        Self(u64::from_le_bytes(bytes) % CLAIM_CODES)
+        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]) % CLAIM_CODES)
     }
 
     /// The form for people: `12345-67890`.
@@ -150,7 +151,7 @@ impl ClaimCode {
     }
 }
 
-/// Guards the claim: five tries, then closed until the next start makes a new code. Kept in memory only, never stored:
+/// Guards the claim: five tries, then closed until the next start. Kept in memory only, never stored:
 /// ten digits could be found from their hash in seconds, so the hash is for comparing, not for hiding.
 pub struct ClaimGate {
     hash: [u8; 32],
@@ -160,7 +161,7 @@ pub struct ClaimGate {
 /// The claim code was wrong, or the tries are used up (then `tries_left` is 0 and a right code is refused as well).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "the claim code is wrong, {tries_left} tries left; the code is in the server's output, and a restart prints a new one"
+    "the claim code is wrong, {tries_left} tries left; the code is in the server's output, and a restart gives five tries again"
 )]
 pub struct ClaimRefused {
     pub tries_left: u8,
@@ -258,7 +259,7 @@ mod tests {
     }
 
     fn claim(code: u64) -> ClaimCode {
-        ClaimCode::new(&mut |buffer| buffer.copy_from_slice(&code.to_le_bytes()))
+        ClaimCode(code)
     }
 
     #[test]
@@ -345,7 +346,12 @@ mod tests {
         }
         assert_eq!(claim(7).shown(), "00000-00007");
         assert_eq!(ClaimCode::parse("0000000007"), Ok(claim(7)));
-        assert_eq!(claim(CLAIM_CODES + 7), claim(7), "never an eleventh digit");
+        for secret in 0..=255 {
+            let drawn = ClaimCode::of(&[secret; 32]);
+            assert!(drawn.0 < CLAIM_CODES, "never an eleventh digit");
+            assert_eq!(drawn, ClaimCode::of(&[secret; 32]), "the same at each start");
+            assert_ne!(drawn, ClaimCode::of(&[secret ^ 1; 32]));
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ export const en = {
     name_invalid: 'Use 1 to 32 letters, digits, dots, dashes or underscores, without blanks.',
     password_weak: 'That password is too short or too easy to guess.',
     claim_wrong: 'That is not the claim code. Read it again where the server shows it.',
-    claim_closed: 'The server cannot be claimed now. Restart it for a new code, and open this page from the same network.',
+    claim_closed: 'The server cannot be claimed now. Restart it to try again, and open this page from the same network.',
     invitation_invalid: 'This invitation does not work any more. Ask the person who sent it for a new one.',
     rate_limited: 'Too many tries. Wait a little, then try again.',
     busy: 'The server has much to do. Try again in a moment.',

@@ -138,7 +138,7 @@ export const zh: Words = {
     name_invalid: '请使用 1 到 32 个字母、数字、点、短横线或下划线，不含空格。',
     password_weak: '密码太短或太容易猜到。',
     claim_wrong: '认领码不正确。请再看一次服务器显示的内容。',
-    claim_closed: '现在无法认领服务器。请重启它以获取新的认领码，并从同一网络打开此页面。',
+    claim_closed: '现在无法认领服务器。请重启它后再试，并从同一网络打开此页面。',
     invitation_invalid: '此邀请已失效。请向发送者索取新的邀请。',
     rate_limited: '尝试次数过多。请稍后再试。',
     busy: '服务器繁忙。请稍后重试。',
