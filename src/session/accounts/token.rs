@@ -117,8 +117,8 @@ impl TokenHash {
 pub struct ClaimCode(u64);
 
 impl ClaimCode {
-    #[must_use]
     /// The server's own, the same at each start: who has no screen turns the machine off to read it from its card.
+    #[must_use]
     pub fn of(secret: &[u8; 32]) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = blake3::derive_key(DRAWN_CONTEXT, secret);
         // 2^64 is no multiple of 10^10: the first codes are likelier by one part in 10^9, which helps no one.

@@ -60,7 +60,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release; with --pc kinglet and kinglet-board, too
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     How long one step may take [default: 15]
-  --short         The first day with a look inside and every port tried, in two starts and without another: what each change passes
+  --short         The first day, a look inside and every port, in two starts: what each change passes
   --planted       Each part with each of the bugs that it has to see, planted into a copy of the card: all have to be red, and some
                   are by what does not come in the time that a step may take
   --pc            A card by the same recipe for this PC's own processor, which takes a third of the time: made on the way
