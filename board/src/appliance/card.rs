@@ -73,7 +73,7 @@ pub fn write(machine: &Machine, name: &str, text: &str) -> Result<(), Wrong> {
     let written = fs::write(&beside, text).and_then(|()| {
         fs::File::open(&beside)?.sync_all()?;
         fs::rename(&beside, &file)?;
-        fs::File::open(machine.path(PLACE))?.sync_all()
+        settle(machine, &[name])
     });
     written.map_err(|error| Wrong::io("write", &path(name), &error))
 }
@@ -85,10 +85,20 @@ pub fn replace_secret(machine: &Machine, name: &str, text: &str) -> Result<(), W
         fs::write(&beside, text)?;
         fs::File::open(&beside)?.sync_all()?;
         renameat_with(CWD, &beside, CWD, &file, RenameFlags::EXCHANGE)?;
-        fs::File::open(machine.path(PLACE))?.sync_all()
+        // Both: what is written over next must not be what the card still calls by the name.
+        settle(machine, &[name, BESIDE])
     };
     exchanged().map_err(|error| Wrong::io("replace", &path(name), &error))?;
     erase(machine, BESIDE)
+}
+
+/// FAT writes where a renamed file lies, and how long it is, into its entry with the file, and not with the folder (`vfat_rename` of
+/// Linux marks the file as changed): to a card that lost its power before that, it is empty.
+fn settle(machine: &Machine, names: &[&str]) -> io::Result<()> {
+    for name in names {
+        fs::File::open(machine.path(&path(name)))?.sync_all()?;
+    }
+    fs::File::open(machine.path(PLACE))?.sync_all()
 }
 
 /// What a power cut left of that.
@@ -99,8 +109,10 @@ pub fn tidy(machine: &Machine) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// A power cut does not bring it back.
 pub fn remove(machine: &Machine, name: &str) -> Result<(), Wrong> {
-    machine.remove(&path(name))
+    machine.remove(&path(name))?;
+    settle(machine, &[]).map_err(|error| Wrong::io("remove", &path(name), &error))
 }
 
 /// Removes a file that holds a secret. What it said is written over first: a removed file's bytes stay where they were.

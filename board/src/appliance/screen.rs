@@ -63,7 +63,7 @@ pub fn text(facts: &Facts) -> String {
             let _ = writeln!(text, "  open the address, and enter the claim code  {code}");
         }
         (Some(false), None) => text.push_str(
-            "  This chat server has no owner yet, and its claim code is used up: turn the power off and on for a new one.\n",
+            "  This chat server has no owner yet, and too many wrong claim codes were tried: turn the power off and on, and the right one holds again.\n",
         ),
     }
     text.push('\n');

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
+use super::place;
 use crate::limits;
 
 /// What a part is called until it is known to be good.
@@ -104,7 +105,7 @@ impl PartsWriter {
             } else {
                 format!("{}.{SUFFIX}.{:03}", self.stem, index + 1)
             };
-            fs::rename(self.partial(index + 1), self.folder.join(&name))?;
+            place::rename(&self.partial(index + 1), &self.folder.join(&name))?;
             self.done[index].name = name;
         }
         self.is_finished = true;

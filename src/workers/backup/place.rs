@@ -216,7 +216,7 @@ impl Place {
     }
 }
 
-/// Writes a small file under another name, synced, then renamed, and the folder synced.
+/// Writes a small file under another name, synced, then renamed, and file and folder synced.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".");
@@ -226,8 +226,15 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
-    fs::rename(&beside, path)?;
+    rename(&beside, path)?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// FAT writes where a renamed file lies, and how long it is, into its entry with the file, and not with the folder (`vfat_rename` of
+/// Linux marks the file as changed): on a stick that is pulled before that, it is empty.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    File::open(to)?.sync_all()
 }
 
 pub fn sync_folder(path: &Path) -> io::Result<()> {

@@ -35,7 +35,7 @@ const CHECKS: [&str; 11] = [
     "sudo",
 ];
 /// Those for a stick as it is bought, which this machine's kernel may not know.
-const STICKS: [&str; 3] = ["exfatprogs", "exfat-fuse", "libfuse2"];
+const STICKS: [&str; 5] = ["exfatprogs", "exfat-fuse", "libfuse2", "dosfstools", "mtools"];
 const FOLDERS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
 /// sudo has its own beside it.
 const LIBRARIES: [&str; 3] = [

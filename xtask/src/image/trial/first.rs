@@ -1,4 +1,4 @@
-//! The first day of a card: it is found and claimed as people do, and cut off from power while two of them talk. What must not
+//! The first day of a card: it is found, unplugged, claimed as people do, and cut off from power while two of them talk. What must not
 //! live here: what is tried with a card that has an owner.
 
 use std::fs;
@@ -101,12 +101,21 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, load: &Path, wire: &Neighbour, sh
     wire.finds(NAME, bench.patience, || machine.is_on())?;
     println!("  it is {NAME}, since {TAKEN} is taken, and is found by that from the wire");
     looks::trusted(bench, NAME)?;
+    machine.cut()?;
+    let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
+    ensure!(
+        told.contains(&format!("claim code  {code}")),
+        "the plug was pulled, and the claim code {code} is not on the card: {told}"
+    );
+    println!("the plug is pulled, the claim code is read off the card; second start");
+    let mut machine = bench.start("unplugged", wire)?;
+    answers(bench, &mut machine, false)?;
     let mut talk = Talk::begin(bench, load, &code)?;
     said_of_it(&mut machine, bench)?;
     pause(&mut talk, TALK)?;
     machine.cut()?;
-    println!("power cut under the talk; second start");
-    let mut machine = bench.start("second", wire)?;
+    println!("power cut under the talk; third start");
+    let mut machine = bench.start("cut", wire)?;
     answers(bench, &mut machine, true)?;
     pause(&mut talk, TALK)?;
     talk.end(1)?;

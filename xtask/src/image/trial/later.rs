@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::inside::Inside;
 use super::machine::{Bench, Plugged};
 use super::neighbour::Neighbour;
-use super::owner::SAID;
+use super::owner::{Owner, SAID};
 use super::{TIME_ZONE, answers, looks};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -53,6 +53,7 @@ pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Resu
     answers(bench, &mut machine, true)?;
     inside.awaited(&mut machine)?;
     looks::later(inside, WIFI_SECRET, noted)?;
+    let_in_again(bench, link.trim())?;
     inside.end("systemctl --no-block poweroff");
     machine.ended(bench.patience)?;
     ensure!(
@@ -66,6 +67,22 @@ pub fn wrong_clock(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Resu
     );
     let told = bench.read("KINGLET.txt")?.context("the card says nothing")?;
     ensure!(told.contains(link.trim()), "the link is not on the card: {told}");
+    Ok(())
+}
+
+/// Who cannot get in comes in by the link's code, and other admins can see that the operator made it.
+fn let_in_again(bench: &Bench<'_>, link: &str) -> Result<()> {
+    let (_, code) = link.split_once('#').context("a link without a code")?;
+    let owner = Owner::let_in_again(bench, code)?;
+    // None but admins are shown it.
+    let journal = owner.gets("audit?operator=true")?;
+    let made = journal["entries"]
+        .as_array()
+        .context("the journal's entries")?
+        .iter()
+        .find(|entry| entry["act"] == "reset_link_made")
+        .with_context(|| format!("the journal knows nothing of the link: {journal}"))?;
+    println!("  let in again by the code on the card, once; the journal has {made}");
     Ok(())
 }
 

@@ -13,9 +13,9 @@ use crate::debian::ask;
 const PORTS: &str = include_str!("ports.py");
 const IDLY: &str = include_str!("idle.py");
 /// What a stranger may reach. SSH is on in this trial, and for neighbours only.
-const OPEN: &str = "open 80 443";
-/// Idle time in the machine, in seconds, and the server's people are gone meanwhile.
-const IDLE: u32 = 180;
+const OPEN: [&str; 2] = ["tcp 4 open 80 443", "tcp 6 open 80 443"];
+/// Nor does anything say that it is closed, or answer otherwise.
+const SILENT: [&str; 4] = ["tcp 4 refused", "tcp 6 refused", "udp 4 answered", "udp 6 answered"];
 
 /// Whoever installs the box's own authority, as the page on the plain port says, reaches it by its name without a warning.
 pub fn trusted(bench: &Bench<'_>, name: &str) -> Result<()> {
@@ -200,30 +200,36 @@ pub fn all(inside: &Inside) -> Result<()> {
 /// Every port, from a network beside it whose addresses are not its neighbours'.
 pub fn closed(inside: &Inside) -> Result<()> {
     let said = inside.python(PORTS)?;
-    let mut lines = said.lines();
-    ensure!(lines.next() == Some(OPEN), "not what should be open: {said}");
+    let lines: Vec<&str> = said.lines().collect();
     ensure!(
-        lines.next() == Some("refused"),
+        OPEN.iter().all(|open| lines.contains(open)),
+        "not what should be open: {said}"
+    );
+    ensure!(
+        SILENT.iter().all(|silent| lines.contains(silent)),
         "something answers that it is closed, and should not answer: {said}"
     );
-    ensure!(lines.next().is_none(), "the ports were not all tried: {said}");
-    println!("  {OPEN}, and no answer at the other 65,533 ports");
+    ensure!(
+        lines.len() == OPEN.len() + SILENT.len(),
+        "the ports were not all tried: {said}"
+    );
+    println!("  80 and 443 are open, and no answer at the other 65,533 ports, nor at any of UDP, by IPv4 and IPv6");
     Ok(())
 }
 
 /// What wears the card when nobody is there, and what is done meanwhile.
-pub fn idle(inside: &Inside) -> Result<()> {
-    let said = inside.python(&IDLY.replace("@SECONDS@", &IDLE.to_string()))?;
+pub fn idle(inside: &Inside, minutes: u32) -> Result<()> {
+    let said = inside.python(&IDLY.replace("@SECONDS@", &(60 * minutes).to_string()))?;
     let lines: Vec<&str> = said.lines().collect();
     let [sectors, costs @ ..] = &lines[..] else {
-        bail!("nothing was said of {IDLE} idle seconds");
+        bail!("nothing was said of {minutes} idle minutes");
     };
     ensure!(
         *sectors == "0",
-        "{sectors} sectors were written to the system's partition in {IDLE} idle seconds"
+        "{sectors} sectors were written to the system's partition in {minutes} idle minutes"
     );
     ensure!(costs.len() == 4, "not everything was counted: {said}");
-    println!("  nothing written to the system's partition in {IDLE} idle seconds");
+    println!("  nothing written to the system's partition in {minutes} idle minutes");
     for cost in costs {
         println!("  {cost}");
     }

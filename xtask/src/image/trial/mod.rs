@@ -40,14 +40,14 @@ pub const HELP: &str = "\
 Starts the card in an emulated machine: it is found, claimed over https, talked through, cut off from power meanwhile, looked at
 inside, started with a clock of 1970, filled up and reset
 
-Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--short] [--planted]
-                              [--pc] [--where-possible]
+Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [--memory MIB] [--minutes N] [--idle N] [--short]
+                              [--planted] [--pc] [--where-possible]
 
   --only PART     Only this part, and others so named [default: all, in this order]:
-                  first-day  found, claimed, talked through, the power cut under it, and the start after that
+                  first-day  found, unplugged, claimed, talked through, the power cut under it, and the start after that
                   looks      settings, partitions, limits, passwords: what has to be so inside
-                  ports      every port, tried from a network beside it
-                  idle       nothing is written to the system's partition for three minutes
+                  ports      every port of TCP and UDP, by IPv4 and IPv6, tried from a network beside it
+                  idle       nothing is written to the system's partition while nobody is there
                   full       no room on the data's partition, and room again
                   stick      a USB stick is plugged in, chosen for backups, pulled, and plugged in again
                   update     an update from a stick: of another key, one that does not run, one that does
@@ -60,7 +60,8 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release; with --pc kinglet and kinglet-board, too
   --memory MIB    Memory of the machine [default: 1024]
   --minutes N     How long one step may take [default: 15]
-  --short         The first day, a look inside and every port, in two starts: what each change passes
+  --idle N        Minutes of the part idle [default: 3]
+  --short         The first day, a look inside and every port, in three starts: what each change passes
   --planted       Each part with each of the bugs that it has to see, planted into a copy of the card: all have to be red, and some
                   are by what does not come in the time that a step may take
   --pc            A card by the same recipe for this PC's own processor, which takes a third of the time: made on the way
@@ -117,6 +118,7 @@ struct Wanted {
     programs: Option<PathBuf>,
     memory: u32,
     minutes: u64,
+    idle: u32,
     short: bool,
     planted: bool,
     is_pc: bool,
@@ -131,6 +133,7 @@ impl Wanted {
             programs: None,
             memory: 1_024,
             minutes: 15,
+            idle: 3,
             short: false,
             planted: false,
             is_pc: false,
@@ -172,6 +175,10 @@ impl Wanted {
                 }
                 ["--memory", number, rest @ ..] => {
                     wanted.memory = number.parse().context("--memory takes a number")?;
+                    rest
+                }
+                ["--idle", number, rest @ ..] => {
+                    wanted.idle = number.parse().context("--idle takes a number")?;
                     rest
                 }
                 ["--minutes", number, rest @ ..] => {
@@ -318,7 +325,7 @@ fn with_an_owner(
             let tried: &dyn Fn() -> Result<()> = match part {
                 Part::Looks => &|| looks::all(inside),
                 Part::Ports => &|| looks::closed(inside),
-                Part::Idle => &|| looks::idle(inside),
+                Part::Idle => &|| looks::idle(inside, wanted.idle),
                 Part::Full => &|| later::full(inside),
                 Part::Stick => &|| stick::run(bench),
                 Part::Update => &|| update::run(bench, image, inside),

@@ -24,11 +24,27 @@ impl<'a> Owner<'a> {
     /// On a new device.
     pub fn signed_in(bench: &'a Bench<'a>) -> Result<Owner<'a>> {
         let body = json!({ "name": NAME, "password": PASSWORD, "device": { "id": id()?, "name": "phone" } });
+        Owner::by(bench, "sign-in", &body)
+    }
+
+    /// On a new device, by the code that the card gives to who holds it, which is good once.
+    pub fn let_in_again(bench: &'a Bench<'a>, code: &str) -> Result<Owner<'a>> {
+        let body = json!({ "code": code, "password": PASSWORD, "device": { "id": id()?, "name": "phone" } });
+        let owner = Owner::by(bench, "reset", &body)?;
+        let (number, said) = owner.asks("POST", "reset", Some(&body))?;
+        ensure!(
+            said["error"]["code"] == "link_invalid",
+            "a code that was used once was answered with {number}: {said}"
+        );
+        Ok(owner)
+    }
+
+    fn by(bench: &'a Bench<'a>, what: &str, body: &Value) -> Result<Owner<'a>> {
         let mut owner = Owner {
             bench,
             token: String::new(),
         };
-        let told = owner.sends("POST", "sign-in", &body)?;
+        let told = owner.sends("POST", what, body)?;
         owner.token = told["token"].as_str().context("a token")?.to_owned();
         Ok(owner)
     }

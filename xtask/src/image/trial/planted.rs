@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 21] = [
+const PLANTS: [Plant; 24] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -32,6 +32,20 @@ const PLANTS: [Plant; 21] = [
         what: "it does not look whether its name is free",
         change: "sed -i 's/use-ipv6=yes/use-ipv6=no/' etc/avahi/avahi-daemon.conf",
         says: &["no claim code beside a free name"],
+    },
+    Plant {
+        part: Part::FirstDay,
+        what: "nothing is written to the first partition",
+        change: "sed -i '/^PARTUUID=4b4e474c-01/s/noatime,/noatime,ro,/' etc/fstab",
+        says: &["the card says nothing"],
+    },
+    Plant {
+        part: Part::FirstDay,
+        what: "each start begins anew, with a claim code of its own",
+        change: "mkdir -p etc/systemd/system/kinglet.service.d
+            printf '[Service]\\nExecStartPre=/bin/sh -c \"rm -f /var/lib/kinglet/kinglet.db*\"\\n' \
+                >etc/systemd/system/kinglet.service.d/zz.conf",
+        says: &["word that it is owned"],
     },
     Plant {
         part: Part::Looks,
@@ -89,13 +103,19 @@ const PLANTS: [Plant; 21] = [
             printf '[Socket]\\nListenStream=8443\\nAccept=yes\\n' >etc/systemd/system/planted.socket
             printf '[Service]\\nExecStart=/bin/true\\n' >etc/systemd/system/planted@.service
             mkdir -p etc/systemd/system/sockets.target.wants; ln -s ../planted.socket etc/systemd/system/sockets.target.wants/",
-        says: &["not what should be open: open 80 443 8443"],
+        says: &["not what should be open: tcp 4 open 80 443 8443", "tcp 6 open 80 443 8443"],
     },
     Plant {
         part: Part::Ports,
         what: "a port that says that it is closed",
         change: "sed -i 's/tcp dport { 80, 443 } accept/&\\n        tcp dport 8081 reject with tcp reset/' etc/nftables.conf",
-        says: &["something answers that it is closed", "refused 8081"],
+        says: &["something answers that it is closed", "tcp 4 refused 8081", "tcp 6 refused 8081"],
+    },
+    Plant {
+        part: Part::Ports,
+        what: "a port of UDP that says that it is closed, by IPv6",
+        change: "sed -i 's/tcp dport { 80, 443 } accept/&\\n        meta nfproto ipv6 udp dport 5355 reject/' etc/nftables.conf",
+        says: &["something answers that it is closed", "udp 4 answered\n", "udp 6 answered 5355"],
     },
     Plant {
         part: Part::Idle,

@@ -63,6 +63,13 @@ fsck.ext4 -f -n \"$loop\" >&2
 mount -t ext4 -o ro \"$loop\" \"$0\" >&2
 cp -r \"$0/.\" \"$2\"",
 };
+/// As most are bought. What is on it is read as the stick has it, and not as the machine that it was pulled from remembers it.
+const FAT: Kind = Kind {
+    name: "fat.img",
+    number: "c",
+    format: "mkfs.vfat -F 32 -s 1 --offset 2048 \"$0\" 64512 >/dev/null",
+    look: "mcopy -Q -s -n -i \"$1@@1048576\" '::*' \"$2\"",
+};
 
 /// A stick with one partition, as it is bought, and nothing in that.
 pub fn blank(bench: &Bench<'_>, name: &str, kind: &str) -> Result<PathBuf> {
@@ -142,17 +149,19 @@ pub fn run(bench: &Bench<'_>) -> Result<()> {
     );
     println!("  plugged in again: the next one is on it, beside the others");
 
-    let other = formatted(bench, &tools, &EXT4)?;
-    hand.plugs_in(&other)?;
-    sees(bench, &owner, 1)?;
-    backs_up(bench, &owner)?;
-    until(bench, &owner, "backup on another stick", |state| {
-        kept(state) == 1 || state["wrong"].is_object()
-    })?;
-    let fourth = made(bench, &owner, 1)?;
-    hand.pulls()?;
-    lie_on(bench, &tools, (&other, &EXT4), &fourth)?;
-    println!("  another one, as mkfs.ext4 makes it: {} is on it", fourth[0]);
+    for kind in [&EXT4, &FAT] {
+        let other = formatted(bench, &tools, kind)?;
+        hand.plugs_in(&other)?;
+        sees(bench, &owner, 1)?;
+        backs_up(bench, &owner)?;
+        until(bench, &owner, "backup on another stick", |state| {
+            kept(state) == 1 || state["wrong"].is_object()
+        })?;
+        let only = made(bench, &owner, 1)?;
+        hand.pulls()?;
+        lie_on(bench, &tools, (&other, kind), &only)?;
+        println!("  another one, {}: {} is on it", kind.name, only[0]);
+    }
     Ok(())
 }
 
