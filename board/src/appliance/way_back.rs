@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{card, server};
 use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
@@ -14,6 +16,8 @@ pub const SAID: &str = "/run/kinglet-board/way-back";
 const WAITS: &str = "The file reset-admin makes a link as soon as the server answers.";
 const TIME: Duration = Duration::from_secs(60);
 const NAME_CHARS: usize = 100;
+/// What a screen has room for.
+const NAMES: usize = 20;
 
 /// What lay on the card at this start, until something came of it. The card is read once: it is closed unless somebody looks.
 pub struct WayBack {
@@ -42,7 +46,7 @@ impl WayBack {
     pub fn go_on(&mut self, machine: &Machine, is_answering: impl Fn() -> bool) {
         let Some((file, text)) = &self.asked else { return };
         let outcome = match name(text) {
-            Ok(_) if !is_answering() => return self.wait(machine),
+            _ if !is_answering() => return self.wait(machine),
             Ok(name) => link(machine, name),
             Err(wrong) => Err(wrong),
         };
@@ -53,7 +57,7 @@ impl WayBack {
                 note(&format!("reset-admin waits: {wrong}"));
                 return self.wait(machine);
             }
-            Err(wrong) => format!("reset-admin: {wrong}."),
+            Err(wrong) => format!("reset-admin: {wrong}.{}", names_it_could_hold(machine)),
         };
         if let Err(wrong) = card::remove(machine, file) {
             said.push_str(&format!(
@@ -104,6 +108,26 @@ fn name(text: &str) -> Result<&str, Wrong> {
     }
     let what = "the file must hold the name of one user, and nothing else; write it anew and start again";
     Err(Wrong::because(Code::BadArgument, what))
+}
+
+/// Whoever knows none of them has nothing to ask but the card. Without an answer no names are told.
+fn names_it_could_hold(machine: &Machine) -> String {
+    let list = server::ask(machine, &["user", "list", "--json"], "", TIME).ok();
+    let list: Value = list
+        .and_then(|list| serde_json::from_str(&list).ok())
+        .unwrap_or_default();
+    let users = list["users"].as_array().map_or(&[][..], Vec::as_slice);
+    let names: Vec<&str> = users
+        .iter()
+        .filter(|user| user["role"] == "owner" || user["role"] == "admin")
+        .filter(|user| user["deactivated"] != true)
+        .filter_map(|user| user["name"].as_str())
+        .take(NAMES)
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("\nOwners and admins are: {}.", names.join(", "))
 }
 
 fn link(machine: &Machine, name: &str) -> Result<String, Wrong> {

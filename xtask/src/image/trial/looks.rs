@@ -15,7 +15,12 @@ const IDLY: &str = include_str!("idle.py");
 /// What a stranger may reach. SSH is on in this trial, and for neighbours only.
 const OPEN: [&str; 2] = ["tcp 4 open 80 443", "tcp 6 open 80 443"];
 /// Nor does anything say that it is closed, or answer otherwise.
-const SILENT: [&str; 4] = ["tcp 4 refused", "tcp 6 refused", "udp 4 answered", "udp 6 answered"];
+const SILENT: [&str; 4] = [
+    "tcp 4 refused",
+    "tcp 6 refused",
+    "udp 4 answered",
+    "udp 6 answered",
+];
 
 /// Whoever installs the box's own authority, as the page on the plain port says, reaches it by its name without a warning.
 pub fn trusted(bench: &Bench<'_>, name: &str) -> Result<()> {
@@ -213,7 +218,9 @@ pub fn closed(inside: &Inside) -> Result<()> {
         lines.len() == OPEN.len() + SILENT.len(),
         "the ports were not all tried: {said}"
     );
-    println!("  80 and 443 are open, and no answer at the other 65,533 ports, nor at any of UDP, by IPv4 and IPv6");
+    println!(
+        "  80 and 443 are open, and no answer at the other 65,533 ports, nor at any of UDP, by IPv4 and IPv6"
+    );
     Ok(())
 }
 

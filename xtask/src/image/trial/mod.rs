@@ -196,6 +196,12 @@ impl Wanted {
             !wanted.is_pc || !wanted.has(Part::Pi3),
             "a PC is no Raspberry Pi 3: --pc goes without the part pi3"
         );
+        ensure!(
+            u64::from(wanted.idle) < wanted.minutes,
+            "--idle {} does not end within a step's --minutes {}",
+            wanted.idle,
+            wanted.minutes
+        );
         if wanted.parts.is_empty() {
             wanted.parts = PARTS.iter().map(|(_, part)| *part).collect();
             wanted.parts.retain(|part| !wanted.is_pc || *part != Part::Pi3);
@@ -425,6 +431,7 @@ mod tests {
             &["--only", "2038"],
             &["--short", "--only", "looks"],
             &["--pc", "--only", "pi3"],
+            &["--idle", "15"],
         ] {
             assert!(Wanted::read(wrong).is_err(), "{wrong:?}");
         }
