@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::answer::{Code, Outcome, Wrong};
 use crate::machine::{Machine, read_text};
+use crate::power::SYSTEMCTL;
 use crate::program::{agrees, run};
 use crate::request::Place;
 use crate::usb;
@@ -31,6 +32,7 @@ pub const DPKG: &str = "/usr/bin/dpkg";
 const DPKG_DEB: &str = "/usr/bin/dpkg-deb";
 pub const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
+const UNIT: &str = "kinglet-update.service";
 /// This program, which waits and then calls dpkg.
 const INSTALLER: &str = "/usr/libexec/kinglet/kinglet-board";
 /// Leads to the version that runs (board/src/switch/versions.rs).
@@ -48,6 +50,11 @@ struct Part {
 
 pub fn install(machine: &Machine, from: Place) -> Outcome {
     machine.needs(TRUSTED, "This machine trusts nobody to sign updates.")?;
+    // It would lose its packages here, and may wait for an hour.
+    if is_installing(machine)? {
+        let what = "An update is being installed, or waits for another installation.";
+        return Err(Wrong::because(Code::Busy, what));
+    }
     let (server, board) = match from {
         Place::Data => put_down(machine),
         Place::Usb => on_usb(machine)?,
@@ -66,14 +73,23 @@ pub fn install(machine: &Machine, from: Place) -> Outcome {
     };
     // In a unit of its own: the installation ends and starts the server, and may replace this program.
     let words = [
-        "--unit=kinglet-update",
+        &format!("--unit={UNIT}"),
         "--collect",
         "--no-block",
         "--setenv=DEBIAN_FRONTEND=noninteractive",
     ];
     let install = [INSTALLER, "--install", version];
     run(machine, SYSTEMD_RUN, &[&words[..], &install].concat())?;
-    Ok(json!({ "version": version, "unit": "kinglet-update.service" }))
+    Ok(json!({ "version": version, "unit": UNIT }))
+}
+
+fn is_installing(machine: &Machine) -> Result<bool, Wrong> {
+    let state = run(
+        machine,
+        SYSTEMCTL,
+        &["show", "--property=ActiveState", "--value", UNIT],
+    )?;
+    Ok(["active", "activating", "deactivating"].contains(&state.trim()))
 }
 
 impl Part {

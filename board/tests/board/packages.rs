@@ -114,13 +114,35 @@ fn a_signed_and_newer_package_is_installed_by_a_unit_of_its_own() {
     put_down(&bench, &new, &Signer::new(1).sign(&new));
     let told = bench.done(&json!({ "verb": "update" }));
     assert_eq!(told["version"], "0.10.0");
-    let expected = "systemd-run --unit=kinglet-update --collect --no-block --setenv=DEBIAN_FRONTEND=noninteractive \
+    let expected = "systemd-run --unit=kinglet-update.service --collect --no-block --setenv=DEBIAN_FRONTEND=noninteractive \
                     /usr/libexec/kinglet/kinglet-board --install 0.10.0";
     assert_eq!(bench.calls().last().map(String::as_str), Some(expected));
     assert_eq!(
         fs::read(bench.root().join(OWN)).expect("the copy is what is installed"),
         new
     );
+}
+
+/// It may wait for Debian's own updates, for long, and what it is to install must stay.
+#[test]
+fn an_update_that_is_being_installed_keeps_its_package() {
+    let bench = bench();
+    let (first, second) = (
+        package(&bench, "kinglet", "0.10.0", &here()),
+        package(&bench, "kinglet", "0.11.0", &here()),
+    );
+    put_down(&bench, &first, &Signer::new(1).sign(&first));
+    bench.done(&json!({ "verb": "update" }));
+    put_down(&bench, &second, &Signer::new(1).sign(&second));
+    for state in ["active", "activating", "deactivating"] {
+        bench.program("usr/bin/systemctl", &format!("echo {state}"));
+        let answer = bench.ask(&json!({ "verb": "update" }));
+        assert_eq!(code(&answer), "busy", "{answer}");
+        let kept = fs::read(bench.root().join(OWN)).expect("it is installed from here");
+        assert_eq!(kept, first, "{state}");
+    }
+    bench.program("usr/bin/systemctl", "echo inactive");
+    bench.done(&json!({ "verb": "update" }));
 }
 
 #[test]
