@@ -28,7 +28,7 @@ export const firstEn = {
   sheetUses: [
     'Backups of this server are encrypted. To restore one onto a new card or machine, you are asked for this key.',
     'Whoever has this key and a backup can read every conversation. Keep the paper where you keep passports.',
-    'The password is not on it. Who forgets it asks an admin for a reset, or runs “kinglet user reset-link” on the server.',
+    'The password is not on it. Who forgets it asks an admin for a reset, runs “kinglet user reset-link” on the server, or writes a file “reset-admin” with their name onto its card.',
   ],
   sheetPrint: 'Print',
   sheetHave: 'I have it on paper',
@@ -111,7 +111,7 @@ export const firstZh: typeof firstEn = {
   sheetUses: [
     '本服务器的备份是加密的。把备份恢复到新卡或新机器时，需要输入这把密钥。',
     '拿到这把密钥和备份的人可以读到所有会话。请像护照一样保管这张纸。',
-    '这里没有密码。忘记密码时请管理员重置，或在服务器上运行“kinglet user reset-link”。',
+    '这里没有密码。忘记密码时请管理员重置，在服务器上运行“kinglet user reset-link”，或在服务器的卡上放一个文件“reset-admin”，内容是自己的名字。',
   ],
   sheetPrint: '打印',
   sheetHave: '我已记在纸上',
