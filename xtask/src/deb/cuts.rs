@@ -103,8 +103,14 @@ fn points(record: &Record, many: usize) -> Result<Vec<usize>> {
         .collect())
 }
 
+/// Into a file of its own each time: where another program made itself a copy of all mounts meanwhile (`unshare --mount`), a state that was
+/// looked at stays mounted for as long as that runs, and is written to.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    must(Command::new("cp").arg("--sparse=always").args([from, to]))
+    must(
+        Command::new("cp")
+            .args(["--sparse=always", "--remove-destination"])
+            .args([from, to]),
+    )
 }
 
 /// The server as a package brings it.

@@ -27,11 +27,13 @@ impl<'a> Owner<'a> {
         Owner::by(bench, "sign-in", &body)
     }
 
-    /// On a new device, by the code that the card gives to who holds it, which is good once.
+    /// On a new device, by the code that the card gives to who holds it; no other device gets in by it.
     pub fn let_in_again(bench: &'a Bench<'a>, code: &str) -> Result<Owner<'a>> {
-        let body = json!({ "code": code, "password": PASSWORD, "device": { "id": id()?, "name": "phone" } });
-        let owner = Owner::by(bench, "reset", &body)?;
-        let (number, said) = owner.asks("POST", "reset", Some(&body))?;
+        let of_new_device = || -> Result<Value> {
+            Ok(json!({ "code": code, "password": PASSWORD, "device": { "id": id()?, "name": "phone" } }))
+        };
+        let owner = Owner::by(bench, "reset", &of_new_device()?)?;
+        let (number, said) = owner.asks("POST", "reset", Some(&of_new_device()?))?;
         ensure!(
             said["error"]["code"] == "link_invalid",
             "a code that was used once was answered with {number}: {said}"
