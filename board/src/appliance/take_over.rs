@@ -171,9 +171,8 @@ impl Taking {
         }
         let outcome = machine
             .write_private(network::WIFI_FILE, &wifi.text)
-            .and_then(|()| call(machine, SYSTEMCTL, &["enable", WIFI_SERVICE]))
-            // A board without Wi-Fi has no such device, and waits for it for ever otherwise.
-            .and_then(|_| agrees(machine, SYSTEMCTL, &["--no-block", "restart", WIFI_SERVICE]));
+            // Where its radio is not there yet, or there is none, the device starts it (pi-image).
+            .and_then(|()| agrees(machine, SYSTEMCTL, &["--no-block", "restart", WIFI_SERVICE]));
         self.done("wlan0", &wanted, outcome.map(drop))
     }
 

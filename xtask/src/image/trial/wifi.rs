@@ -20,6 +20,8 @@ const REFUSED: &str = include_str!("wifi/refused.sh");
 const ASKS: &str = include_str!("wifi/asks.py");
 /// Has the card's own kernel make the radios, as early as a board's are there.
 const RADIOS: &str = "modules_load=mac80211_hwsim";
+/// Also after what a unit would wait for such a device.
+const NO_RADIO: &str = "sleep 100; systemctl --failed --plain --no-legend";
 /// Packages and their programs for the other end of the air, of the release that this machine has; their libraries are the card's.
 const PROGRAMS: [(&str, &str); 3] = [
     ("hostapd", "hostapd"),
@@ -66,9 +68,18 @@ pub fn run(bench: &Bench<'_>, inside: &Inside, wire: &Neighbour) -> Result<()> {
     println!("  another password at the access point, and the box is turned away");
     gone(bench, inside, machine)?;
 
-    println!("a start with the new password in network-config");
+    println!("a start with the new password in network-config, and radios that come late");
     settings(bench, SECOND)?;
-    let mut machine = bench.start_with("wifi-changed", &plugged, wire)?;
+    let late = Plugged {
+        disk: Some(&disk),
+        ..Plugged::default()
+    };
+    let mut machine = bench.start_with("wifi-changed", &late, wire)?;
+    answers(bench, &mut machine, true)?;
+    inside.awaited(&mut machine)?;
+    let failed = inside.run(NO_RADIO)?;
+    ensure!(failed.is_empty(), "without a radio there failed: {failed}");
+    inside.run("modprobe mac80211_hwsim")?;
     comes(bench, inside, &mut machine, SECOND)?;
     gone(bench, inside, machine)
 }
