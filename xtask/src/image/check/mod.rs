@@ -45,8 +45,8 @@ const PORTS: &str = include_str!("../trial/ports.py");
 const FIREWALL: &str = include_str!("firewall.py");
 /// What comes through, as `firewall.py` says it.
 const THROUGH: [&str; 5] = [
-    "stranger: open 80 443 refused",
-    "neighbour: open 22 80 443 refused",
+    "stranger: tcp 4 open 80 443 tcp 4 refused udp 4 answered tcp 6 open 80 443 tcp 6 refused udp 6 answered",
+    "neighbour: tcp 4 open 22 80 443 tcp 4 refused udp 4 answered tcp 6 open 80 443 tcp 6 refused udp 6 answered",
     "names: 255",
     "six: 80 443",
     // The answer to it is of kind 0.
