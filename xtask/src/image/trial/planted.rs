@@ -25,7 +25,7 @@ const PLANTS: [Plant; 24] = [
         what: "what is synced stays in memory",
         change: "mkdir -p etc/systemd/system/kinglet.service.d
             printf '[Service]\\nSystemCallFilter=~fdatasync:0 fsync:0\\n' >etc/systemd/system/kinglet.service.d/zz.conf",
-        says: &["lost: "],
+        says: &["an owner, or none", "safe_mode"],
     },
     Plant {
         part: Part::FirstDay,
@@ -43,7 +43,7 @@ const PLANTS: [Plant; 24] = [
         part: Part::FirstDay,
         what: "each start begins anew, with a claim code of its own",
         change: "mkdir -p etc/systemd/system/kinglet.service.d
-            printf '[Service]\\nExecStartPre=/bin/sh -c \"rm -f /var/lib/kinglet/kinglet.db*\"\\n' \
+            printf '[Service]\\nExecStartPre=+/bin/sh -c \"find /data/kinglet -mindepth 1 -delete\"\\n' \
                 >etc/systemd/system/kinglet.service.d/zz.conf",
         says: &["word that it is owned"],
     },
