@@ -89,6 +89,17 @@ pub struct Encryptor<W: Write> {
     inner: W,
     sealer: Sealer,
     chunk: Vec<u8>,
+    plain: blake3::Hasher,
+    share: [u8; 32],
+    wrap: LessSafeKey,
+}
+
+/// Opens the one file that was written with it, as the recipient's key does: by its own half of what the two agreed upon. It is not
+/// stored, so that after this nobody but the recipient opens it.
+pub struct Proof {
+    share: [u8; 32],
+    wrap: LessSafeKey,
+    plain: blake3::Hash,
 }
 
 /// Decrypts what it reads. Only bytes whose seal was right are given out.
@@ -136,14 +147,22 @@ impl<W: Write> Encryptor<W> {
             inner,
             sealer: Sealer::new(&file_key, &nonce),
             chunk: Vec::with_capacity(CHUNK + TAG),
+            plain: blake3::Hasher::new(),
+            share,
+            wrap,
         })
     }
 
-    /// Seals the end, and gives back what was written to.
-    pub fn finish(mut self) -> io::Result<W> {
+    /// Seals the end, and gives back what was written to, and what shows that it can be opened.
+    pub fn finish(mut self) -> io::Result<(W, Proof)> {
         self.put(true)?;
         self.inner.flush()?;
-        Ok(self.inner)
+        let proof = Proof {
+            share: self.share,
+            wrap: self.wrap,
+            plain: self.plain.finalize(),
+        };
+        Ok((self.inner, proof))
     }
 
     fn put(&mut self, is_last: bool) -> io::Result<()> {
@@ -163,10 +182,31 @@ impl<W: Write> Write for Encryptor<W> {
         }
         let taken = bytes.len().min(CHUNK - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..taken]);
+        self.plain.update(&bytes[..taken]);
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Proof {
+    /// Opens a file to its end, and holds what is in it to what was written.
+    ///
+    /// # Errors
+    /// For another file, and for one of which any byte is another.
+    pub fn holds(&self, mut file: impl BufRead) -> Result<(), AgeError> {
+        let header = Header::read(&mut file)?;
+        let stanza = header.stanzas.iter().find(|(share, _)| *share == self.share);
+        let (_, body) = stanza.ok_or(AgeError::OtherKey)?;
+        let file_key = unwrapped(&self.wrap, body).ok_or(AgeError::OtherKey)?;
+        let mut opened = Decryptor::opened(&header, &file_key, file)?;
+        let mut plain = blake3::Hasher::new();
+        io::copy(&mut opened, &mut plain)?;
+        if plain.finalize() != self.plain {
+            return Err(damaged().into());
+        }
         Ok(())
     }
 }
@@ -176,7 +216,12 @@ impl<R: BufRead> Decryptor<R> {
     pub fn open(identity: &Identity, mut inner: R) -> Result<Decryptor<R>, AgeError> {
         let header = Header::read(&mut inner)?;
         let file_key = header.file_key(identity)?;
-        if hmac::verify(&header_key(&file_key), &header.signed, &header.mac).is_err() {
+        Decryptor::opened(&header, &file_key, inner)
+    }
+
+    /// Begins with what stands behind the header.
+    fn opened(header: &Header, file_key: &[u8; FILE_KEY], mut inner: R) -> Result<Decryptor<R>, AgeError> {
+        if hmac::verify(&header_key(file_key), &header.signed, &header.mac).is_err() {
             return Err(AgeError::NotAge("its header was changed"));
         }
         let mut nonce = [0; 16];
@@ -185,7 +230,7 @@ impl<R: BufRead> Decryptor<R> {
         inner.read_exact(&mut first)?;
         Ok(Decryptor {
             inner,
-            sealer: Sealer::new(&file_key, &nonce),
+            sealer: Sealer::new(file_key, &nonce),
             chunk: Vec::with_capacity(CHUNK + TAG),
             ahead: Some(first[0]),
             at: 0,
@@ -298,6 +343,14 @@ fn wrap_key(shared: &[u8; 32], share: &[u8; 32], recipient: &[u8; 32]) -> LessSa
     chacha(&derived(&salt, shared, WRAP_INFO))
 }
 
+/// The file's key, as a stanza has it.
+fn unwrapped(wrap: &LessSafeKey, body: &[u8]) -> Option<Zeroizing<[u8; FILE_KEY]>> {
+    let mut body = Zeroizing::new(body.to_vec());
+    let opened = wrap.open_in_place(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut body);
+    let key = <[u8; FILE_KEY]>::try_from(&*opened.ok()?).ok()?;
+    Some(Zeroizing::new(key))
+}
+
 fn header_key(file_key: &[u8; FILE_KEY]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, &*derived(&[], file_key, b"header"))
 }
@@ -381,13 +434,8 @@ impl Header {
             if !shared.was_contributory() {
                 return Err(AgeError::NotAge("the part for the key is damaged"));
             }
-            let mut body = Zeroizing::new(body.clone());
-            let opened = wrap_key(shared.as_bytes(), share, &own)
-                .open_in_place(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut body)
-                .ok()
-                .and_then(|key| <[u8; FILE_KEY]>::try_from(&*key).ok());
-            if let Some(key) = opened {
-                return Ok(Zeroizing::new(key));
+            if let Some(key) = unwrapped(&wrap_key(shared.as_bytes(), share, &own), body) {
+                return Ok(key);
             }
         }
         Err(AgeError::OtherKey)
@@ -438,6 +486,10 @@ mod tests {
     }
 
     fn sealed(plain: &[u8], recipient: &str) -> Vec<u8> {
+        proven(plain, recipient).0
+    }
+
+    fn proven(plain: &[u8], recipient: &str) -> (Vec<u8>, Proof) {
         let recipient = Recipient::parse(recipient).expect("a recipient");
         let mut writer = Encryptor::begin(recipient, Vec::new(), &chance).expect("it begins");
         writer.write_all(plain).expect("a vector takes all");
@@ -466,6 +518,33 @@ mod tests {
             let file = sealed(&plain, PUBLIC);
             assert_eq!(opened(&file).expect("it opens"), plain, "{length}");
         }
+    }
+
+    #[test]
+    fn a_proof_holds_for_the_whole_of_its_own_file() {
+        for length in [0, 1, CHUNK, CHUNK + 100] {
+            let plain = vec![7; length];
+            let (file, proof) = proven(&plain, PUBLIC);
+            proof.holds(Cursor::new(&file)).expect("nothing was changed");
+            for at in (0..220.min(file.len())).chain([file.len() / 2, file.len() - 1]) {
+                let mut changed = file.clone();
+                changed[at] ^= 1;
+                assert!(
+                    proof.holds(Cursor::new(&changed)).is_err(),
+                    "byte {at} of {length}"
+                );
+            }
+            assert!(proof.holds(Cursor::new(&file[..file.len() - 1])).is_err());
+            let other = sealed(&plain, PUBLIC);
+            assert!(matches!(
+                proof.holds(Cursor::new(&other)),
+                Err(AgeError::OtherKey)
+            ));
+        }
+        // Whole, opened by the right key, and not what was to be kept.
+        let (file, mut proof) = proven(b"one", PUBLIC);
+        proof.plain = blake3::hash(b"two");
+        assert!(proof.holds(Cursor::new(&file)).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Making one backup: look, check, make room, write, read back, note, take away what is too old. What must not live here: when,
+//! Making one backup: look, check, make room, write, read back and open, note, take away what is too old. What must not live here: when,
 //! and who is told.
 
 use std::fs;
@@ -11,7 +11,7 @@ use super::age::{Encryptor, Recipient};
 use super::archive::{self, Content, Head};
 use super::called;
 use super::journal;
-use super::parts::PartsWriter;
+use super::parts::{PartsReader, PartsWriter};
 use super::place::{self, Note, Place, sync_folder};
 use super::wrong::{Outcome, Wrong};
 use crate::clock::{Clock, monotonic};
@@ -211,8 +211,9 @@ fn write(
     let chance = |out: &mut [u8]| job.clock.random(out);
     let sealed = Encryptor::begin(recipient, parts, &chance).map_err(io)?;
     let (sealed, written) = archive::write(content, sealed)?;
-    let parts = sealed.finish().map_err(io)?;
-    note.parts = parts.finish().map_err(io)?;
+    let (parts, proof) = sealed.finish().map_err(io)?;
+    let opens = |read: &mut PartsReader| proof.holds(read).map_err(std::io::Error::other);
+    note.parts = parts.finish(opens).map_err(io)?;
     note.lost_files = written.lost;
     sync_folder(&place.folder).map_err(io)
 }

@@ -88,16 +88,20 @@ impl PartsWriter {
         Ok(())
     }
 
-    /// Reads everything back and gives the parts their names; a single one needs no number.
-    pub fn finish(mut self) -> io::Result<Vec<Part>> {
+    /// Reads everything back, which `opens` reads along with it, and gives the parts their names; a single one needs no number.
+    pub fn finish(mut self, opens: impl FnOnce(&mut PartsReader) -> io::Result<()>) -> io::Result<Vec<Part>> {
         self.begin()?;
         self.end()?;
-        for (index, part) in self.done.iter().enumerate() {
-            let found = hash_from_disk(&self.partial(index + 1))?;
-            if found != (part.bytes, part.blake3.clone()) {
-                return Err(io::Error::other("what was read back is not what was written"));
-            }
+        let partials = (1..=self.done.len()).map(|number| self.partial(number));
+        let mut read = PartsReader::from_disk(partials.collect());
+        let opened = opens(&mut read);
+        // What it left, as where it stopped at something that is wrong.
+        io::copy(&mut read, &mut io::sink())?;
+        let written = self.done.iter().map(|part| (part.bytes, part.blake3.clone()));
+        if !read.found().into_iter().eq(written) {
+            return Err(io::Error::other("what was read back is not what was written"));
         }
+        opened?;
         let is_single = self.done.len() == 1;
         for index in 0..self.done.len() {
             let name = if is_single {
@@ -155,8 +159,7 @@ impl Drop for PartsWriter {
 /// A file's length and hash, as the disk has it: what the kernel remembers of it is dropped first.
 pub fn hash_from_disk(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
-    // Where the kernel does not do that, the comparison is of its memory; nothing better can be had there.
-    let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    forget(&file);
     let mut hash = blake3::Hasher::new();
     let mut piece = vec![0; limits::FILE_PIECE];
     let mut bytes = 0;
@@ -169,14 +172,21 @@ pub fn hash_from_disk(path: &Path) -> io::Result<(u64, String)> {
             }
         }
     }
-    let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    forget(&file);
     Ok((bytes, hash.finalize().to_hex().to_string()))
+}
+
+/// Drops what the kernel remembers of a file. Where it does not do that, a comparison is of its memory; nothing better can be had there.
+fn forget(file: &File) {
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
 }
 
 /// Reads parts one after the other.
 pub struct PartsReader {
     paths: std::vec::IntoIter<PathBuf>,
     open: Option<BufReader<File>>,
+    /// What was read of each, where that is wanted.
+    hashes: Option<Vec<(u64, blake3::Hasher)>>,
 }
 
 impl PartsReader {
@@ -184,7 +194,32 @@ impl PartsReader {
         PartsReader {
             paths: paths.into_iter(),
             open: None,
+            hashes: None,
         }
+    }
+
+    /// As the disk has them (`forget`), and with a length and a hash of each.
+    fn from_disk(paths: Vec<PathBuf>) -> PartsReader {
+        PartsReader {
+            hashes: Some(Vec::new()),
+            ..PartsReader::new(paths)
+        }
+    }
+
+    fn next_part(&mut self, path: &Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        if let Some(hashes) = &mut self.hashes {
+            forget(&file);
+            hashes.push((0, blake3::Hasher::new()));
+        }
+        Ok(file)
+    }
+
+    fn found(self) -> Vec<(u64, String)> {
+        let hashes = self.hashes.into_iter().flatten();
+        hashes
+            .map(|(bytes, hash)| (bytes, hash.finalize().to_hex().to_string()))
+            .collect()
     }
 }
 
@@ -206,10 +241,14 @@ impl BufRead for PartsReader {
             if !is_empty {
                 break;
             }
+            if let (Some(read), Some(_)) = (&self.open, &self.hashes) {
+                forget(read.get_ref());
+            }
             let Some(next) = self.paths.next() else {
                 return Ok(&[]);
             };
-            self.open = Some(BufReader::with_capacity(limits::FILE_PIECE, File::open(next)?));
+            let next = self.next_part(&next)?;
+            self.open = Some(BufReader::with_capacity(limits::FILE_PIECE, next));
         }
         match &mut self.open {
             Some(open) => open.fill_buf(),
@@ -219,6 +258,10 @@ impl BufRead for PartsReader {
 
     fn consume(&mut self, count: usize) {
         if let Some(open) = &mut self.open {
+            if let Some((bytes, hash)) = self.hashes.as_mut().and_then(|hashes| hashes.last_mut()) {
+                hash.update(&open.buffer()[..count]);
+                *bytes += count as u64;
+            }
             open.consume(count);
         }
     }
@@ -235,7 +278,10 @@ mod tests {
         let mut writer = PartsWriter::new(folder.path(), "x", 10, Arc::clone(&progress));
         let bytes: Vec<u8> = (0..25).collect();
         writer.write_all(&bytes).expect("it is written");
-        let parts = writer.finish().expect("it is as written");
+        let mut found = Vec::new();
+        let parts = writer.finish(|read| read.read_to_end(&mut found).map(drop));
+        let parts = parts.expect("it is as written");
+        assert_eq!(found, bytes);
         let told: Vec<_> = parts
             .iter()
             .map(|part| (part.name.as_str(), part.bytes))
@@ -249,6 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_open_or_is_not_what_was_written_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let written = || {
+            let mut writer = PartsWriter::new(folder.path(), "x", 10, Arc::default());
+            writer.write_all(&[7; 25]).expect("it is written");
+            writer
+        };
+        let closed = |_: &mut PartsReader| Err(io::Error::other("it does not open"));
+        assert!(written().finish(closed).is_err());
+        let writer = written();
+        fs::write(writer.partial(2), [8; 10]).expect("a disk that keeps something else");
+        assert!(writer.finish(|_| Ok(())).is_err());
+        let writer = written();
+        fs::write(writer.partial(2), [7; 9]).expect("a disk that keeps less");
+        assert!(writer.finish(|_| Ok(())).is_err());
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
     fn what_was_not_finished_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut writer = PartsWriter::new(folder.path(), "x", 10, Arc::default());
@@ -257,6 +322,7 @@ mod tests {
         drop(writer);
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
         let single = PartsWriter::new(folder.path(), "y", 10, Arc::default());
-        assert_eq!(single.finish().expect("an empty one")[0].name, "y.age");
+        let parts = single.finish(|_| Ok(())).expect("an empty one");
+        assert_eq!(parts[0].name, "y.age");
     }
 }
