@@ -158,22 +158,11 @@ impl Drop for PartsWriter {
 
 /// A file's length and hash, as the disk has it: what the kernel remembers of it is dropped first.
 pub fn hash_from_disk(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    forget(&file);
-    let mut hash = blake3::Hasher::new();
-    let mut piece = vec![0; limits::FILE_PIECE];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            count => {
-                hash.update(&piece[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
-    forget(&file);
-    Ok((bytes, hash.finalize().to_hex().to_string()))
+    let mut read = PartsReader::from_disk(vec![path.to_owned()]);
+    io::copy(&mut read, &mut io::sink())?;
+    read.found()
+        .pop()
+        .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Drops what the kernel remembers of a file. Where it does not do that, a comparison is of its memory; nothing better can be had there.
