@@ -78,4 +78,17 @@ test('a draft survives a reload, Enter while composing sends nothing, and two ta
   await tab.page.getByRole('textbox', { name: 'Write to bob' }).fill('from the second tab');
   await tab.page.getByRole('textbox', { name: 'Write to bob' }).press('Enter');
   await log(one).getByText('from the second tab').waitFor();
+  // A tab that tidies up what the server has been told may not have heard yet of what is begun here.
+  const bare = await one.context.newPage();
+  await bare.goto('/icon.svg');
+  const kept = () => bare.evaluate(() => Object.entries(localStorage).flatMap(([key, value]) => (/^kinglet-draft:.*:c/.test(key) ? [String(value)] : [])));
+  await expect.poll(kept).toEqual([]);
+  await box.fill('begun meanwhile');
+  await expect.poll(async () => (await kept()).join('')).toContain('begun meanwhile');
+  await bare.evaluate(() => Object.keys(localStorage).forEach((key) => key.startsWith('kinglet-draft:') && localStorage.removeItem(key)));
+  await expect.poll(async () => (await kept()).join('')).toContain('begun meanwhile');
+  expect(await box.inputValue()).toBe('begun meanwhile');
+  await box.press('Enter');
+  await log(tab).getByText('begun meanwhile').waitFor();
+  await expect.poll(() => tab.page.getByRole('textbox', { name: 'Write to bob' }).inputValue()).toBe('');
 });

@@ -92,8 +92,12 @@ test('a page that is only looked at shows what later events made of it', () => {
 
 test('what another tab puts away takes along what is the same here, and not what was begun since', () => {
   const here = { text: 'begun since', base: 0, dirty: true };
-  expect(isPutAway(here, { text: '', base: 0 })).toBe(false);
-  expect(isPutAway(here, { text: 'begun', base: 0 })).toBe(false);
-  expect(isPutAway(here, { ...here })).toBe(true);
-  expect([isPutAway(undefined, undefined), isPutAway({ text: 'told', base: 4 }, { text: 'x', base: 0 })]).toEqual([true, true]);
+  const away = { text: '', base: 0, dirty: true, away: true };
+  expect(isPutAway(here, { text: '', base: 0 }, away)).toBe(false);
+  expect(isPutAway(here, { text: 'begun', base: 0 }, away)).toBe(false);
+  expect(isPutAway(here, { ...here }, away)).toBe(true);
+  expect([isPutAway(undefined, undefined, undefined), isPutAway({ text: 'told', base: 4 }, { text: 'x', base: 0 }, undefined)]).toEqual([true, true]);
+  // It tidied up what was sent before, and had not heard of this yet.
+  expect(isPutAway(here, { ...here }, undefined)).toBe(false);
+  expect(isPutAway(here, { ...here }, { text: '', base: 0, dirty: true, sent: '' })).toBe(false);
 });

@@ -14,6 +14,12 @@ export interface LocalDraft {
   other?: string;
 }
 
+/** As it is kept for this page's successor, and for the other tabs. */
+export interface StoredDraft extends LocalDraft {
+  /** Its text was sent or wiped by this very write. */
+  away?: boolean;
+}
+
 export const EMPTY: LocalDraft = { text: '', base: 0 };
 
 /** What becomes of the draft here when the server says what another device has; undefined if nothing does. */
@@ -30,7 +36,12 @@ export function met(mine: LocalDraft | undefined, told: Kept & { key: 'draft' })
   return { ...here, base: told.change, other: text };
 }
 
-/** Another tab put away its draft, `before`: whether that was what is here, and not an older one that was cleared only now. */
-export function isPutAway(mine: LocalDraft | undefined, before: LocalDraft | undefined): boolean {
-  return !mine?.dirty || !mine.text || mine.text === before?.text;
+/**
+ * Whether what another tab wrote in the place of `before`, `next` without text or nothing, takes along what is here. Only what one
+ * puts away there does, if it is the same as here. All else tidies up after the server was told, by a tab that may not have heard
+ * yet what is begun here.
+ */
+export function isPutAway(mine: LocalDraft | undefined, before: StoredDraft | undefined, next: StoredDraft | undefined): boolean {
+  if (!mine?.dirty || !mine.text) return true;
+  return mine.text === before?.text && next?.away === true;
 }

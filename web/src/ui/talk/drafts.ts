@@ -7,7 +7,7 @@ import { effect, signal, untracked } from '@preact/signals';
 import { Refused } from '../../engine/refusal';
 import type { Draft, Kept } from '../../proto';
 import { engine, line, me, settled, told } from '../state';
-import { EMPTY, isPutAway, type LocalDraft, met } from './draft';
+import { EMPTY, isPutAway, type LocalDraft, met, type StoredDraft } from './draft';
 
 /** How long one pauses before the server is told: each write goes to its disk. */
 const PAUSE_MS = 1_500;
@@ -21,16 +21,19 @@ export const put = signal<{ to: string; n: number; focus: boolean }>({ to: '', n
 
 const place = (id: string) => `kinglet-draft:${me.value}:${id}`;
 
-function read(stored: string | null): LocalDraft | undefined {
+function read(stored: string | null): StoredDraft | undefined {
   try {
-    const draft = JSON.parse(stored ?? '') as LocalDraft;
+    const draft = JSON.parse(stored ?? '') as StoredDraft;
     return typeof draft.text === 'string' ? draft : undefined;
   } catch {
     return undefined;
   }
 }
 
-function write(id: string, draft: LocalDraft): void {
+/** `away` is told to the other tabs alone. */
+const here = ({ away: _, ...draft }: StoredDraft): LocalDraft => draft;
+
+function write(id: string, draft: LocalDraft, away = false): void {
   const all = new Map(drafts.peek());
   if (!draft.text && !draft.dirty && !draft.other && draft.reply_to === undefined) {
     all.delete(id);
@@ -38,7 +41,7 @@ function write(id: string, draft: LocalDraft): void {
   } else {
     all.set(id, draft);
     try {
-      localStorage.setItem(place(id), JSON.stringify(draft));
+      localStorage.setItem(place(id), JSON.stringify(away ? ({ ...draft, away } satisfies StoredDraft) : draft));
     } catch {
       // No room: it stays in this page, and goes to the server. An older text in its place would look like another tab's.
       localStorage.removeItem(place(id));
@@ -55,7 +58,7 @@ const timers = new Map<string, ReturnType<typeof setTimeout>>();
 /** At each key. */
 export function begun(id: string, text: string, reply_to?: number): void {
   const { reply_to: _, ...before } = now(id);
-  write(id, { ...before, text, dirty: true, ...(reply_to === undefined ? {} : { reply_to }) });
+  write(id, { ...before, text, dirty: true, ...(reply_to === undefined ? {} : { reply_to }) }, !text);
   soon(id, PAUSE_MS);
 }
 
@@ -79,6 +82,7 @@ function changed(id: string, focus = false): void {
 export function moveDraft(from: string, to: string): void {
   const { text } = now(from);
   if (!text) return;
+  write(from, { ...EMPTY, dirty: true }, true);
   write(from, EMPTY);
   putDraft(to, text);
 }
@@ -144,7 +148,7 @@ function readHere(): void {
   for (let at = 0; at < localStorage.length; at += 1) {
     const key = localStorage.key(at) ?? '';
     const draft = key.startsWith(prefix) ? read(localStorage.getItem(key)) : undefined;
-    if (draft) all.set(key.slice(prefix.length), draft);
+    if (draft) all.set(key.slice(prefix.length), here(draft));
   }
   drafts.value = all;
 }
@@ -156,8 +160,13 @@ function otherTab(event: StorageEvent): void {
   const id = event.key.slice(prefix.length);
   const all = new Map(drafts.value);
   const draft = read(event.newValue);
-  if (!draft?.text && !isPutAway(all.get(id), read(event.oldValue))) return;
-  if (draft) all.set(id, draft);
+  const mine = all.get(id);
+  if (mine && !draft?.text && !isPutAway(mine, read(event.oldValue), draft)) {
+    // It is to outlive this page, and the other tab has to hear of it.
+    write(id, mine);
+    return;
+  }
+  if (draft) all.set(id, here(draft));
   else all.delete(id);
   drafts.value = all;
   changed(id);
