@@ -24,6 +24,8 @@ pub const HTTP_NAME: &str = "http";
 pub const CONTROL: &str = "control.sock";
 /// The own authority's certificate, without its key, for `curl --cacert` and the like.
 pub const CA_FILE: &str = "ca.pem";
+/// What people compare of it, a line each, for a screen beside the server: `words: ` and `SHA-256: `.
+const COMPARED_FILE: &str = "ca.txt";
 
 /// One bound socket and how it speaks.
 pub struct Bound {
@@ -165,11 +167,34 @@ pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
     };
     let tls = certificate(config, &bound.transport, &config.data_dir.join("tls"))?;
     if let Some(pem) = tls.ca_pem() {
-        let path = config.data_dir.join("tls").join(CA_FILE);
-        fs::write(&path, pem)
-            .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
+        put(&config.data_dir.join("tls").join(CA_FILE), &pem)?;
+    }
+    let compared = config.data_dir.join("tls").join(COMPARED_FILE);
+    match &tls.status().authority {
+        Some(authority) => {
+            let words = authority.words.join(" ");
+            put(
+                &compared,
+                &format!("words: {words}\nSHA-256: {}\n", authority.fingerprint),
+            )?;
+        }
+        // A certificate of another's is shown now, and there is nothing to compare.
+        None => match fs::remove_file(&compared) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::failed(format!(
+                    "cannot remove {}: {error}",
+                    compared.display()
+                )));
+            }
+            _ => {}
+        },
     }
     Ok(Some(Arc::new(tls)))
+}
+
+fn put(path: &Path, text: &str) -> Outcome<()> {
+    fs::write(path, text)
+        .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
 }
 
 /// The certificate for one way of speaking. One of the server's own is made and kept in `dir`.

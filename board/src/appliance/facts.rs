@@ -27,6 +27,8 @@ const MOUNT_UNITS: [&str; 2] = ["data.mount", "var-lib-kinglet.mount"];
 /// Where the server answers those who run it.
 const CONTROL: &str = "/var/lib/kinglet/control.sock";
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What the server writes down of its authority.
+const COMPARED: &str = "/var/lib/kinglet/tls/ca.txt";
 /// A start may read a long log.
 const RESTART_TIME: Duration = Duration::from_secs(300);
 const ANSWER_BYTES: u64 = 64 * 1024;
@@ -41,6 +43,8 @@ pub struct Facts {
     /// `None`: the server does not answer.
     pub is_claimed: Option<bool>,
     pub code: Option<String>,
+    /// What a device shows of the box's own authority, too: six words, and the SHA-256.
+    pub compared: Option<(String, String)>,
     pub notes: Vec<String>,
     pub way_back: Option<String>,
     /// Its link by number, for a phone's camera.
@@ -75,6 +79,7 @@ impl Facts {
             } else {
                 None
             },
+            compared: is_claimed.and_then(|_| compared(machine)),
             notes: lines(machine.text(NOTES)),
             way_back,
             link,
@@ -191,6 +196,22 @@ fn code(machine: &Machine) -> Option<String> {
     let code = code.trim();
     let plain = code.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     (plain && !code.is_empty() && code.len() <= 32).then(|| code.to_owned())
+}
+
+/// Nothing else that the server may have written comes onto the screen by this.
+fn compared(machine: &Machine) -> Option<(String, String)> {
+    let text = machine.text(COMPARED)?;
+    let said = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let words = said("words: ").filter(|words| {
+        words.len() <= 80
+            && words
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b' ')
+    });
+    let print = said("SHA-256: ").filter(|print| {
+        print.len() == 32 * 3 - 1 && print.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+    });
+    Some((words?.to_owned(), print?.to_owned()))
 }
 
 /// A second box on the network: the name that was free becomes the machine's own before anybody has learned another, so that

@@ -82,6 +82,13 @@ pub fn text(facts: &Facts) -> String {
             text.push_str(&picture(facts.link.as_ref().unwrap_or(&address)));
         }
     }
+    if let Some((words, print)) = &facts.compared {
+        let _ = writeln!(
+            text,
+            "\n  Before a device is made to trust this box, it shows the same:  {words}"
+        );
+        let _ = writeln!(text, "  SHA-256  {print}");
+    }
     if let Some(way_back) = &facts.way_back {
         let _ = writeln!(text, "\n  {}", way_back.replace('\n', "\n  "));
     }
@@ -177,6 +184,7 @@ mod tests {
             found_as: Some("kinglet-2".to_owned()),
             is_claimed: Some(false),
             code: Some("12345-67890".to_owned()),
+            compared: Some(("wand ".repeat(6).trim().to_owned(), ["AB"; 32].join(":"))),
             ..Facts::default()
         };
         let said = text(&facts);
@@ -184,6 +192,8 @@ mod tests {
             "http://192.168.1.20/",
             "http://kinglet-2.local/",
             "claim code  12345-67890",
+            "it shows the same:  wand wand",
+            "SHA-256  AB:AB",
             "█",
         ] {
             assert!(said.contains(words), "{words}: {said}");
