@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use crate::answer::{Code, Outcome, Wrong};
 use crate::machine::Machine;
-use crate::program::run;
+use crate::note;
+use crate::power::SYSTEMCTL;
+use crate::program::{agrees, run};
 use crate::request::{HostName, Zone};
 
+const AVAHI: &str = "avahi-daemon.service";
 const HOSTNAMECTL: &str = "/usr/bin/hostnamectl";
 const TIMEDATECTL: &str = "/usr/bin/timedatectl";
 const ZONES: &str = "/usr/share/zoneinfo";
@@ -23,6 +26,16 @@ const FIRST_ZONE: &str = "Etc/UTC";
 pub fn host(machine: &Machine, name: &HostName) -> Outcome {
     run(machine, HOSTNAMECTL, &["set-hostname", name.as_str()])?;
     Ok(json!({ "name": name.as_str(), "restart_needed": true }))
+}
+
+/// Before the server begins: it makes its certificate for this name, by which it has to be found, too.
+pub fn host_at_once(machine: &Machine, name: &HostName) -> Outcome {
+    let outcome = host(machine, name)?;
+    // That tells others the name that it began with. One that does not run yet begins with this.
+    if !agrees(machine, SYSTEMCTL, &["try-restart", AVAHI]).unwrap_or(false) {
+        note("the name is told on the network after the next start only");
+    }
+    Ok(outcome)
 }
 
 pub fn zone(machine: &Machine, zone: &Zone) -> Outcome {

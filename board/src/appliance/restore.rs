@@ -12,7 +12,7 @@ use super::{card, pause, server};
 use crate::answer::{Code, Wrong};
 use crate::machine::Machine;
 use crate::power::SYSTEMCTL;
-use crate::program::{agrees, run_with};
+use crate::program::run_with;
 use crate::request::{HostName, Zone};
 use crate::{names, note, usb};
 
@@ -29,7 +29,6 @@ const TIME: Duration = Duration::from_secs(12 * 3_600);
 /// How the server's program says them (src/app/restore.rs).
 const NAME: &str = "Name of its machine: ";
 const ZONE: &str = "Time zone of its machine: ";
-const AVAHI: &str = "avahi-daemon.service";
 
 const WAITS: &str =
     "A backup is to be put back: plug in the USB stick that has it. The server does not start before that.";
@@ -232,11 +231,7 @@ fn called(machine: &Machine, told: &str) -> Vec<String> {
 
 fn named(machine: &Machine, name: &str) -> Result<(), String> {
     let name = HostName::try_from(name.to_owned()).map_err(|_| "it is no name for a machine.".to_owned())?;
-    names::host(machine, &name).map_err(|wrong| wrong.message)?;
-    // It tells others the name that it began with. One that does not run yet begins with this.
-    if !agrees(machine, SYSTEMCTL, &["try-restart", AVAHI]).unwrap_or(false) {
-        note("the name is told on the network after the next start only");
-    }
+    names::host_at_once(machine, &name).map_err(|wrong| wrong.message)?;
     Ok(())
 }
 

@@ -101,7 +101,7 @@ impl Taking {
         }
         let name = settings.name.as_ref().map(|name| name.as_str());
         self.one("hostname", name, || match &settings.name {
-            Some(name) => names::host(machine, name).map(drop),
+            Some(name) => names::host_at_once(machine, name).map(drop),
             None => Ok(()),
         });
         let zone = settings.zone.as_ref().map(|zone| zone.as_str());

@@ -230,7 +230,14 @@ fn what_failed_is_tried_at_each_start_and_said_at_each() {
     bench.program("usr/bin/hostnamectl", "");
     bench.calls();
     assert!(run(&bench, "settings"));
-    assert_eq!(bench.calls(), ["hostnamectl set-hostname office"]);
+    // And it is told on the network, which began with the one of before.
+    assert_eq!(
+        bench.calls(),
+        [
+            "hostnamectl set-hostname office",
+            "systemctl try-restart avahi-daemon.service"
+        ]
+    );
     assert!(!card(&bench).contains("no bus"));
 }
 
