@@ -18,6 +18,13 @@ const OWN: &str = "/var/lib/kinglet-board";
 const SETTINGS: &str = "/etc/kinglet/kinglet.toml";
 /// As the package brought them.
 const FIRST_SETTINGS: &str = "/usr/share/kinglet/kinglet.toml";
+/// Where certificates, their keys and the authority's hook lie beside the settings.
+const OWN_SETTINGS: &str = "/etc/kinglet";
+/// What lets the server out to others, for settings that are gone then.
+const WAYS_OUT: [&str; 2] = [
+    "/etc/systemd/system/kinglet.service.d/push.conf",
+    "/etc/systemd/system/kinglet.service.d/acme.conf",
+];
 /// The sockets first: a connection would start the server again.
 const UNITS: [&str; 3] = ["kinglet.socket", "kinglet-http.socket", "kinglet.service"];
 
@@ -40,6 +47,9 @@ pub fn reset(machine: &Machine, keep_data: bool, confirm: &str) -> Outcome {
         let text = machine.text(FIRST_SETTINGS).unwrap_or_default();
         machine.write(SETTINGS, &format!("{text}\n"))?;
     }
+    for file in WAYS_OUT {
+        machine.remove(file)?;
+    }
     names::reset(machine)?;
     // What lies on the boot partition counts again, or a box without a screen would have lost its way in.
     machine.remove(appliance::TAKEN)?;
@@ -56,7 +66,7 @@ fn erase(machine: &Machine) -> Outcome {
         let _ = run(machine, SYSTEMCTL, &[&["start"][..], &UNITS].concat());
         return Err(wrong);
     }
-    let emptied = [DATA, OWN]
+    let emptied = [DATA, OWN, OWN_SETTINGS]
         .into_iter()
         .map(|directory| empty(machine, directory).map_err(|error| Wrong::io("empty", directory, &error)))
         // Each is tried; the first error is told.
@@ -82,7 +92,8 @@ fn rank(name: &OsStr) -> usize {
     rank.unwrap_or(FIRST.len())
 }
 
-/// The directory itself stays: it may be where the data's own partition is mounted. Links in it are removed, not followed.
+/// The directory itself stays: it may be where the data's own partition is mounted. So do the settings, which are the first ones by
+/// then. Links in it are removed, not followed.
 fn empty(machine: &Machine, directory: &str) -> io::Result<()> {
     let entries = match fs::read_dir(machine.path(directory)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -91,7 +102,7 @@ fn empty(machine: &Machine, directory: &str) -> io::Result<()> {
     let mut entries = entries.collect::<io::Result<Vec<DirEntry>>>()?;
     entries.sort_by_key(|entry| rank(&entry.file_name()));
     for entry in entries {
-        if entry.file_name() == "lost+found" {
+        if entry.file_name() == "lost+found" || entry.path() == machine.path(SETTINGS) {
             continue;
         }
         if entry.file_type()?.is_dir() {

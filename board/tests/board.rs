@@ -395,6 +395,9 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
         bench.file("var/lib/kinglet-board/update/kinglet.deb", "an update");
         bench.file("var/lib/kinglet-board/settings-taken", "what was on the card");
         bench.file("etc/kinglet/kinglet.toml", "changed");
+        bench.file("etc/kinglet/tls/own.key", "a key of one's own");
+        bench.file("etc/systemd/system/kinglet.service.d/push.conf", "a way out");
+        bench.file("etc/systemd/system/kinglet.service.d/mine.conf", "the operator's");
         bench.file("usr/share/kinglet/kinglet.toml", "as it came");
         // Whoever held the server may have left this behind.
         let link = bench.root().join("var/lib/kinglet/link");
@@ -420,6 +423,11 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
         bench.text("etc/kinglet/kinglet.toml").as_deref(),
         Some("as it came\n")
     );
+    // What the settings were for is off; what they may name again is there.
+    let ways_out = ["push.conf", "mine.conf"]
+        .map(|name| bench.text(&format!("etc/systemd/system/kinglet.service.d/{name}")));
+    assert_eq!(ways_out, [None, Some("the operator's".to_owned())]);
+    assert!(bench.text("etc/kinglet/tls/own.key").is_some());
     // The card's settings are taken over once more by the next start.
     assert_eq!(bench.text("var/lib/kinglet-board/settings-taken"), None);
     let calls = bench.calls();
@@ -456,6 +464,11 @@ fn a_factory_reset_erases_only_what_is_inside_and_only_when_it_is_meant() {
         .map(|entry| entry.file_name())
         .collect();
     assert_eq!(left, ["lost+found"]);
+    assert_eq!(bench.text("etc/kinglet/tls/own.key"), None);
+    assert_eq!(
+        bench.text("etc/kinglet/kinglet.toml").as_deref(),
+        Some("as it came\n")
+    );
     assert_eq!(
         fs::read_dir(bench.root().join("var/lib/kinglet-board"))
             .expect("it stays")
