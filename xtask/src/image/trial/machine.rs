@@ -21,7 +21,7 @@ use super::neighbour::Neighbour;
 use crate::debian::{ask, must};
 use crate::guest::boot::BARE;
 
-const MIB: u64 = 1 << 20;
+pub const MIB: u64 = 1 << 20;
 /// Lines that wait to be read here.
 const LINES: usize = 4_096;
 /// Lines that are told of a machine that has ended.
@@ -269,11 +269,11 @@ impl<'a> Bench<'a> {
         Ok(into.display().to_string())
     }
 
-    /// A network whose ports lead here.
+    /// A network whose ports lead here, and that leads nowhere: no internet, and no names of others'.
     fn net(&self) -> String {
         let lead = |out: u16, inside: u16| format!("hostfwd=tcp:127.0.0.1:{out}-:{inside}");
         let led = [lead(self.http, 80), lead(self.https, 443), lead(self.ssh, 22)];
-        format!("user,id=net,{}", led.join(","))
+        format!("user,id=net,restrict=on,{}", led.join(","))
     }
 
     pub fn start_with(&self, name: &str, plugged: &Plugged<'_>, wire: &Neighbour) -> Result<Running> {

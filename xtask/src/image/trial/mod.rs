@@ -1,6 +1,6 @@
 //! `cargo xtask image-test`: the card in an emulated machine, part by part: found and claimed as people do, cut off while they
 //! talk, looked at inside, started with a clock of 1970, with a full disk, and after a factory reset. What must not live here:
-//! the machine (`machine`, `control`), the parts themselves (`first`, `looks`, `later`, `stick`, `update`, `restore`, `wifi`), who asks (`inside`, `owner`),
+//! the machine (`machine`, `control`), the parts themselves (`first`, `looks`, `later`, `stick`, `update`, `restore`, `settings`, `wifi`), who asks (`inside`, `owner`),
 //! and the bugs that they have to see (`planted`).
 
 mod control;
@@ -14,6 +14,7 @@ mod owner;
 mod pi3;
 mod planted;
 mod restore;
+mod settings;
 mod stick;
 mod update;
 mod wifi;
@@ -56,6 +57,7 @@ Usage: cargo xtask image-test [--only PART]... [--image FILE] [--programs DIR] [
                   reset      factory reset, with data kept and with everything erased
                   pi3        started as a Raspberry Pi 3 B: its SD card and its USB, by the card's device tree
                   restore    a backup onto a stick, and from there onto a new card
+                  settings   another name and a fixed address on the card, and a name where the data cannot be reached
   --image FILE    The image, unpacked [default: target/image/kinglet-VERSION-arm64.img, made with `cargo xtask image --unpacked`]
   --programs DIR  Where this machine's kinglet-load is, instead of building it for release; with --pc kinglet and kinglet-board, too
   --memory MIB    Memory of the machine [default: 1024]
@@ -94,9 +96,10 @@ enum Part {
     Reset,
     Pi3,
     Restore,
+    Settings,
 }
 
-const PARTS: [(&str, Part); 12] = [
+const PARTS: [(&str, Part); 13] = [
     ("first-day", Part::FirstDay),
     ("looks", Part::Looks),
     ("ports", Part::Ports),
@@ -109,6 +112,7 @@ const PARTS: [(&str, Part); 12] = [
     ("reset", Part::Reset),
     ("pi3", Part::Pi3),
     ("restore", Part::Restore),
+    ("settings", Part::Settings),
 ];
 
 #[derive(Clone, Debug)]
@@ -366,6 +370,13 @@ fn with_an_owner(
             bench.kept_card(image)?;
         }
         timed("restore", || restore::run(bench, image, inside, wire))?;
+    }
+    if wanted.has(Part::Settings) {
+        if wanted.has(Part::Reset) || wanted.has(Part::Restore) {
+            // They leave another card than the first day's.
+            bench.kept_card(image)?;
+        }
+        timed("settings", || settings::run(bench, inside, wire))?;
     }
     Ok(())
 }
