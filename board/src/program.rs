@@ -14,8 +14,8 @@ use crate::machine::Machine;
 
 /// What a program may take: the slowest is the end of a server that has everybody say goodbye.
 const TIME: Duration = Duration::from_secs(60);
-/// What is kept of what it says; the rest is read and dropped, so that it does not block.
-const KEPT: usize = 8 * 1024;
+/// What is kept of what it says, a line for each package of a system; the rest is read and dropped, so that it does not block.
+const KEPT: usize = 256 * 1024;
 
 /// Runs a program to its end and gives what it said on standard output.
 pub fn run(machine: &Machine, program: &str, arguments: &[&str]) -> Result<String, Wrong> {

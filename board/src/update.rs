@@ -212,7 +212,7 @@ fn checked(machine: &Machine, server: &Part, board: Option<&Part>) -> Result<Str
     Ok(version)
 }
 
-fn compare(machine: &Machine, one: &str, relation: &str, other: &str) -> Result<bool, Wrong> {
+pub fn compare(machine: &Machine, one: &str, relation: &str, other: &str) -> Result<bool, Wrong> {
     agrees(machine, DPKG, &["--compare-versions", one, relation, other])
 }
 

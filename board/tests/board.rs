@@ -5,6 +5,8 @@
 mod appliance;
 #[path = "board/bench.rs"]
 mod bench;
+#[path = "board/cut_off.rs"]
+mod cut_off;
 #[path = "board/disks.rs"]
 mod disks;
 #[path = "board/new_card.rs"]

@@ -393,49 +393,6 @@ fn what_is_below_the_floor_is_refused_though_it_is_newer_than_what_is_installed(
     }
 }
 
-/// What dpkg says of itself after a power cut decides what is done.
-#[test]
-fn an_installation_that_was_cut_off_is_finished() {
-    let repair = |bench: &Bench| {
-        let mut command = Command::new(crate::bench::BOARD);
-        let status = command.arg("--root").arg(bench.root()).arg("--repair").status();
-        assert!(status.expect("it can be run").success());
-        let mut calls = bench.calls();
-        calls.retain(|call| call.starts_with("env "));
-        calls
-    };
-    let settings = "env DEBIAN_FRONTEND=noninteractive KINGLET_REPAIR=1 /usr/bin/dpkg --force-confold";
-    let bench = bench();
-    bench.program("usr/bin/env", "");
-    bench.program("usr/bin/dpkg", "");
-    bench.program("usr/bin/dpkg-query", "printf 'install ok installed'");
-    assert_eq!(repair(&bench), [""; 0], "nothing was cut off");
-    bench.program(
-        "usr/bin/dpkg",
-        "echo 'The following packages are only half configured: kinglet'",
-    );
-    assert_eq!(repair(&bench), [format!("{settings} --configure --pending")]);
-    bench.program("usr/bin/dpkg-query", "printf 'install reinstreq half-installed'");
-    assert_eq!(
-        repair(&bench),
-        [format!("{settings} --configure --pending")],
-        "without a verified copy there is nothing to unpack"
-    );
-    bench.file(OWN, "verified before");
-    let unpacked = format!("{settings} --install /{OWN}");
-    assert_eq!(
-        repair(&bench),
-        [unpacked.clone(), format!("{settings} --configure --pending")]
-    );
-    bench.file(OWN_BOARD, "verified before");
-    assert_eq!(repair(&bench)[0], format!("{unpacked} /{OWN_BOARD}"));
-    bench.program(
-        "usr/bin/dpkg-query",
-        "case \"$*\" in *kinglet-board) printf 'install reinstreq half-installed';; *) printf 'install ok installed';; esac",
-    );
-    assert_eq!(repair(&bench)[0], format!("{settings} --install /{OWN_BOARD}"));
-}
-
 /// dpkg says that it is installed; what runs is the one before, and the file may have been mended.
 #[test]
 fn a_version_that_was_gone_back_from_is_told_and_may_be_tried_again() {
