@@ -2,7 +2,7 @@
 //! not live here: making the card.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,12 +17,14 @@ struct Board {
     firmware: &'static [&'static str],
     /// Modules, or built into the kernel.
     drivers: &'static [&'static str],
-    /// Firmware of its Wi-Fi; the names without their ending.
+    /// Firmware of its Wi-Fi; the names without their ending. With each goes a text about the board's own radio.
     wifi: &'static [&'static str],
 }
 
 const OLD: &[&str] = &["bootcode.bin", "start.elf", "fixup.dat"];
 const NEW: &[&str] = &["start4.elf", "fixup4.dat"];
+/// As many links may lead to a file; a circle of them has no end.
+const MOST_LINKS: usize = 8;
 /// Everywhere: Wi-Fi, the watchdog, the screen.
 const COMMON: [&str; 4] = ["brcmfmac", "bcm2835_wdt", "vc4", "ext4"];
 
@@ -123,6 +125,9 @@ pub fn check(boot: &Path, root: &Path) -> Result<()> {
             if !has_wifi(root, name) {
                 missing.push(lacks(format!("no Wi-Fi firmware {name}")));
             }
+            if let Err(error) = has_radio(root, name, board.compatible) {
+                missing.push(lacks(format!("{error:#}")));
+            }
         }
         if missing.len() == before {
             println!(
@@ -173,8 +178,9 @@ fn is_tree(boot: &Path, board: &Board) -> Result<()> {
         "{} is no device tree",
         board.tree
     );
+    // With the end of the string: the 3 B's name is how the 3 B+'s begins.
     ensure!(
-        holds(&bytes, board.compatible.as_bytes()),
+        holds(&bytes, format!("{}\0", board.compatible).as_bytes()),
         "{} is not for {}",
         board.tree,
         board.compatible
@@ -220,6 +226,47 @@ fn has_wifi(root: &Path, name: &str) -> bool {
     })
 }
 
+/// The text that tells the chip how the board is built around it (NVRAM), without which Wi-Fi does not come up. As in the kernel, the
+/// board's own goes before the one for all, which is what a Pi 400 has.
+fn has_radio(root: &Path, chip: &str, compatible: &str) -> Result<()> {
+    let folder = Path::new("usr/lib/firmware/brcm");
+    let names = [format!("{chip}.{compatible}.txt"), format!("{chip}.txt")];
+    let file = names
+        .iter()
+        .find_map(|name| inside(root, &folder.join(name)))
+        .with_context(|| format!("no Wi-Fi settings {}", names.join(" or ")))?;
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    for key in ["boardtype=", "boardrev=", "manfid="] {
+        let is_there = |line: &str| {
+            line.strip_prefix(key)
+                .is_some_and(|value| !value.trim().is_empty())
+        };
+        ensure!(
+            text.lines().any(is_there),
+            "{} says no {key} and is not about a board's Wi-Fi",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// The file that a path leads to in the image's own system, where the links' roots are the image's; none if they lead out of it.
+fn inside(root: &Path, path: &Path) -> Option<PathBuf> {
+    let root = root.canonicalize().ok()?;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(root.join(&path)) {
+            Ok(end) => path = path.with_file_name(end),
+            Err(_) => break,
+        }
+        if let Ok(absolute) = path.strip_prefix("/") {
+            path = absolute.to_owned();
+        }
+    }
+    let file = root.join(path).canonicalize().ok()?;
+    (file.starts_with(&root) && file.is_file()).then_some(file)
+}
+
 /// What the kernel is told decides whether the memory limit works, and whether a Pi 4 starts.
 fn told(boot: &Path, missing: &mut Vec<String>) -> Result<()> {
     let line = text(boot, "cmdline.txt")?;
@@ -244,6 +291,8 @@ fn told(boot: &Path, missing: &mut Vec<String>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -263,12 +312,65 @@ mod tests {
         );
         assert!(kernel(&folder).is_err(), "the firmware cannot unpack that");
         let pi = &BOARDS[0];
-        put(pi.tree, b"\xd0\x0d\xfe\xed and raspberrypi,4-model-b");
+        put(pi.tree, b"\xd0\x0d\xfe\xed and raspberrypi,4-model-b\0");
         assert!(is_tree(&folder, pi).is_ok());
-        put(pi.tree, b"\xd0\x0d\xfe\xed and raspberrypi,5-model-b");
+        put(pi.tree, b"\xd0\x0d\xfe\xed and raspberrypi,5-model-b\0");
         assert!(is_tree(&folder, pi).is_err());
+        let three = &BOARDS[4];
+        assert_eq!(three.compatible, "raspberrypi,3-model-b");
+        put(
+            three.tree,
+            b"\xd0\x0d\xfe\xed and raspberrypi,3-model-b-plus\0brcm,bcm2837\0",
+        );
+        assert!(is_tree(&folder, three).is_err(), "that is a 3 B+");
+        put(
+            three.tree,
+            b"\xd0\x0d\xfe\xed and raspberrypi,3-model-b\0brcm,bcm2837\0",
+        );
+        assert!(is_tree(&folder, three).is_ok());
         put("start4.elf", b"\x7fELF but short");
         assert!(is_firmware(&folder, "start4.elf").is_err());
         fs::remove_dir_all(&folder).expect("a test may remove its own folder");
+    }
+
+    #[test]
+    fn each_boards_wifi_has_its_settings() {
+        let root = std::env::temp_dir().join(format!("kinglet-radio-{}", std::process::id()));
+        let folder = root.join("usr/lib/firmware/brcm");
+        fs::create_dir_all(&folder).expect("a test may make a folder");
+        let put = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("the folder is ours");
+        let link = |end: &str, name: &str| symlink(end, folder.join(name)).expect("the folder is ours");
+        let good = b"# about a radio\nmanfid=0x2d0\nboardtype=0x6e4\nboardrev=0x1304\n";
+        let (chip, board) = ("brcmfmac43455-sdio", "raspberrypi,5-model-b");
+        let has = || has_radio(&root, chip, board);
+        let (own, other) = (format!("{chip}.{board}.txt"), format!("{chip}.another.txt"));
+        put(&other, good);
+        assert!(has().is_err(), "another board's");
+        put(&format!("{chip}.txt"), good);
+        has().expect("the one for all boards");
+        put(&own, b"boardtype=0x6e4\nmanfid=0x2d0\n");
+        assert!(has().is_err(), "the board's own is read before the one for all");
+        for bad in [
+            &b"#boardtype=1\nboardrev=2\nmanfid=3\n"[..],
+            b"boardtype=\nboardrev=2\nmanfid=3\n",
+            b"\xff\xfe",
+            b"",
+        ] {
+            put(&own, bad);
+            assert!(has().is_err(), "{bad:?}");
+        }
+        fs::remove_file(folder.join(format!("{chip}.txt"))).expect("it was made above");
+        for (end, is_good) in [
+            (other.as_str(), true),
+            (&*format!("/usr/lib/firmware/brcm/{other}"), true),
+            ("nowhere.txt", false),
+            (&own, false),
+            ("/etc/passwd", false),
+        ] {
+            fs::remove_file(folder.join(&own)).expect("it was made above");
+            link(end, &own);
+            assert_eq!(has().is_ok(), is_good, "{end}");
+        }
+        fs::remove_dir_all(&root).expect("a test may remove its own folder");
     }
 }
