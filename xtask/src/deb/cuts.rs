@@ -2,7 +2,8 @@
 //! that are flushed. Each is mounted here, and its own programs must find it whole and finish what was begun; some are started.
 //! What must not live here: how the record is read (`guest::record`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +26,8 @@ const END: &[u8] = b"KINGLET-CUTS-END";
 const RECORD_BYTES: u64 = 16 << 30;
 /// So many states are looked at for each one that is started.
 const STARTED: usize = 10;
+/// From so many states on, each part of an upgrade has to be among them: the shortest takes a fifth of the flushes.
+const SPREAD: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SWITCH: &str = "/usr/libexec/kinglet/kinglet-switch";
 const BOARD: &str = "/usr/libexec/kinglet/kinglet-board";
@@ -49,7 +52,7 @@ pub fn run(packages: &[PathBuf], load: &Path, many: usize, memory: u32, patience
         .write(true)
         .open(&before)
         .context("opening the disk")?;
-    let (mut done, mut found) = (0, BTreeMap::<String, usize>::new());
+    let (mut done, mut found) = (0, BTreeMap::<Found, usize>::new());
     for (number, point) in points.iter().enumerate() {
         record.go_on(&disk, done..point + 1)?;
         done = point + 1;
@@ -76,10 +79,83 @@ pub fn run(packages: &[PathBuf], load: &Path, many: usize, memory: u32, patience
         }
     }
     println!("{} states, all whole, and finished by themselves:", points.len());
-    for (what, many) in found {
+    for (what, many) in &found {
         println!("  {many:>4}  {what}");
     }
+    let missed = missed(found.keys());
+    ensure!(
+        points.len() < SPREAD || missed.is_empty(),
+        "the states are not of the whole upgrade; none is {}",
+        missed.join(", nor ")
+    );
     Ok(())
+}
+
+/// What a state was, and what became of it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    /// In dpkg's words.
+    package: String,
+    began: Runs,
+    /// How far the database's form was.
+    step: u32,
+    ended: Runs,
+}
+
+impl Display for Found {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Found {
+            package,
+            began,
+            step,
+            ended,
+        } = self;
+        write!(
+            to,
+            "{package}; {began} ran, step {step} in the file; then {ended}"
+        )
+    }
+}
+
+/// The version that runs, and whether it is on trial.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Runs {
+    version: String,
+    on_trial: bool,
+}
+
+impl Display for Runs {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            to,
+            "{}{}",
+            self.version,
+            if self.on_trial { " on trial" } else { "" }
+        )
+    }
+}
+
+/// The parts of an upgrade that no state is of: were they left out, all others would be whole and say nothing about them.
+fn missed<'a>(found: impl Iterator<Item = &'a Found> + Clone) -> Vec<&'static str> {
+    let steps: BTreeSet<u32> = found.clone().map(|state| state.step).collect();
+    let is_cut_off = |state: &Found| {
+        ["half-installed", "unpacked"]
+            .iter()
+            .any(|word| state.package.contains(word))
+    };
+    let parts = [
+        ("on the other side of the database's new step", steps.len() > 1),
+        ("on trial", found.clone().any(|state| state.began.on_trial)),
+        (
+            "of a package half unpacked or not set up",
+            found.clone().any(is_cut_off),
+        ),
+    ];
+    parts
+        .into_iter()
+        .filter(|(_, is_met)| !is_met)
+        .map(|(part, _)| part)
+        .collect()
 }
 
 /// Flushes between the marks, evenly spread.
@@ -177,7 +253,7 @@ impl Drop for Mounted {
 }
 
 /// Holds a state to what must be, and says what it was.
-fn look(disk: &Path, known: &[Vec<u8>]) -> Result<String> {
+fn look(disk: &Path, known: &[Vec<u8>]) -> Result<Found> {
     let mounted = Mounted::new(disk)?;
     let status = [
         "/usr/bin/dpkg-query",
@@ -186,7 +262,7 @@ fn look(disk: &Path, known: &[Vec<u8>]) -> Result<String> {
         "kinglet",
     ];
     let package = ask(&mut mounted.command("root", &status))?;
-    let begun = runs(&mounted, known)?;
+    let began = runs(&mounted, known)?;
     let step = step(&mounted)?;
     serves(&mounted).context("as it was found")?;
     ask(&mut mounted.command("root", &[BOARD, "--repair"])).context("repairing it")?;
@@ -197,11 +273,15 @@ fn look(disk: &Path, known: &[Vec<u8>]) -> Result<String> {
     );
     let ended = runs(&mounted, known)?;
     serves(&mounted).context("after the repair")?;
-    Ok(format!("{package}; {begun} ran, {step}; then {ended}"))
+    Ok(Found {
+        package,
+        began,
+        step,
+        ended,
+    })
 }
 
-/// The version that runs, and whether it is on trial.
-fn runs(mounted: &Mounted, known: &[Vec<u8>]) -> Result<String> {
+fn runs(mounted: &Mounted, known: &[Vec<u8>]) -> Result<Runs> {
     let program =
         fs::read(mounted.path("/usr/lib/kinglet/current/kinglet")).context("no program would run")?;
     ensure!(
@@ -210,19 +290,18 @@ fn runs(mounted: &Mounted, known: &[Vec<u8>]) -> Result<String> {
     );
     let said = ask(&mut mounted.command("root", &[SWITCH, "status", "--json"]))?;
     let said: Value = serde_json::from_str(&said).context("what the switch says")?;
-    let trial = if said["trial"].is_null() { "" } else { " on trial" };
-    Ok(format!("{}{trial}", said["runs"].as_str().unwrap_or("nothing")))
+    Ok(Runs {
+        version: said["runs"].as_str().unwrap_or("nothing").to_owned(),
+        on_trial: !said["trial"].is_null(),
+    })
 }
 
 /// How far the database's form is.
-fn step(mounted: &Mounted) -> Result<String> {
+fn step(mounted: &Mounted) -> Result<u32> {
     // At byte 60 of the first page, and of what the write-ahead log has of it; the main file's is enough to tell states apart.
     let database = fs::read(mounted.path("/var/lib/kinglet/kinglet.db")).context("reading the database")?;
     let bytes = database.get(60..64).context("the database has no head")?;
-    Ok(format!(
-        "step {} in the file",
-        u32::from_be_bytes(bytes.try_into().context("four bytes")?)
-    ))
+    Ok(u32::from_be_bytes(bytes.try_into().context("four bytes")?))
 }
 
 /// Ends with its program.
@@ -294,4 +373,55 @@ fn start(machine: &Machine, disk: &Path, script: &Path, memory: u32, patience: D
         "it does not come to a good end; what it said is above"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(package: &str, began: (&str, bool), step: u32) -> Found {
+        let runs = |(version, on_trial): (&str, bool)| Runs {
+            version: version.to_owned(),
+            on_trial,
+        };
+        Found {
+            package: package.to_owned(),
+            began: runs(began),
+            step,
+            ended: runs(("3", true)),
+        }
+    }
+
+    #[test]
+    fn states_of_a_part_of_an_upgrade_are_not_of_all_of_it() {
+        let all = [
+            state("install ok installed, 1", ("1", false), 14),
+            state("install reinstreq half-installed, 1", ("1", false), 14),
+            state("install ok half-configured, 3", ("3", true), 14),
+            state("install ok half-configured, 3", ("3", true), 15),
+            state("install ok installed, 3", ("3", false), 15),
+        ];
+        assert!(missed(all.iter()).is_empty());
+        let unpacked = state("install ok unpacked, 3", ("1", false), 14);
+        assert!(missed([&unpacked, &all[3]].into_iter()).is_empty());
+        // What a state ended as says nothing of where it was cut.
+        assert_eq!(
+            missed(all[..2].iter()),
+            ["on the other side of the database's new step", "on trial"]
+        );
+        assert_eq!(
+            missed(all[2..].iter()),
+            ["of a package half unpacked or not set up"]
+        );
+        assert_eq!(missed([].iter()).len(), 3);
+    }
+
+    #[test]
+    fn a_state_is_told_in_a_line() {
+        let told = state("install ok half-configured, 3", ("3", true), 14).to_string();
+        assert_eq!(
+            told,
+            "install ok half-configured, 3; 3 on trial ran, step 14 in the file; then 3 on trial"
+        );
+    }
 }

@@ -33,10 +33,10 @@ Usage: cargo xtask deb-test [--programs DIR] [--only NAME]... [--cuts N] [--memo
 
 Six packages are made of the programs: the revisions 1, 2 and 6 are the same, 3 has a step of the schema more, 4 does not start, and
 5 starts and is sick. With --cuts the disk's writes are recorded while 1 is upgraded to 3, and states of it are looked at as a power
-cut would have left them: mounted here, and every tenth of them started. The system is made from this machine's own package sources,
-below target/debian, and nothing is installed here. Needed: root, an amd64 Debian, qemu-system-x86_64 (qemu-system-x86), mke2fs
-(e2fsprogs), cpio, perl, dpkg-deb. The machine is emulated in software, with a clock that counts instructions: a busy host makes
-it slower, and changes no outcome.";
+cut would have left them: mounted here, and every tenth of them started. Of 20 or more, some have to be of each part of the upgrade.
+The system is made from this machine's own package sources, below target/debian, and nothing is installed here. Needed: root, an
+amd64 Debian, qemu-system-x86_64 (qemu-system-x86), mke2fs (e2fsprogs), cpio, perl, dpkg-deb. The machine is emulated in software,
+with a clock that counts instructions: a busy host makes it slower, and changes no outcome.";
 
 /// Runs every script and tells how it ended.
 const RUN: &str = include_str!("trial.sh");
