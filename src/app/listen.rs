@@ -158,38 +158,38 @@ pub fn into_tokio(listener: std::net::TcpListener) -> Outcome<TcpListener> {
 
 /// The certificate, if any socket speaks TLS. All that do speak with the same one.
 pub fn tls(config: &Config, sockets: &Sockets) -> Outcome<Option<Arc<Tls>>> {
-    let Some(bound) = sockets
+    let dir = config.data_dir.join("tls");
+    let bound = sockets
         .clients
         .iter()
-        .find(|bound| bound.transport != Transport::Plain)
-    else {
-        return Ok(None);
-    };
-    let tls = certificate(config, &bound.transport, &config.data_dir.join("tls"))?;
-    if let Some(pem) = tls.ca_pem() {
-        put(&config.data_dir.join("tls").join(CA_FILE), &pem)?;
+        .find(|bound| bound.transport != Transport::Plain);
+    let tls = bound
+        .map(|bound| certificate(config, &bound.transport, &dir))
+        .transpose()?;
+    if let Some(pem) = tls.as_ref().and_then(Tls::ca_pem) {
+        put(&dir.join(CA_FILE), &pem)?;
     }
-    let compared = config.data_dir.join("tls").join(COMPARED_FILE);
-    match &tls.status().authority {
+    let status = tls.as_ref().map(Tls::status);
+    match status.as_ref().and_then(|status| status.authority.as_ref()) {
         Some(authority) => {
             let words = authority.words.join(" ");
-            put(
-                &compared,
-                &format!("words: {words}\nSHA-256: {}\n", authority.fingerprint),
-            )?;
+            let text = format!("words: {words}\nSHA-256: {}\n", authority.fingerprint);
+            put(&dir.join(COMPARED_FILE), &text)?;
         }
-        // A certificate of another's is shown now, and there is nothing to compare.
-        None => match fs::remove_file(&compared) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::failed(format!(
-                    "cannot remove {}: {error}",
-                    compared.display()
-                )));
-            }
-            _ => {}
-        },
+        // Another's certificate is shown, or none, and there is nothing to compare.
+        None => forget(&dir.join(COMPARED_FILE))?,
     }
-    Ok(Some(Arc::new(tls)))
+    Ok(tls.map(Arc::new))
+}
+
+fn forget(path: &Path) -> Outcome<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::failed(format!(
+            "cannot remove {}: {error}",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn put(path: &Path, text: &str) -> Outcome<()> {

@@ -145,6 +145,12 @@ async fn the_plain_address_shows_the_trust_page_and_nothing_else() {
         pem.ends_with(&file),
         "the page gives the certificate that the directory has"
     );
+    let compared = std::fs::read_to_string(server.data().join("tls").join("ca.txt")).expect("a file");
+    for (line, name) in compared.lines().zip(["words: ", "SHA-256: "]) {
+        let said = line.strip_prefix(name).expect("what is compared");
+        assert!(page.contains(said), "the page says the same as the box: {said}");
+    }
+    assert_eq!(compared.lines().count(), 2);
     for path in ["/api/v1/profile", "/ws", "/health", "/metrics", "/api/v1/sign-in"] {
         let answer = plain_get(&plain, path).await;
         assert_eq!(status(&answer), 404, "{path}: {answer}");

@@ -269,6 +269,34 @@ fn address_and_code_are_on_the_screen_on_the_line_and_on_the_card() {
     assert!(card.contains("192.168.1.20") && !card.contains("12345"), "{card}");
 }
 
+#[test]
+fn what_devices_compare_is_said_and_nothing_else_that_the_server_may_have_written() {
+    let bench = appliance();
+    network_of(&bench, "kinglet");
+    let print = ["AB"; 32].join(":");
+    let words = "brook amber cedar dune ember fern";
+    for (text, is_said) in [
+        (format!("words: {words}\nSHA-256: {print}\n"), true),
+        (format!("words: \u{1b}[2J{words}\nSHA-256: {print}\n"), false),
+        (
+            format!("words: {words}\nSHA-256: http://evil.example/{print}\n"),
+            false,
+        ),
+        (format!("words: {words}\n"), false),
+    ] {
+        bench.file("var/lib/kinglet/tls/ca.txt", &text);
+        let asked = server(&bench, true);
+        assert!(run(&bench, "screen-once"));
+        asked.join().expect("it was asked");
+        let card = bench.text("boot/firmware/KINGLET.txt").expect("it is there");
+        assert_eq!(
+            (card.contains(words), card.contains(&print)),
+            (is_said, is_said),
+            "{card}"
+        );
+    }
+}
+
 /// Neither the server nor its ports are started then, so nothing else says it.
 #[test]
 fn data_that_cannot_be_reached_is_said_with_what_helps() {
