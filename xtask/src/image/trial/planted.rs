@@ -19,7 +19,7 @@ struct Plant {
     says: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 24] = [
+const PLANTS: [Plant; 25] = [
     Plant {
         part: Part::FirstDay,
         what: "what is synced stays in memory",
@@ -220,6 +220,14 @@ const PLANTS: [Plant; 24] = [
             ExecStart=/bin/true\\nExecStop=/bin/sh -c \"echo planted >/boot/firmware/restore-key\"\\n' >etc/systemd/system/planted.service
             ln -s ../planted.service etc/systemd/system/multi-user.target.wants/",
         says: &["the key is still on the card"],
+    },
+    Plant {
+        part: Part::Settings,
+        what: "settings on the card need the data",
+        change: "mkdir -p etc/systemd/system/kinglet-board-settings.service.d
+            printf '[Service]\\nStateDirectory=kinglet-board\\n' \
+                >etc/systemd/system/kinglet-board-settings.service.d/zz.conf",
+        says: &["settings were not taken over: harbour"],
     },
 ];
 
